@@ -1,0 +1,1 @@
+"""Import paths of the original description; the code lives in `lukhas`."""

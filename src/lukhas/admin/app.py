@@ -1,0 +1,90 @@
+"""The admin app: health, metrics, the admin API and the pages."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from importlib import metadata
+
+from fastapi import APIRouter, FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from lukhas.admin.access import AdminToken, GuessBrake
+from lukhas.admin.api import health_router, status_router
+from lukhas.admin.guard import AccessMiddleware, problem_answer
+from lukhas.admin.pages.not_found import not_found_page
+from lukhas.admin.pages.routes import page_router
+from lukhas.admin.state import AdminState
+
+__all__ = ("AdminLifespan", "create_admin_app")
+
+AdminLifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_DESCRIPTION = (
+    "Health, metrics and live figures of one node. Every operation but health needs the admin "
+    "token as 'Authorization: Bearer'. Errors are problem+json (RFC 9457)."
+)
+
+
+def create_admin_app(
+    state: AdminState,
+    *,
+    token: AdminToken,
+    routers: Sequence[APIRouter] = (),
+    lifespan: AdminLifespan | None = None,
+) -> FastAPI:
+    """The admin app.
+
+    Args:
+        state: what it shows.
+        token: what opens it.
+        routers: further parts of the admin API, each with its own prefix; protected as the rest.
+        lifespan: opens and closes what those routers need.
+    """
+    version = metadata.version("lukhas-api-optimizer")
+    app = FastAPI(
+        title="LUKHAS admin API",
+        version=version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    brake = GuessBrake()
+    app.add_middleware(AccessMiddleware, token=token, brake=brake, clock=state.clock)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.include_router(health_router(state))
+    bearer = HTTPBearer(auto_error=False, description="The admin token.")
+    for router in (status_router(state), *routers):
+        app.include_router(router, dependencies=[Security(bearer)])
+    app.include_router(page_router(state, token=token, brake=brake, version=version))
+    app.mount("/assets", StaticFiles(packages=[("lukhas.admin", "assets")]), name="assets")
+    return app
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == HTTPStatus.NOT_FOUND and "text/html" in request.headers.get(
+        "accept", ""
+    ):
+        return HTMLResponse(not_found_page(version=request.app.version), 404)
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = "" if error.detail == phrase else str(error.detail)
+    slug = phrase.lower().replace(" ", "-")
+    return problem_answer(error.status_code, slug, phrase, detail, dict(error.headers or {}))
+
+
+async def _validation_problem(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    # Not the values themselves: they may be secrets.
+    wrong = "; ".join(
+        f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return problem_answer(422, "invalid-request", "The request is not valid", wrong)

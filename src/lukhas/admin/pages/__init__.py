@@ -1,0 +1,1 @@
+"""The pages of the admin plane, rendered on the server."""

@@ -1,0 +1,116 @@
+"""The admin process: the admin app on a socket that the parent has bound, and the reports' end."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import APIRouter
+
+from lukhas.admin.access import AdminToken
+from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.state import AdminState
+from lukhas.clock import Clock, SystemClock
+from lukhas.telemetry.link import TelemetryReceiver
+from lukhas.telemetry.totals import TotalsByWorker
+
+__all__ = ("AdminOptions", "run_admin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminOptions:
+    """What the admin process needs to know.
+
+    Attributes:
+        descriptor: the listening TCP socket, inherited from the parent.
+        telemetry_path: the Unix socket to make for the workers' reports.
+        token: what opens the admin plane.
+        gateway_url: where the gateway answers, for people.
+        grace_s: how long open requests may go on after SIGTERM.
+    """
+
+    descriptor: int
+    telemetry_path: Path
+    token: AdminToken
+    gateway_url: str
+    grace_s: int = 2
+
+
+def run_admin(
+    options: AdminOptions,
+    *,
+    routers: Sequence[APIRouter] = (),
+    lifespan: AdminLifespan | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
+
+    Logging is set up by the caller (`lukhas.telemetry.logs`).
+
+    Args:
+        options: where and for whom.
+        routers: further parts of the admin API.
+        lifespan: opens and closes what those routers need.
+        clock: the time; the system's if None.
+
+    Raises:
+        StateDirError: the telemetry socket cannot be made.
+    """
+    clock = clock or SystemClock()
+    state = AdminState(
+        totals=TotalsByWorker(),
+        clock=clock,
+        started_ns=clock.now_ns(),
+        gateway_url=options.gateway_url,
+    )
+    config = uvicorn.Config(
+        create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The address of a guesser must not come from a field that the guesser sends.
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=options.grace_s,
+    )
+    # uvicorn raises a caught signal once more when it is done; by then it must mean nothing.
+    for caught in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(caught, _ignore)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(options, config, state))
+
+
+class _Server(uvicorn.Server):
+    """Ends event streams as soon as the process is asked to end: uvicorn would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, state: AdminState) -> None:
+        super().__init__(config)
+        self._state = state
+        self._running_in = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._running_in.call_soon_threadsafe(self._state.closing.set)
+        super().handle_exit(sig, frame)
+
+
+async def _serve(options: AdminOptions, config: uvicorn.Config, state: AdminState) -> None:
+    listening = _inherited(options.descriptor)
+    async with TelemetryReceiver(options.telemetry_path, state.totals, state.clock):
+        await _Server(config, state).serve(sockets=[listening])
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    """The socket of an inherited descriptor, its family found out and not assumed."""
+    listening = socket.socket(fileno=descriptor)
+    if listening.family in {socket.AF_INET, socket.AF_INET6}:
+        # Accepted connections take it over: without it keep-alive answers wait for 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """A handler that does nothing, which unlike SIG_IGN is not inherited by child processes."""

@@ -1,0 +1,36 @@
+"""What the admin plane knows: the workers' reports and the process's own parts."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lukhas.clock import Clock
+from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.totals import TotalsByWorker
+
+__all__ = ("AdminState",)
+
+
+def _no_parts() -> list[PartHealth]:
+    return []
+
+
+@dataclass(slots=True, kw_only=True)
+class AdminState:
+    """Shared by everything that the admin plane serves.
+
+    Attributes:
+        totals: the workers' reports.
+        clock: the time.
+        started_ns: when the admin process started.
+        gateway_url: where the gateway answers, for people, e.g. `"http://127.0.0.1:8000"`.
+        own_parts: the health of the parts that live in the admin process itself.
+        closing: set when the process is to end, so that streams end too.
+    """
+
+    totals: TotalsByWorker
+    clock: Clock
+    started_ns: int
+    gateway_url: str
+    own_parts: Callable[[], list[PartHealth]] = _no_parts
+    closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,0 +1,1 @@
+"""One typed settings tree, where its values come from, and what is wrong with them."""

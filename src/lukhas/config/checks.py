@@ -1,0 +1,162 @@
+"""How settings fit together: mistakes that no single value shows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lukhas.config.addresses import Address
+from lukhas.config.answers import RouteSettings
+from lukhas.config.key_paths import KeyPath
+from lukhas.config.settings import Settings
+from lukhas.config.templates import template_shape
+from lukhas.policy.rate_limiting.tiers import Tier
+
+__all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
+
+_HTTP_PORT = 80
+DEFAULT_ROUTE = "default"
+"""The name under which requests that match no route are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake.
+
+    Attributes:
+        path: the value it is about.
+        what: what is wrong.
+        hint: what to do about it.
+    """
+
+    path: KeyPath
+    what: str
+    hint: str
+
+
+def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
+    """All mistakes in how the values fit together."""
+    yield from _listeners(settings)
+    yield from _upstream(settings, needs_upstream=needs_upstream)
+    yield from _names(settings)
+    yield from _routes_alike(settings)
+    yield from _limits(settings)
+    yield from _route_limits(settings)
+    yield from _cache(settings)
+
+
+def _listeners(settings: Settings) -> Iterator[Finding]:
+    if settings.listen.overlaps(settings.admin.listen):
+        what = f"listen and admin.listen are both {settings.admin.listen}"
+        if settings.listen != settings.admin.listen:
+            what = f"admin.listen {settings.admin.listen} collides with listen {settings.listen}"
+        yield Finding(("admin", "listen"), what, "give the admin plane another port")
+    if not settings.admin.listen.is_loopback and settings.admin.token is None:
+        what = f"the admin plane listens on {settings.admin.listen} without a token"
+        yield Finding(("admin", "listen"), what, "set admin.token, or listen on 127.0.0.1")
+
+
+def _upstream(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
+    path = ("upstream", "url")
+    if settings.upstream.url is None:
+        if needs_upstream:
+            yield Finding(
+                path,
+                "upstream.url is missing: there is no API to stand in front of",
+                "set upstream.url, LUKHAS_UPSTREAM or --upstream, such as http://localhost:9000",
+            )
+        return
+    url = urlsplit(settings.upstream.url)
+    target = Address(url.hostname or "", url.port or _HTTP_PORT)
+    for name, own in (("listen", settings.listen), ("admin.listen", settings.admin.listen)):
+        same_host = target.host == own.host or (target.is_loopback and _answers_loopback(own))
+        if target.port == own.port and same_host:
+            what = f"upstream.url {settings.upstream.url} is the gateway itself ({name} = {own})"
+            yield Finding(path, what, "name the address of the API")
+
+
+def _answers_loopback(address: Address) -> bool:
+    return address.is_loopback or address.host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
+
+
+def _names(settings: Settings) -> Iterator[Finding]:
+    route_names: dict[str, int] = {}
+    for index, route in enumerate(settings.routes):
+        if route.name in route_names:
+            what = f"two routes have the name {route.name!r}"
+            yield Finding(("routes", index, "name"), what, "give each route its own name")
+        if route.name == DEFAULT_ROUTE:
+            what = f"a route has the name {DEFAULT_ROUTE!r}, which stands for all other requests"
+            yield Finding(("routes", index, "name"), what, "give the route another name")
+        route_names.setdefault(route.name, index)
+    taken = {tier.value: "a tier" for tier in Tier}
+    taken |= {route.name: "a route with limits" for route in settings.routes if route.limits}
+    for index, limit in enumerate(settings.limits):
+        if limit.name in taken:
+            what = f"the limit {limit.name!r} has the name of {taken[limit.name]}"
+            yield Finding(("limits", index, "name"), what, "give each limit a name of its own")
+        taken[limit.name] = "another limit"
+        for position, name in enumerate(limit.routes):
+            if name not in route_names:
+                what = f"the limit {limit.name!r} names the route {name!r}, which does not exist"
+                known = ", ".join(sorted(route_names)) or "there are none yet"
+                hint = f"name one of the routes ({known})"
+                yield Finding(("limits", index, "routes", position), what, hint)
+
+
+def _routes_alike(settings: Settings) -> Iterator[Finding]:
+    seen: dict[tuple[str, str, tuple[str, ...]], RouteSettings] = {}
+    for index, route in enumerate(settings.routes):
+        shape = template_shape(route.path)
+        keys = [
+            (host, method, shape)
+            for host in route.hosts or ("",)
+            for method in route.methods or ("",)
+        ]
+        twin = next((seen[key] for key in keys if key in seen), None)
+        if twin is not None:
+            what = f"the route {route.name!r} is for the same requests as {twin.name!r}"
+            hint = "remove one, or give them other methods, hosts or paths"
+            yield Finding(("routes", index), what, hint)
+        for key in keys:
+            seen.setdefault(key, route)
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    exempt = {route.name for route in settings.routes if route.exempt}
+    for index, limit in enumerate(settings.limits):
+        if limit.routes and exempt.issuperset(limit.routes):
+            what = f"the limit {limit.name!r} is only for routes that are exempt from limits"
+            yield Finding(("limits", index, "routes"), what, "name other routes, or remove exempt")
+
+
+def _route_limits(settings: Settings) -> Iterator[Finding]:
+    tiers = {tier.value for tier in Tier}
+    for index, route in enumerate(settings.routes):
+        if route.limits is None:
+            continue
+        if route.exempt:
+            what = f"the route {route.name!r} has limits and is exempt from limits"
+            yield Finding(("routes", index, "limits"), what, "remove limits or exempt")
+        if route.name in tiers:
+            what = f"the route {route.name!r} has limits and the name of a tier"
+            yield Finding(("routes", index, "name"), what, "give the route another name")
+
+
+def _cache(settings: Settings) -> Iterator[Finding]:
+    cache = settings.cache
+    hint = "lower it, or raise cache.max_ttl_s"
+    if cache.default_ttl_s is not None and cache.default_ttl_s > cache.max_ttl_s:
+        what = (
+            f"cache.default_ttl_s {cache.default_ttl_s} is above cache.max_ttl_s {cache.max_ttl_s}"
+        )
+        yield Finding(("cache", "default_ttl_s"), what, hint)
+    for index, route in enumerate(settings.routes):
+        if route.cache_ttl_s is not None and route.cache_ttl_s > cache.max_ttl_s:
+            what = f"cache_ttl_s {route.cache_ttl_s} is above cache.max_ttl_s {cache.max_ttl_s}"
+            yield Finding(("routes", index, "cache_ttl_s"), what, hint)
+    if cache.max_body_bytes > cache.size_bytes:
+        what = (
+            f"cache.max_body_bytes {cache.max_body_bytes} is above"
+            f" cache.size_bytes {cache.size_bytes}"
+        )
+        yield Finding(("cache", "max_body_bytes"), what, "lower it, or raise cache.size_bytes")

@@ -1,0 +1,189 @@
+"""The types of settings: how a value is read, checked and shown."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from lukhas.config.addresses import Address, parse_address
+from lukhas.config.sizes import parse_size
+from lukhas.config.templates import template_shape
+from lukhas.errors import ConfigError
+from lukhas.policy.rate_limiting.limits import parse_limits
+
+__all__ = (
+    "CONFIG_FAULT",
+    "AddressField",
+    "Allowance",
+    "Cidr",
+    "FieldName",
+    "Host",
+    "Method",
+    "Name",
+    "PathTemplate",
+    "Seconds",
+    "Section",
+    "SizeBytes",
+    "StateDir",
+    "UpstreamUrl",
+    "Workers",
+)
+
+CONFIG_FAULT = "lukhas_config"
+"""The pydantic error type of our own faults; its context holds `what` and `hint`."""
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 section 5.6.2
+_HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+
+
+class Section(BaseModel):
+    """A part of the settings tree: cannot be changed, takes no unknown key."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+def _checked(read: Callable[[str], T]) -> Callable[[object], object]:
+    """Makes a reader of text into a validator; what is no text is left to the type."""
+
+    def validate(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return read(value)
+        except ConfigError as error:
+            raise _fault(error) from None
+
+    return validate
+
+
+def _fault(error: ConfigError) -> PydanticCustomError:
+    # A message template may not hold braces, so both texts travel in the context.
+    context = {"what": error.what, "hint": error.hint}
+    return PydanticCustomError(CONFIG_FAULT, "{what}: {hint}", context)
+
+
+def _read_address(value: object) -> Address:
+    if isinstance(value, Address):
+        return value
+    if not isinstance(value, str):
+        what = f"{value!r} is not an address"
+        raise _fault(ConfigError(what, hint='write HOST:PORT in quotes, e.g. "127.0.0.1:8000"'))
+    try:
+        return parse_address(value)
+    except ConfigError as error:
+        raise _fault(error) from None
+
+
+def _limits(text: str) -> str:
+    parse_limits(text, policy="limit")
+    return text
+
+
+def _template(text: str) -> str:
+    template_shape(text)
+    return text
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        hint = "use a letter, then letters, digits, '_', '.' or '-', 64 at most"
+        raise ConfigError(f"{text!r} is not a name", hint=hint)
+    return text
+
+
+def _method(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ConfigError(f"{text!r} is not an HTTP method", hint='write it like "GET" or "POST"')
+    return text.upper()
+
+
+def _field_name(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ConfigError(f"{text!r} is not a header name", hint='write it like "X-API-Key"')
+    return text.lower()
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        pass
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        hint = 'write an address or a network, e.g. "10.0.0.0/8"'
+        raise ConfigError(f"{text!r} is not a network", hint=hint) from None
+    raise ConfigError(f"{text!r} has bits set outside its mask", hint=f'write "{network}"')
+
+
+def _host(text: str) -> str:
+    lowered = text.lower()
+    if not _HOST.fullmatch(lowered):
+        hint = 'name each host, with its port if requests name one, e.g. "api.example.com:8443"'
+        raise ConfigError(f"{text!r} is not a host", hint=hint)
+    return lowered
+
+
+def _upstream_url(text: str) -> str:
+    hint = 'write it like "http://localhost:9000"'
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a URL", hint=hint) from None
+    if url.scheme == "https":
+        what = "https to an upstream is not available in this version"
+        raise ConfigError(what, hint="use an http:// address")
+    if url.scheme != "http" or not url.hostname or any(c.isspace() for c in text):
+        raise ConfigError(f"{text!r} is not an HTTP URL", hint=hint)
+    if url.username is not None or url.password is not None:
+        raise ConfigError("the URL holds a user or a password", hint="leave them out of the URL")
+    if "?" in text or "#" in text or not _PATH.fullmatch(url.path):
+        what = f"the URL {text!r} holds a query, a fragment or a path that cannot be"
+        raise ConfigError(what, hint="keep scheme, host, port and the path to put before each path")
+    if port == 0:
+        raise ConfigError(f"{text!r} names port 0", hint="name the port the API listens on")
+    return f"http://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _state_dir(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        what = f"{str(path)!r} names a home directory that is not known"
+        raise _fault(ConfigError(what, hint="write the whole path")) from None
+
+
+def _workers(count: int) -> int:
+    if count > 1:
+        what = "several workers are not available in this version"
+        raise _fault(ConfigError(what, hint="use workers = 1"))
+    return count
+
+
+AddressField = Annotated[
+    Address, BeforeValidator(_read_address), Field(json_schema_extra={"kind": "HOST:PORT"})
+]
+SizeBytes = Annotated[int, BeforeValidator(_checked(parse_size)), Field(ge=0, le=2**53)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Allowance = Annotated[str, AfterValidator(_checked(_limits))]
+PathTemplate = Annotated[str, AfterValidator(_checked(_template))]
+Name = Annotated[str, AfterValidator(_checked(_name))]
+Method = Annotated[str, AfterValidator(_checked(_method))]
+FieldName = Annotated[str, AfterValidator(_checked(_field_name))]
+Cidr = Annotated[str, AfterValidator(_checked(_cidr))]
+Host = Annotated[str, AfterValidator(_checked(_host))]
+UpstreamUrl = Annotated[str, AfterValidator(_checked(_upstream_url))]
+StateDir = Annotated[Path, AfterValidator(_state_dir)]
+Workers = Annotated[int, Field(ge=1), AfterValidator(_workers)]

@@ -1,0 +1,79 @@
+"""Settings of the ways in and out: the listeners, the upstream, the front server."""
+
+from pydantic import Field, SecretStr
+
+from lukhas.config.addresses import Address
+from lukhas.config.fields import AddressField, Host, Seconds, Section, SizeBytes, UpstreamUrl
+from lukhas.units import KIB, MIB
+
+__all__ = ("AdminSettings", "ServerSettings", "UpstreamSettings")
+
+
+class AdminSettings(Section):
+    """The admin plane: health, metrics, admin API and dashboard."""
+
+    listen: AddressField = Field(
+        Address("127.0.0.1", 8001), description="Where the admin plane listens."
+    )
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What callers of the admin plane present as bearer token, 16 characters or "
+        "more; needed as soon as it listens beyond this machine. Never printed.",
+    )
+
+
+class UpstreamSettings(Section):
+    """The API behind the gateway."""
+
+    url: UpstreamUrl | None = Field(
+        None,
+        description="Where the API is, such as `http://localhost:9000`; a path is put before that "
+        "of each request. Needed by the gateway only.",
+    )
+    connect_timeout_s: Seconds = Field(5.0, description="How long a connection may take to open.")
+    response_timeout_s: Seconds = Field(
+        30.0, description="How long the first byte of a response may take."
+    )
+    idle_timeout_s: Seconds = Field(
+        60.0, description="How long a response may pause between two parts."
+    )
+    pool_connections: int = Field(
+        128, ge=1, le=65_536, description="How many connections may be open at once."
+    )
+    pool_idle_s: Seconds = Field(
+        4.0,
+        description="How long an unused connection is kept; below the keep-alive of the upstream.",
+    )
+
+
+class ServerSettings(Section):
+    """What the front server accepts from clients."""
+
+    header_bytes: SizeBytes = Field(
+        32 * KIB, ge=1024, description="How large a request head may be: 431 above."
+    )
+    header_count: int = Field(
+        100, ge=1, le=10_000, description="How many fields a request may have: 431 above."
+    )
+    header_timeout_s: Seconds = Field(10.0, description="How long a request head may take.")
+    keep_alive_s: Seconds = Field(
+        60.0, description="How long a connection may wait for its next request."
+    )
+    body_bytes: SizeBytes = Field(
+        2048 * MIB, description="How large a request body may be: 413 above; 0 is without a cap."
+    )
+    body_min_rate_bytes: SizeBytes = Field(
+        240, description="How many bytes a second a request body must bring on average; 0: any."
+    )
+    body_grace_s: Seconds = Field(
+        5.0, description="How long a request body may be slower than that at its start."
+    )
+    drain_s: Seconds = Field(
+        30.0, description="How long running requests may take to end when the gateway stops."
+    )
+    allowed_hosts: tuple[Host, ...] = Field(
+        (),
+        description="The hosts that requests may name, such as `api.example.com`, with the port "
+        "if requests name one: 421 for others; empty allows any.",
+    )

@@ -1,0 +1,66 @@
+"""The one settings tree of the product."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from lukhas.config.addresses import Address
+from lukhas.config.answers import CacheSettings, LogSettings, RouteSettings
+from lukhas.config.consumers import (
+    IdentitySettings,
+    LimitSettings,
+    RateLimitHeaderSettings,
+    TierSettings,
+)
+from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
+from lukhas.config.sources import default_state_dir, process_environment
+
+__all__ = ("Settings",)
+
+
+def _expand_upstream(value: object) -> object:
+    """`upstream = URL` is short for `upstream.url = URL`."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _state_dir() -> Path:
+    return default_state_dir(process_environment())
+
+
+class Settings(Section):
+    """Everything that can be set, with safe defaults throughout.
+
+    Values given in Python are checked one by one as values of a file are, by pydantic, which
+    raises its `ValidationError`; `lukhas.config.loading` also checks how they fit together.
+    """
+
+    listen: AddressField = Field(
+        Address("127.0.0.1", 8000), description="Where the gateway listens."
+    )
+    admin: AdminSettings = AdminSettings()
+    upstream: Annotated[UpstreamSettings, BeforeValidator(_expand_upstream)] = UpstreamSettings()
+    workers: Workers = Field(
+        1, description="How many processes serve requests; this version has 1."
+    )
+    state_dir: StateDir = Field(
+        default_factory=_state_dir,
+        description="Where keys and counters are kept; by default the folder `lukhas` in the XDG "
+        "state home.",
+    )
+    server: ServerSettings = ServerSettings()
+    trusted_proxies: tuple[Cidr, ...] = Field(
+        (),
+        description="Networks of proxies in front of the gateway, whose `X-Forwarded-For` is "
+        "believed.",
+    )
+    identity: IdentitySettings = IdentitySettings()
+    tiers: TierSettings = TierSettings()
+    limits: tuple[LimitSettings, ...] = Field((), description="Limits on top of the tiers.")
+    rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
+    cache: CacheSettings = CacheSettings()
+    routes: tuple[RouteSettings, ...] = Field(
+        (), description="Requests with policies of their own; the most specific route wins."
+    )
+    log: LogSettings = LogSettings()

@@ -1,0 +1,112 @@
+"""Rooted exceptions: every failure of the product derives from `LukhasError`."""
+
+__all__ = (
+    "ConfigError",
+    "HandlerError",
+    "LimitSyntaxError",
+    "LukhasError",
+    "NotAvailableError",
+    "PortInUseError",
+    "StateDirError",
+    "StoreError",
+    "UpstreamConnectError",
+    "UpstreamError",
+    "UpstreamProtocolError",
+    "UpstreamTimeoutError",
+)
+
+
+class LukhasError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class ConfigError(LukhasError):
+    """A setting is wrong.
+
+    Attributes:
+        what: what is wrong, in one clause.
+        where: the place, as `file:line`, a flag or an environment variable; may be empty.
+        hint: what to do about it; may be empty.
+    """
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        line = f"{where}: {what}" if where else what
+        super().__init__(f"{line}: {hint}" if hint else line)
+
+
+class LimitSyntaxError(ConfigError):
+    """A limit such as `"60/minute"` could not be read."""
+
+
+class NotAvailableError(LukhasError):
+    """Something was switched on that this version, or this installation, does not have.
+
+    Attributes:
+        feature: the name of what was asked for.
+    """
+
+    def __init__(self, feature: str, hint: str = "") -> None:
+        self.feature = feature
+        super().__init__(f"{feature} is not available" + (f": {hint}" if hint else ""))
+
+
+class StateDirError(LukhasError):
+    """The state directory cannot be used."""
+
+
+class PortInUseError(LukhasError):
+    """A listening address is taken or cannot be bound.
+
+    Attributes:
+        address: the address, as `host:port`.
+    """
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        super().__init__(f"{address}: {reason}")
+
+
+class StoreError(LukhasError):
+    """A store failed or did not answer in time."""
+
+
+class HandlerError(LukhasError):
+    """Carries a failure of the handler out through the pipeline, unchanged.
+
+    Attributes:
+        cause: what the handler (the wrapped app, or the forwarding) raised.
+    """
+
+    def __init__(self, cause: BaseException) -> None:
+        self.cause = cause
+        super().__init__(repr(cause))
+
+
+class UpstreamError(LukhasError):
+    """An upstream could not answer.
+
+    Attributes:
+        upstream: its name.
+        sent: whether any byte of the request may have reached it.
+    """
+
+    def __init__(self, upstream: str, what: str, *, sent: bool) -> None:
+        self.upstream = upstream
+        self.what = what
+        self.sent = sent
+        super().__init__(f"upstream {upstream}: {what}")
+
+
+class UpstreamConnectError(UpstreamError):
+    """No connection to the upstream could be made."""
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """The upstream did not connect, answer or go on in time."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """The upstream sent something that is not a whole HTTP/1.1 response."""

@@ -1,0 +1,1 @@
+"""The gateway: the front server, forwarding to upstreams, and the processes they run in."""

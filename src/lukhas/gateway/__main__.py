@@ -1,0 +1,8 @@
+"""A data-plane worker, as the supervisor starts it."""
+
+from lukhas.gateway.worker import main
+
+__all__ = ()
+
+if __name__ == "__main__":
+    main()

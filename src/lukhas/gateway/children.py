@@ -1,0 +1,147 @@
+"""A child process of the supervisor: started, kept running, stopped."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import subprocess
+import sys
+
+from lukhas.errors import LukhasError
+from lukhas.hub.child_link import ChildTask, write_task
+
+__all__ = ("Child", "ChildFailedError")
+
+_log = logging.getLogger("lukhas.supervisor")
+
+_READY_S = 20.0
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_CALM_S = 10.0
+
+
+class ChildFailedError(LukhasError):
+    """A child ended before it was ready, or was not ready in time.
+
+    Attributes:
+        code: the exit code to end with.
+    """
+
+    def __init__(self, module: str, code: int) -> None:
+        self.code = code
+        super().__init__(f"{module} did not get ready (exit code {code})")
+
+
+class Child:
+    """A process that runs a module of ours on an inherited socket.
+
+    Args:
+        module: what to run.
+        task: what it is to do.
+        stop_s: how long it may take to end when asked.
+    """
+
+    def __init__(self, module: str, task: ChildTask, *, stop_s: float) -> None:
+        self._module = module
+        self._task = task
+        self._stop_s = stop_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    async def start(self) -> None:
+        """Starts it and waits until it is ready.
+
+        Raises:
+            ChildFailedError: it did not get ready.
+        """
+        loop = asyncio.get_running_loop()
+        ready_end, child_end = os.pipe()
+        try:
+            task = dataclasses.replace(self._task, ready_descriptor=child_end)
+            self._process = process = subprocess.Popen(  # noqa: S603, ASYNC220 - starting is quick
+                [sys.executable, "-m", self._module],
+                stdin=subprocess.PIPE,
+                pass_fds=(task.descriptor, child_end),
+            )
+        finally:
+            os.close(child_end)
+        ready: asyncio.Future[bool] = loop.create_future()
+        loop.add_reader(ready_end, _note, ready, ready_end)
+        try:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    write_task(process.stdin, task)
+            is_ready = await asyncio.wait_for(ready, _READY_S)
+        except TimeoutError:
+            is_ready = False
+        finally:
+            loop.remove_reader(ready_end)
+            os.close(ready_end)
+        if not is_ready:
+            await self.stop()
+            raise ChildFailedError(self._module, process.returncode or 1)
+
+    async def keep(self) -> None:
+        """Starts it again whenever it ends unasked, after a pause that grows."""
+        pause_s = _FIRST_PAUSE_S
+        while not self._stopping:
+            begun_s = asyncio.get_running_loop().time()
+            code = await self._ended()
+            if self._stopping:
+                return
+            _log.error("%s ended unasked (exit code %s); starting it again", self._module, code)
+            if asyncio.get_running_loop().time() - begun_s > _CALM_S:
+                pause_s = _FIRST_PAUSE_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            with contextlib.suppress(ChildFailedError):
+                await self.start()
+
+    async def stop(self) -> None:
+        """Asks it to end, waits, and ends it by force if it takes too long."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(self._ended(), self._stop_s)
+            except TimeoutError:
+                _log.error("%s did not end in %g s and is killed", self._module, self._stop_s)
+                process.kill()
+                await self._ended()
+        if process.stdin is not None:
+            process.stdin.close()
+
+    async def _ended(self) -> int:
+        process = self._process
+        if process is None:
+            return 0
+        loop = asyncio.get_running_loop()
+        descriptor = os.pidfd_open(process.pid)
+        ended: asyncio.Future[bool] = loop.create_future()
+        loop.add_reader(descriptor, _set, ended)
+        try:
+            await ended
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        return process.wait()
+
+
+def _note(ready: "asyncio.Future[bool]", descriptor: int) -> None:
+    if not ready.done():
+        # Nothing to read means that the child ended without a word.
+        ready.set_result(bool(os.read(descriptor, 1)))
+
+
+def _set(ended: "asyncio.Future[bool]") -> None:
+    if not ended.done():
+        ended.set_result(True)

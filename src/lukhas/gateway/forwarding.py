@@ -1,0 +1,212 @@
+"""The gateway's handler: sends a request on to its upstream and brings the response back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from lukhas.errors import ConfigError, NotAvailableError, UpstreamError, UpstreamProtocolError
+from lukhas.gateway.body_stream import RequestBody
+from lukhas.gateway.upstream_connection import UpstreamConnection
+from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.http.authority import normalise_authority
+from lukhas.http.headers import HOP_BY_HOP, connection_options
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.refusals import refusal
+
+__all__ = ("Forwarding", "UpstreamAddress", "parse_upstream_url")
+
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+# What may not be sent twice goes only over a connection that is very likely still open.
+_FRESH_S = 0.5
+_IDLE_S = 3600.0
+
+# Fields that name another host, address, scheme, path or method than the request has. They are
+# in no cache key, so an origin that believed them could be made to poison the cache.
+_UNKEYED = frozenset(
+    (
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-host",
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-host",
+        b"x-original-url",
+        b"x-real-ip",
+        b"x-rewrite-url",
+        b"x-scheme",
+    )
+)
+_DROPPED = (
+    HOP_BY_HOP
+    | _UNKEYED
+    | {b"host", b"content-length", b"expect", b"x-request-id", b"trailer", b"http2-settings"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """Where an upstream is.
+
+    Attributes:
+        host: host name or address.
+        port: port.
+        prefix: put before each path; empty or starting with `/`, without a last `/`.
+    """
+
+    host: str
+    port: int
+    prefix: bytes
+
+
+def parse_upstream_url(url: str) -> UpstreamAddress:
+    """Reads an upstream URL such as `http://localhost:9000/base`.
+
+    Raises:
+        ConfigError: it is no HTTP URL.
+        NotAvailableError: it is an https URL.
+    """
+    scheme, separator, rest = url.partition("://")
+    hint = "write it like http://localhost:9000"
+    if not separator or scheme.lower() not in {"http", "https"}:
+        raise ConfigError(f"{url!r} is not an http URL", where="upstream.url", hint=hint)
+    if scheme.lower() == "https":
+        raise NotAvailableError("https to an upstream", "use an http:// address in this version")
+    authority, _, path = rest.partition("/")
+    normal = normalise_authority(authority.encode("utf-8", "replace"), scheme="")
+    if normal is None or any(mark in path for mark in "?#"):
+        raise ConfigError(f"{url!r} is not an http URL", where="upstream.url", hint=hint)
+    host, _, port = normal.decode("ascii").rpartition(":")
+    if not host or port.endswith("]"):
+        host, port = normal.decode("ascii"), "80"
+    prefix = f"/{path}".rstrip("/").encode("ascii", "replace")
+    return UpstreamAddress(host.strip("[]"), int(port), prefix)
+
+
+class Forwarding:
+    """Forwards exchanges to one upstream. Several, with balancing, will be chosen here.
+
+    Every request is written anew: nothing of the client's framing is passed on, only what was
+    understood. What the client said about proxies before us is dropped unless it is one we trust.
+
+    Args:
+        pool: the connections.
+        prefix: put before each path.
+        on_error: told of each failure of the upstream.
+    """
+
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        *,
+        prefix: bytes = b"",
+        on_error: Callable[[UpstreamError], None] | None = None,
+    ) -> None:
+        self._pool = pool
+        self._prefix = prefix
+        self._on_error = on_error
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """See `Handler`.
+
+        Raises:
+            UpstreamError: the upstream could not answer.
+            BodyAbortedError: the client's body did not arrive.
+        """
+        # The front server makes no other kind of body.
+        body = cast("RequestBody | None", exchange.body)
+        rule = exchange.route.rule if exchange.route is not None else None
+        if rule is not None and rule.body_bytes is not None and _too_large(body, rule.body_bytes):
+            return refusal(
+                exchange,
+                status=413,
+                slug="body-too-large",
+                title="The request body is too large",
+                detail=f"Route {rule.name!r} takes at most {rule.body_bytes} bytes.",
+            )
+        try:
+            return await self._forward(exchange, body)
+        except UpstreamError as error:
+            if self._on_error is not None:
+                self._on_error(error)
+            raise
+
+    async def _forward(self, exchange: Exchange, body: RequestBody | None) -> Response:
+        method = exchange.head.method
+        payload: bytes | RequestBody | None = body
+        if body is not None and body.complete:
+            payload = body.take_all()
+        head = self._head(exchange, payload)
+        repeatable = method in _IDEMPOTENT and not isinstance(payload, RequestBody)
+        connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
+        if connection is not None:
+            try:
+                return await connection.carry(head, payload, is_head=method == "HEAD")
+            except UpstreamProtocolError:
+                # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
+                if not _may_repeat(connection, repeatable=repeatable):
+                    raise
+        connection = await self._pool.open()
+        return await connection.carry(head, payload, is_head=method == "HEAD")
+
+    def _head(self, exchange: Exchange, payload: bytes | RequestBody | None) -> bytes:
+        request = exchange.head
+        headers = request.headers
+        index = headers.index()
+        dropped = _DROPPED
+        if b"connection" in index:
+            dropped = dropped | connection_options(headers)
+        target = self._prefix + request.path if request.path != b"*" else b"*"
+        if request.query:
+            target += b"?" + request.query
+        lines = [
+            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
+            % (request.method.encode("ascii"), target, request.authority)
+        ]
+        for name, value in headers.raw:
+            if name not in dropped:
+                lines += (name, b": ", value, b"\r\n")
+        lines.append(
+            b"x-forwarded-for: %b\r\nx-forwarded-host: %b\r\nx-forwarded-proto: %b\r\n"
+            b"x-request-id: %b\r\nvia: 1.1 lukhas\r\n"
+            % (
+                self._forwarded_for(exchange),
+                request.authority,
+                request.scheme.encode("ascii"),
+                exchange.request_id,
+            )
+        )
+        if isinstance(payload, bytes):
+            lines.append(b"content-length: %d\r\n" % len(payload))
+        elif payload is not None and payload.length is not None:
+            lines.append(b"content-length: %d\r\n" % payload.length)
+        elif payload is not None:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def _forwarded_for(self, exchange: Exchange) -> bytes:
+        peer = exchange.peer.encode("ascii", "replace")
+        if exchange.client == exchange.peer:
+            return peer
+        # The client differs from the peer only where the peer is trusted to have said so.
+        said = exchange.head.headers.joined(b"x-forwarded-for")
+        return b"%b, %b" % (said, peer) if said else peer
+
+
+def _too_large(body: RequestBody | None, limit: int) -> bool:
+    if body is None:
+        return False
+    return max(body.length or 0, body.received) > limit
+
+
+def _may_repeat(connection: UpstreamConnection, *, repeatable: bool) -> bool:
+    return repeatable and not connection.got_bytes and connection.exchanges > 1

@@ -1,0 +1,379 @@
+"""The front server's connection: requests through the pipeline, responses out, in order."""
+
+import logging
+from asyncio import CancelledError, Protocol, Task, Transport
+from collections import deque
+from typing import Any, cast
+
+from lukhas.errors import HandlerError
+from lukhas.gateway.body_stream import BodyAbortedError
+from lukhas.gateway.framing import Fault
+from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
+from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.request_parser import RequestParser
+from lukhas.gateway.response_writer import ResponseWriter
+from lukhas.gateway.serialisation import Framing, framing_of, response_head
+from lukhas.http.messages import Response
+from lukhas.pipeline import driving
+from lukhas.pipeline.pipeline import discard
+from lukhas.pipeline.refusals import problem_response
+
+__all__ = ("FrontConnection",)
+
+_log = logging.getLogger("lukhas.gateway")
+
+# After an early answer so much of an unwanted body is read and dropped to keep the connection.
+_DISCARD_BYTES = 64 * 1024
+# So much, for so long, is read after a final answer, lest a reset overtakes it (RFC 9112 9.6).
+_LINGER_BYTES = 1024 * 1024
+_LINGER_S = 2.0
+
+
+class FrontConnection(Protocol):
+    """One client connection, HTTP/1.1 with keep-alive and pipelining.
+
+    Requests are answered in their order: while one is under way, those behind it wait in a queue
+    and reading stops. A request that is decided from memory is answered inside `data_received`,
+    with no task made for it.
+
+    This is where TLS (a transport of another kind) and HTTP/2 (by the negotiated protocol) will
+    branch off.
+
+    Args:
+        state: what all connections share.
+    """
+
+    def __init__(self, state: FrontState) -> None:
+        self._state = state
+        self._transport = cast("Transport", None)
+        self._writer = cast("ResponseWriter", None)
+        self._parser = cast("RequestParser", None)
+        self._active: FrontRequest | None = None
+        self._queue: deque[FrontRequest] = deque()
+        self._task: Task[None] | None = None
+        self._read_pauses = 0
+        self._closing = False
+        self._broken = False
+        self._head_timed = False
+        self._lingered: int | None = None
+        self._body_mark = -1
+        self.deadline = 0.0
+
+    # -- transport callbacks ---------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        state = self._state
+        self._transport = transport
+        peername = transport.get_extra_info("peername")
+        peer = peername[0] if isinstance(peername, tuple) else "unix"
+        self._writer = ResponseWriter(state.loop, transport)
+        self._parser = RequestParser(state, self, peer)
+        self.deadline = state.now_s + state.limits.header_timeout_s
+        state.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol; whatever is under way is cancelled, so upstream calls end too."""
+        self._state.connections.discard(self)
+        self._closing = True
+        self._writer.lost()
+        for request in (self._parser.incoming, self._active, *self._queue):
+            if request is not None and request.body is not None:
+                request.body.abort(BodyAbortedError("the client went away"))
+        self._queue.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol: the client does not take its responses."""
+        self._writer.pause()
+        self.pause_reading()
+        self.deadline = self._state.now_s + self._state.limits.write_timeout_s
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._writer.resume()
+        self.resume_reading()
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._closing or self._broken:
+            self._linger(len(data))
+            return
+        fault = self._parser.feed(data)
+        if fault is not None:
+            # Bytes behind a last request are nobody's; only before that are they a fault.
+            if not self._closing:
+                self._refuse(fault)
+        elif self._parser.in_head and self._active is None and not self._head_timed:
+            self._head_timed = True
+            self.deadline = self._state.now_s + self._state.limits.header_timeout_s
+
+    # -- requests (RequestSink) ------------------------------------------------------------------
+
+    def arrived(self, request: FrontRequest) -> None:
+        """See `RequestSink`."""
+        if self._closing:
+            return
+        if request.body is not None and not request.body.complete:
+            self._body_mark = -1
+            self.deadline = self._state.now_s + self._state.limits.body_grace_s
+        if self._active is not None or self._queue or self._writer.paused:
+            if not self._queue:
+                self.pause_reading()
+            self._queue.append(request)
+        else:
+            self._begin(request)
+
+    def whole(self, request: FrontRequest) -> None:
+        """See `RequestSink`."""
+        if self._active is None and request not in self._queue:
+            self._between_requests()
+
+    def send_continue(self) -> None:
+        """See `RequestSink`."""
+        if not self._closing:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def pause_reading(self) -> None:
+        """See `RequestSink`; pauses count, since several parties may ask for one."""
+        self._read_pauses += 1
+        if self._read_pauses == 1 and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `RequestSink`."""
+        self._read_pauses = max(0, self._read_pauses - 1)
+        if self._read_pauses == 0 and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _begin(self, request: FrontRequest) -> None:
+        """Runs a request as far as it gets without waiting."""
+        state = self._state
+        exchange = request.exchange
+        if exchange is None:
+            self._answer_fault(request.fault or BODY_BROKEN)
+            return
+        self._active = request
+        state.requests += 1
+        run = state.handler(exchange)
+        try:
+            step = driving.start(run)
+        except HandlerError as error:
+            step = self._unhandled(request, error.cause)
+        except Exception as error:  # noqa: BLE001 - the last resort: answered with 500 and logged
+            step = self._unhandled(request, error)
+        if type(step) is Response and type(step.body) is bytes:
+            self._send_whole(request, step, step.body)
+            self._finished(request)
+        else:
+            self._task = state.loop.create_task(self._serve(request, run, step))
+
+    async def _serve(
+        self,
+        request: FrontRequest,
+        run: driving.Run,
+        step: Response | driving.Parked | driving.Waiting,
+    ) -> None:
+        """Carries on with a request that has to wait, or whose response is a stream."""
+        response = step if isinstance(step, Response) else None
+        try:
+            if response is None:
+                response = await self._wait(request, run, step)
+            if isinstance(response.body, bytes):
+                self._send_whole(request, response, response.body)
+            else:
+                await self._send_stream(request, response)
+        except CancelledError:
+            run.close()
+            if response is not None:
+                discard(response)
+            self.abort()
+            return
+        except Exception:  # noqa: BLE001 - nobody above could do more than drop the connection
+            _log.exception("a response could not be sent")
+            self._state.unhandled += 1
+            self.abort()
+            return
+        self._task = None
+        self._finished(request)
+        self._next()
+
+    async def _wait(
+        self,
+        request: FrontRequest,
+        run: driving.Run,
+        step: Response | driving.Parked | driving.Waiting,
+    ) -> Response:
+        try:
+            if isinstance(step, driving.Waiting):
+                done = await driving.finish(run, step)
+                if isinstance(done, Response):
+                    return done
+        except HandlerError as error:
+            return self._unhandled(request, error.cause)
+        except Exception as error:  # noqa: BLE001 - the last resort: answered with 500 and logged
+            return self._unhandled(request, error)
+        run.close()
+        return self._unhandled(request, RuntimeError("a run parked inside the gateway"))
+
+    def _unhandled(self, request: FrontRequest, error: BaseException) -> Response:
+        if isinstance(error, BodyAbortedError):
+            return problem_response(problem_of(request.fault or BODY_BROKEN))
+        _log.error("a %s request failed", request.method, exc_info=error)
+        self._state.unhandled += 1
+        return problem_response(
+            problem_of(Fault(500, "internal-error", "The gateway failed; its log says why."))
+        )
+
+    # -- responses -------------------------------------------------------------------------------
+
+    def _keeps_alive(self, request: FrontRequest) -> bool:
+        if not request.keep_alive or self._state.draining or self._closing:
+            return False
+        body = request.body
+        if body is None or body.complete:
+            return True
+        # An answer before the body was whole: a short rest is dropped, a long one is not awaited.
+        if body.client_waits or body.length is None:
+            return False
+        return body.length - body.received <= _DISCARD_BYTES
+
+    def _head(self, request: FrontRequest, response: Response, framing: Framing) -> list[bytes]:
+        """The head in pieces; settles whether the connection goes on after it."""
+        keep_alive = request.keep_alive = self._keeps_alive(request) and (
+            framing is not Framing.CLOSE
+        )
+        added = request.exchange.added if request.exchange is not None else []
+        pieces = response_head(
+            response, added, framing, close=not keep_alive, date=self._state.date
+        )
+        if keep_alive and request.version == "1.0":
+            pieces.append(b"connection: keep-alive\r\n\r\n")
+        else:
+            pieces.append(b"\r\n")
+        return pieces
+
+    def _send_whole(self, request: FrontRequest, response: Response, body: bytes) -> None:
+        framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
+        for tap in response.taps or ():
+            body = tap.feed(body, last=True)
+        pieces = self._head(request, response, framing)
+        if framing is not Framing.NONE:
+            pieces.append(body)
+        self._transport.write(b"".join(pieces))
+        if response.on_close is not None:
+            response.on_close()
+
+    async def _send_stream(self, request: FrontRequest, response: Response) -> None:
+        framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
+        head = b"".join(self._head(request, response, framing))
+        if not await self._writer.stream(head, response, framing):
+            request.keep_alive = False
+            self._closing = True
+
+    def _finished(self, request: FrontRequest) -> None:
+        """The response is on its way; the connection turns to what comes next."""
+        self._active = None
+        body = request.body
+        if not request.keep_alive:
+            self._close(unread=body is not None and not body.complete)
+        elif body is not None and not body.complete:
+            body.discard()
+        else:
+            self._between_requests()
+
+    def _between_requests(self) -> None:
+        self._head_timed = False
+        self.deadline = self._state.now_s + self._state.limits.keep_alive_s
+
+    def _next(self) -> None:
+        """Begins the requests that wait behind the one just answered."""
+        while self._queue and self._active is None and not (self._closing or self._writer.paused):
+            request = self._queue.popleft()
+            if not self._queue:
+                self.resume_reading()
+            self._begin(request)
+
+    # -- refusals and endings --------------------------------------------------------------------
+
+    def _refuse(self, fault: Fault) -> None:
+        """Answers what is no request, after everything before it, and ends the connection."""
+        self._broken = True
+        self._state.malformed += 1
+        incoming = self._parser.incoming
+        self._parser.incoming = None
+        if incoming is not None and incoming.body is not None:
+            incoming.fault = fault
+            incoming.keep_alive = False
+            incoming.body.abort(BodyAbortedError(fault.detail))
+            if incoming is self._active or incoming in self._queue:
+                return  # Its own exchange is under way, and answers.
+        self.arrived(FrontRequest(None, None, version="1.1", keep_alive=False, fault=fault))
+
+    def _answer_fault(self, fault: Fault) -> None:
+        response = problem_response(problem_of(fault))
+        request = FrontRequest(None, None, version="1.1", keep_alive=False)
+        pieces = self._head(request, response, Framing.LENGTH)
+        self._transport.write(b"".join([*pieces, cast("bytes", response.body)]))
+        self._close(unread=True)
+
+    def _close(self, *, unread: bool) -> None:
+        self._closing = True
+        if unread and self._transport.can_write_eof() and not self._transport.is_closing():
+            self._lingered = 0
+            if self._read_pauses:
+                self._read_pauses = 0
+                self._transport.resume_reading()
+            self.deadline = self._state.now_s + _LINGER_S
+            self._transport.write_eof()
+        else:
+            self.deadline = self._state.now_s + self._state.limits.write_timeout_s
+            self._transport.close()
+
+    def _linger(self, length: int) -> None:
+        if self._lingered is not None:
+            self._lingered += length
+            if self._lingered > _LINGER_BYTES:
+                self._transport.abort()
+
+    # -- called by the server (Connection) -------------------------------------------------------
+
+    def check_deadline(self, now_s: float) -> None:
+        """See `Connection`."""
+        incoming = self._parser.incoming
+        if self._closing or self._writer.paused:
+            self._transport.abort()
+        elif incoming is not None and incoming.body is not None:
+            self._check_rate(incoming, now_s)
+        elif self._active is not None:
+            return
+        elif self._parser.in_head:
+            self._refuse(Fault(408, "head-timeout", "The request head did not come in time."))
+        else:
+            self._close(unread=False)
+
+    def _check_rate(self, request: FrontRequest, now_s: float) -> None:
+        body = request.body
+        if body is None:
+            return
+        self.deadline = now_s + 1.0
+        least = self._state.limits.body_min_rate_bytes
+        # The first look only notes how far it is; nobody is blamed while we are the slow ones.
+        first = self._body_mark < 0
+        came = body.received - self._body_mark
+        self._body_mark = body.received
+        if not (first or self._read_pauses or body.client_waits) and came < least:
+            self._refuse(Fault(408, "body-timeout", "The request body comes too slowly."))
+
+    def end_if_idle(self) -> None:
+        """See `Connection`."""
+        busy = self._active is not None or self._queue or self._parser.in_head
+        if not (busy or self._closing or self._parser.incoming is not None):
+            self._close(unread=False)
+
+    def abort(self) -> None:
+        """See `Connection`."""
+        self._closing = True
+        self._transport.abort()

@@ -1,0 +1,65 @@
+"""What all client connections of one worker share."""
+
+import asyncio
+from typing import Protocol
+
+from lukhas.gateway.framing import FrontLimits, HeadReader
+from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.stage import Handler
+
+__all__ = ("Connection", "FrontState")
+
+
+class Connection(Protocol):
+    """A client connection, as the server watches over it.
+
+    Attributes:
+        deadline: the loop's time at which `check_deadline` is to be called.
+    """
+
+    deadline: float
+
+    def check_deadline(self, now_s: float) -> None:
+        """Ends the connection if what it waits for is overdue."""
+        ...
+
+    def end_if_idle(self) -> None:
+        """Closes it if nothing is under way."""
+        ...
+
+    def abort(self) -> None:
+        """Drops it at once."""
+        ...
+
+
+class FrontState:
+    """Shared by the connections of one worker; read by them, kept up by the server.
+
+    Args:
+        handler: the pipeline around the forwarding.
+        intake: makes exchanges.
+        limits: limits on everything a client sends.
+
+    Attributes:
+        connections: the open connections.
+        draining: whether every response ends its connection.
+        now_s: the loop's time, good to a quarter of a second; for deadlines.
+        date: the value of Date for now.
+        requests: requests begun.
+        malformed: requests refused before the pipeline.
+        unhandled: requests that failed in the gateway itself.
+    """
+
+    def __init__(self, handler: Handler, intake: Intake, limits: FrontLimits) -> None:
+        self.handler = handler
+        self.intake = intake
+        self.limits = limits
+        self.reader = HeadReader(limits)
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.now_s = self.loop.time()
+        self.date = b""
+        self.requests = 0
+        self.malformed = 0
+        self.unhandled = 0

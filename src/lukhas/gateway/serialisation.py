@@ -1,0 +1,65 @@
+"""Responses as HTTP/1.1 bytes."""
+
+from enum import Enum
+from typing import Final, cast
+
+from lukhas.http.headers import HeaderPairs
+from lukhas.http.messages import Response
+from lukhas.http.status import status_line
+
+__all__ = ("Framing", "framing_of", "response_head")
+
+
+class Framing(Enum):
+    """How the end of a response body is told (RFC 9112 section 6.3)."""
+
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    CLOSE = "close"
+
+
+_CHUNKED: Final = Framing.CHUNKED
+_LENGTH: Final = Framing.LENGTH
+
+
+def framing_of(response: Response, *, is_head: bool, version: str) -> Framing:
+    """How this response is framed for a client of this version, asking with HEAD or not."""
+    status = response.status
+    if is_head or status < 200 or status in {204, 304}:
+        return Framing.NONE
+    if isinstance(response.body, bytes) or b"content-length" in response.headers.index():
+        return _LENGTH
+    return _CHUNKED if version == "1.1" else Framing.CLOSE
+
+
+def response_head(
+    response: Response, added: HeaderPairs, framing: Framing, *, close: bool, date: bytes
+) -> list[bytes]:
+    """The head of a response in pieces, without its last empty line.
+
+    Args:
+        response: the response; `ready_head` is used where it is there.
+        added: further fields.
+        framing: how the body ends.
+        close: whether the connection ends with this response.
+        date: the value of Date if the response has none.
+    """
+    index = response.headers.index()
+    if response.ready_head is not None:
+        pieces = [response.ready_head]
+    else:
+        pieces = [status_line(response.status)]
+        for name, value in response.headers.raw:
+            pieces += (name, b": ", value, b"\r\n")
+    for name, value in added:
+        pieces += (name, b": ", value, b"\r\n")
+    if b"date" not in index:
+        pieces += (b"date: ", date, b"\r\n")
+    if framing is _CHUNKED:
+        pieces.append(b"transfer-encoding: chunked\r\n")
+    elif framing is _LENGTH and b"content-length" not in index:
+        pieces.append(b"content-length: %d\r\n" % len(cast("bytes", response.body)))
+    if close:
+        pieces.append(b"connection: close\r\n")
+    return pieces

@@ -1,0 +1,339 @@
+"""One HTTP/1.1 connection to an upstream, carrying one exchange at a time."""
+
+from asyncio import AbstractEventLoop, CancelledError, Future, Protocol, Task, Transport
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httptools
+
+from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
+from lukhas.gateway.body_stream import BodyStream, RequestBody
+from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
+from lukhas.http.messages import Response
+
+__all__ = ("UpstreamConnection", "UpstreamTimeouts")
+
+_NEVER_S = float("inf")
+_MAX_HEAD_BYTES = 256 * 1024
+_MAX_FIELDS = 1000
+# Said by us for every response, or by the framing we choose ourselves.
+_NOT_RELAYED = HOP_BY_HOP | {b"x-request-id", b"trailer"}
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTimeouts:
+    """How long to wait for an upstream.
+
+    Attributes:
+        connect_s: for a connection, a free place in the pool included.
+        response_s: for the head of a response, after the request was sent.
+        idle_s: for the next piece of a body, in either direction.
+    """
+
+    connect_s: float = 5.0
+    response_s: float = 30.0
+    idle_s: float = 60.0
+
+
+class UpstreamConnection(Protocol):
+    """A connection of a pool.
+
+    Args:
+        loop: the running loop.
+        name: the name of the upstream, for errors.
+        timeouts: how long to wait.
+        on_free: called when the connection can carry another exchange...
+        on_gone: ...and once when it is gone for good.
+    """
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        name: str,
+        timeouts: UpstreamTimeouts,
+        *,
+        on_free: "Callable[[UpstreamConnection], None]",
+        on_gone: "Callable[[UpstreamConnection], None]",
+    ) -> None:
+        self._loop = loop
+        self._name = name
+        self._timeouts = timeouts
+        self._on_free = on_free
+        self._on_gone = on_gone
+        self._parser: Any = None
+        self._transport = cast("Transport", None)
+        self._answer: Future[Response] | None = None
+        self._upload: Task[None] | None = None
+        self._room: Future[None] | None = None
+        self._is_head = False
+        self._status = 0
+        self._raw: HeaderPairs = []
+        self._head_bytes = 0
+        self._body: BodyStream | None = None
+        self._pieces: list[bytes] = []
+        self._head_done = False
+        self._message_done = False
+        self._until_close = False
+        self._reusable = False
+        self.deadline_s = _NEVER_S
+        self.exchanges = 0
+        self.idle_since_s = 0.0
+        self.got_bytes = False
+
+    # -- carrying an exchange --------------------------------------------------------------------
+
+    async def carry(
+        self, head: bytes, body: bytes | RequestBody | None, *, is_head: bool
+    ) -> Response:
+        """Sends a request and gives its response, the body whole if it came in one piece.
+
+        Args:
+            head: the request head as bytes, empty line included.
+            body: nothing, a whole body as it is, or one to stream (chunked if it has no length).
+            is_head: whether the method is HEAD, so that no body follows the head.
+
+        Raises:
+            UpstreamError: the upstream did not answer properly.
+            BodyAbortedError: the client did not send its body.
+        """
+        self.exchanges += 1
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._is_head = is_head
+        self._raw = []
+        self._pieces = []
+        self._body = None
+        self._head_bytes = 0
+        self._head_done = self._message_done = self._until_close = self.got_bytes = False
+        self._reusable = True
+        self._answer = answer = self._loop.create_future()
+        if isinstance(body, bytes):
+            head += body
+        self._transport.write(head)
+        self.deadline_s = self._loop.time() + self._timeouts.response_s
+        if isinstance(body, RequestBody):
+            self._upload = self._loop.create_task(self._send_body(body))
+        try:
+            response: Response = await answer
+        except CancelledError:
+            self.abort()
+            raise
+        finally:
+            # By now it may carry the next exchange already.
+            if self._answer is answer:
+                self._answer = None
+        return response
+
+    async def _send_body(self, body: RequestBody) -> None:
+        chunked = body.length is None
+        write = self._transport.write
+        try:
+            async for piece in body:
+                write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                self.deadline_s = self._loop.time() + self._timeouts.idle_s
+                if self._room is not None:
+                    await self._room
+            if chunked:
+                write(b"0\r\n\r\n")
+        except LukhasError as error:
+            self._fail(error)
+            return
+        self.deadline_s = self._loop.time() + self._timeouts.response_s
+        self._upload = None
+
+    def abort(self) -> None:
+        """Drops the connection; what it carries is lost."""
+        self._reusable = False
+        self._transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still carry something."""
+        return not self._transport.is_closing()
+
+    def check_deadline(self, now_s: float) -> None:
+        """Ends the exchange if the upstream is overdue; called ten times a second."""
+        if now_s < self.deadline_s:
+            return
+        if self._body is not None and self._body.flow_stopped:
+            # Our reader is the slow one; its own time limit is the front server's business.
+            self.deadline_s = now_s + self._timeouts.idle_s
+            return
+        what = "the response stopped" if self._head_done else "no response in time"
+        self._fail(UpstreamTimeoutError(self._name, what, sent=True))
+
+    # -- transport callbacks ---------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._reusable = False
+        self.resume_writing()
+        if self._busy:
+            if self._until_close and exc is None:
+                self._complete()
+            else:
+                what = "closed the connection" if exc is None else f"broke the connection: {exc}"
+                self._fail(UpstreamProtocolError(self._name, what, sent=True))
+        self._on_gone(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if not self._busy:
+            # Nothing was asked, so this answers nothing and the connection cannot be trusted.
+            self.abort()
+            return
+        self.got_bytes = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            cause = error.__context__
+            if isinstance(cause, UpstreamError):
+                self._fail(cause)
+            elif not self._message_done:
+                self._fail(UpstreamProtocolError(self._name, f"not HTTP/1.1: {error}", sent=True))
+            else:
+                self.abort()
+            return
+        if not self._head_done:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._fail(self._broken("the response head is too large"))
+        elif self._answer is not None and not self._answer.done():
+            self._give_answer()
+
+    # -- parser callbacks ------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field, or after the head a trailer field, which is dropped."""
+        if not self._head_done:
+            self._raw.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """A head is whole; an interim one (1xx) is dropped."""
+        self._status = status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        if len(self._raw) > _MAX_FIELDS:
+            raise self._broken("too many header fields")
+        self._head_done = True
+        index = Headers(self._raw).index()
+        coding = index.get(b"transfer-encoding")
+        if coding is not None and coding.lower() != b"chunked":
+            raise self._broken("an unknown transfer coding")
+        bodiless = self._is_head or status in {204, 304}
+        self._until_close = not bodiless and coding is None and b"content-length" not in index
+        if self._until_close or not self._parser.should_keep_alive():
+            self._reusable = False
+        if self._is_head:
+            # The parser cannot be told that no body follows; the next exchange gets a new one.
+            self._message_done = True
+            self._parser = None
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the response body."""
+        if self._is_head:
+            self._reusable = False
+            return
+        if self._body is None:
+            self._pieces.append(piece)
+        else:
+            self._body.feed(piece)
+            self.deadline_s = self._loop.time() + self._timeouts.idle_s
+
+    def on_message_complete(self) -> None:
+        """A message is whole."""
+        if 100 <= self._status < 200:
+            if self._status == 101:
+                raise self._broken("switched protocols unasked")
+            self._raw = []
+            return
+        self._message_done = True
+        if self._body is not None:
+            self._complete()
+
+    # -- endings ---------------------------------------------------------------------------------
+
+    @property
+    def _busy(self) -> bool:
+        return self._answer is not None or self._body is not None
+
+    def _give_answer(self) -> None:
+        raw = self._raw
+        dropped = _NOT_RELAYED
+        headers = Headers(raw)
+        if b"connection" in headers.index():
+            dropped = dropped | connection_options(headers)
+        headers = Headers([pair for pair in raw if pair[0] not in dropped])
+        answer = cast("Future[Response]", self._answer)
+        if self._message_done:
+            answer.set_result(Response(self._status, headers, b"".join(self._pieces)))
+            self._complete()
+            return
+        self._body = body = BodyStream(
+            self._loop, pause=self._transport.pause_reading, resume=self._resume
+        )
+        for piece in self._pieces:
+            body.feed(piece)
+        self.deadline_s = self._loop.time() + self._timeouts.idle_s
+        answer.set_result(
+            Response(self._status, headers, body, on_close=lambda: self._given_up(body))
+        )
+
+    def _resume(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _given_up(self, body: BodyStream) -> None:
+        """The response is done with; if its body is not whole, neither is the connection."""
+        if self._body is body:
+            self.abort()
+
+    def _complete(self) -> None:
+        """The response is whole, so the connection is free, whoever still reads the body."""
+        self.deadline_s = _NEVER_S
+        body, self._body = self._body, None
+        if body is not None:
+            if body.flow_stopped and self._reusable:
+                self._resume()
+            body.finish()
+        if self._upload is not None:
+            # It answered before it had the whole request; what it would read next is unclear.
+            self._upload.cancel()
+            self._upload = None
+            self._reusable = False
+        if self._reusable and not self._transport.is_closing():
+            self.idle_since_s = self._loop.time()
+            self._answer = None
+            self._on_free(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, error: LukhasError) -> None:
+        self.deadline_s = _NEVER_S
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+        body, self._body = self._body, None
+        if body is not None:
+            body.abort(error)
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        self.abort()
+
+    def _broken(self, what: str) -> UpstreamProtocolError:
+        return UpstreamProtocolError(self._name, what, sent=True)

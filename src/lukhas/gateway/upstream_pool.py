@@ -1,0 +1,158 @@
+"""Connections to one target of an upstream, kept open for the next request."""
+
+import asyncio
+from collections import deque
+
+from lukhas.errors import UpstreamConnectError, UpstreamTimeoutError
+from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
+from lukhas.pipeline.driving import enter_task
+
+__all__ = ("UpstreamPool",)
+
+_TICK_S = 0.1
+
+
+class UpstreamPool:
+    """At most so many connections; the one used last is used next, so the others may expire.
+
+    Several targets, balancing and health will stand above pools; a pool knows one address only.
+
+    Args:
+        name: the name of the upstream.
+        host: host name or address.
+        port: port.
+        timeouts: how long to wait for what.
+        connections: the most connections to keep open.
+        idle_s: how long an idle one is kept: less than the origin keeps it, or a request would meet
+            a closing connection.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int,
+        *,
+        timeouts: UpstreamTimeouts,
+        connections: int = 128,
+        idle_s: float = 4.0,
+    ) -> None:
+        self.name = name
+        self._host = host
+        self._port = port
+        self._timeouts = timeouts
+        self._most = connections
+        self._idle_s = idle_s
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[UpstreamConnection] = []
+        self._all: set[UpstreamConnection] = set()
+        self._opening = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+        self._ticker = self._loop.call_later(_TICK_S, self._tick)
+
+    def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
+        """The connection used last, if there is one that has been idle no longer than this."""
+        while self._idle:
+            connection = self._idle[-1]
+            if self._loop.time() - connection.idle_since_s > at_most_s:
+                return None
+            self._idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    async def open(self) -> UpstreamConnection:
+        """A new connection, as soon as there is a place for one.
+
+        Raises:
+            UpstreamConnectError: the upstream refuses connections, or its name is unknown.
+            UpstreamTimeoutError: none came about in time.
+        """
+        await enter_task()
+        try:
+            async with asyncio.timeout(self._timeouts.connect_s):
+                while len(self._all) + self._opening >= self._most and not self._evict():
+                    await self._place()
+                return await self._connect()
+        except TimeoutError as error:
+            raise UpstreamTimeoutError(self.name, "no connection in time", sent=False) from error
+        except OSError as error:
+            what = f"cannot connect to {self._host}:{self._port}: {error.strerror or error}"
+            raise UpstreamConnectError(self.name, what, sent=False) from error
+
+    async def _connect(self) -> UpstreamConnection:
+        self._opening += 1
+        try:
+            _transport, connection = await self._loop.create_connection(
+                lambda: UpstreamConnection(
+                    self._loop,
+                    self.name,
+                    self._timeouts,
+                    on_free=self._freed,
+                    on_gone=self._gone,
+                ),
+                self._host,
+                self._port,
+            )
+        finally:
+            self._opening -= 1
+        self._all.add(connection)
+        return connection
+
+    async def _place(self) -> None:
+        place: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        finally:
+            if place in self._waiting:
+                self._waiting.remove(place)
+
+    def _evict(self) -> bool:
+        """Gives up an idle connection to make room for a fresh one."""
+        if not self._idle:
+            return False
+        connection = self._idle.pop(0)
+        self._all.discard(connection)
+        connection.abort()
+        return True
+
+    def _freed(self, connection: UpstreamConnection) -> None:
+        self._idle.append(connection)
+        self._wake()
+
+    def _gone(self, connection: UpstreamConnection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+
+    def _tick(self) -> None:
+        now_s = self._loop.time()
+        for connection in tuple(self._all):
+            connection.check_deadline(now_s)
+        while self._idle and now_s - self._idle[0].idle_since_s > self._idle_s:
+            connection = self._idle.pop(0)
+            self._all.discard(connection)
+            connection.abort()
+        if not self._closed:
+            self._ticker = self._loop.call_later(_TICK_S, self._tick)
+
+    def counts(self) -> tuple[int, int]:
+        """Open connections, and how many of them are idle."""
+        return len(self._all), len(self._idle)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._closed = True
+        self._ticker.cancel()
+        for connection in tuple(self._all):
+            connection.abort()

@@ -1,0 +1,136 @@
+"""A data-plane worker: the process that carries the traffic."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+
+import uvloop
+
+from lukhas.config.settings import Settings
+from lukhas.errors import ConfigError, LukhasError
+from lukhas.gateway.faults import FaultStage
+from lukhas.gateway.forwarding import Forwarding, parse_upstream_url
+from lukhas.gateway.framing import FrontLimits
+from lukhas.gateway.front_server import FrontServer
+from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.upstream_connection import UpstreamTimeouts
+from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.hub.child_link import ChildTask, announce_ready, end_with_parent, read_task
+from lukhas.hub.hub import Hub
+from lukhas.telemetry.link import TelemetrySender
+from lukhas.telemetry.logs import configure_logging
+
+__all__ = ("front_limits", "main", "serve")
+
+_log = logging.getLogger("lukhas.gateway")
+
+# A worker makes few cycles and holds many long-lived objects: the default thresholds would look
+# through all of them, for tens of milliseconds, again and again.
+_GC_THRESHOLDS = (50_000, 50, 100)
+
+
+def main() -> None:
+    """Runs the worker that the task on standard input describes, until SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks us.
+    task = read_task()
+    end_with_parent()
+    log = task.settings.log
+    configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
+    try:
+        uvloop.run(_run(task))
+    except LukhasError as error:
+        sys.stderr.write(f"lukhas: {error}\n")
+        sys.exit(2)
+
+
+async def _run(task: ChildTask) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await serve(task, stop)
+
+
+async def serve(task: ChildTask, stop: asyncio.Event) -> None:
+    """Serves until `stop` is set, then drains.
+
+    Raises:
+        ConfigError: the settings name no upstream.
+        StateDirError: the state directory cannot be used.
+    """
+    settings = task.settings
+    hub = Hub(settings, under_observe=(FaultStage(),))
+    await hub.start()
+    pool, forwarding = _forwarding(settings)
+    state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))
+    server = FrontServer(state, hub.clock)
+    _watch(hub, state, pool)
+    sender = TelemetrySender(
+        task.telemetry_path,
+        hub.recorder,
+        hub.parts,
+        worker=task.name,
+        started_ns=hub.clock.now_ns(),
+    )
+    reporting = asyncio.create_task(sender.run())
+    following = asyncio.create_task(hub.follow_clock())
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    with socket.socket(fileno=task.descriptor) as listening:
+        await server.listen(listening)
+        announce_ready(task)
+        await stop.wait()
+        await server.drain()
+    for job in (reporting, following):
+        job.cancel()
+    await sender.close()
+    pool.close()
+    await hub.close()
+
+
+def front_limits(settings: Settings) -> FrontLimits:
+    """The limits on what clients send."""
+    server = settings.server
+    return FrontLimits(
+        header_bytes=server.header_bytes,
+        header_count=server.header_count,
+        header_timeout_s=server.header_timeout_s,
+        keep_alive_s=server.keep_alive_s,
+        body_bytes=server.body_bytes,
+        body_min_rate_bytes=server.body_min_rate_bytes,
+        body_grace_s=server.body_grace_s,
+        drain_s=server.drain_s,
+        allowed_hosts=frozenset(host.lower().encode("ascii") for host in server.allowed_hosts),
+    )
+
+
+def _forwarding(settings: Settings) -> tuple[UpstreamPool, Forwarding]:
+    upstream = settings.upstream
+    if upstream.url is None:
+        raise ConfigError(
+            "no upstream is set", where="upstream.url", hint="give the address of the API"
+        )
+    address = parse_upstream_url(upstream.url)
+    pool = UpstreamPool(
+        "default",
+        address.host,
+        address.port,
+        timeouts=UpstreamTimeouts(
+            connect_s=upstream.connect_timeout_s,
+            response_s=upstream.response_timeout_s,
+            idle_s=upstream.idle_timeout_s,
+        ),
+        connections=upstream.pool_connections,
+        idle_s=upstream.pool_idle_s,
+    )
+    return pool, Forwarding(pool, prefix=address.prefix)
+
+
+def _watch(hub: Hub, state: FrontState, pool: UpstreamPool) -> None:
+    watch = hub.recorder.watch
+    watch("connections_open", lambda: len(state.connections))
+    watch("upstream_connections", lambda: pool.counts()[0])
+    watch("malformed_requests", lambda: state.malformed)
+    watch("unhandled_failures", lambda: state.unhandled)

@@ -1,0 +1,1 @@
+"""The HTTP message model: pure values and parsers, no I/O."""

@@ -1,0 +1,75 @@
+"""Requests and responses as the pipeline sees them, whichever way they came in."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from lukhas.http.headers import Headers
+
+__all__ = ("BodyTap", "Pushed", "RequestHead", "Response")
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """The head of a request. Treated as a value: nobody changes it after it was made.
+
+    It is not frozen because a frozen dataclass costs three times as much to make, once a request.
+
+    Attributes:
+        method: in upper case as sent, e.g. `"GET"`.
+        scheme: `"http"` or `"https"`.
+        authority: the validated host, lower case, with the port if one was sent.
+        path: the normalised path, percent-encoded bytes, starting with `/`.
+        query: the raw query without `?`; empty if none.
+        headers: the header fields.
+    """
+
+    method: str
+    scheme: str
+    authority: bytes
+    path: bytes
+    query: bytes
+    headers: Headers
+
+
+class BodyTap(Protocol):
+    """Sees, and may change, a response body as it passes by."""
+
+    def feed(self, chunk: bytes, *, last: bool) -> bytes:
+        """Takes the next piece, gives what to send in its place. `last` is true exactly once."""
+        ...
+
+    def abort(self) -> None:
+        """The body will never be whole: the sender or the receiver went away."""
+        ...
+
+
+class Pushed:
+    """Stands for a body that the wrapped app will push, piece by piece, after the head."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Response:
+    """A response on its way to the client; stages may append to `taps`.
+
+    Fields that stages add for one exchange only (Age, RateLimit ...) are not here but in
+    `Exchange.added`, so that a stored response can be shared by any number of exchanges.
+
+    Attributes:
+        status: the status code.
+        headers: the fields as the origin (or the store) gave them. Shared: never changed in place.
+        body: all of it; or a stream of pieces; or `Pushed`.
+        ready_head: the status line and `headers` as HTTP/1.1 bytes without the last empty line,
+            where somebody has already made them; the front server then sends them as they are.
+        taps: see the body in this order.
+        on_close: called once when the response was sent or given up.
+    """
+
+    status: int
+    headers: Headers
+    body: "bytes | AsyncIterator[bytes] | Pushed" = b""
+    ready_head: bytes | None = None
+    taps: list[BodyTap] | None = None
+    on_close: Callable[[], None] | None = None

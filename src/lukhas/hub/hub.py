@@ -1,0 +1,164 @@
+"""The hub: every part built from one settings object, and their health."""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+
+from lukhas.clock import Clock, SystemClock
+from lukhas.config.settings import Settings
+from lukhas.errors import LukhasError
+from lukhas.hub.policies import (
+    identity_settings,
+    limit_fields,
+    limit_policies,
+    route_table,
+    tier_limits,
+)
+from lukhas.identity.credentials import CredentialCache
+from lukhas.identity.key_table import KeyTable, open_key_table
+from lukhas.identity.pepper import load_pepper
+from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.stage import Stage
+from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.identify import IdentifyStage
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.pipeline.stages.route import RouteStage
+from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.storage.memory_entries import MemoryEntryStore
+from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.recorder import Recorder
+
+__all__ = ("Hub",)
+
+_log = logging.getLogger("lukhas.hub")
+
+
+class Hub:
+    """A pipeline with everything it stands on.
+
+    Making one does no I/O; `start` opens what lies on disk. Nothing is shared between two hubs.
+
+    Args:
+        settings: what to build.
+        clock: the time; the system's if None.
+        under_observe: stages to put directly under `observe`; a way in adds its own there.
+        unavailable: features that were asked for and are not built; they show among the parts.
+
+    Attributes:
+        settings: as given.
+        clock: as given.
+        intake: makes exchanges.
+        pipeline: the stages.
+        recorder: what was recorded.
+        entries: the cache.
+        counters: the limits' counters.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        under_observe: tuple[Stage, ...] = (),
+        unavailable: tuple[str, ...] = (),
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.intake = Intake(self.clock, secrets.token_hex(8))
+        self.recorder = Recorder()
+        self.entries = MemoryEntryStore(settings.cache.size_bytes)
+        self.counters = MemoryCounters()
+        self._key_table: KeyTable | None = None
+        self._identify = IdentifyStage(identity_settings(settings), None)
+        self._contained: Counter[str] = Counter()
+        self._seen_contained: Counter[str] = Counter()
+        self._failing: dict[str, str] = {}
+        self._unavailable = unavailable
+        for feature in unavailable:
+            _log.warning("%s was asked for and is not available in this version", feature)
+        self.pipeline = Pipeline(
+            (
+                ObserveStage(self.recorder, self.clock),
+                *under_observe,
+                RouteStage(route_table(settings)),
+                self._identify,
+                LimitStage(
+                    self.counters,
+                    tier_limits(settings),
+                    policies=limit_policies(settings),
+                    fields=limit_fields(settings),
+                ),
+                CacheStage(self.entries, self.clock),
+            ),
+            self._on_contained,
+        )
+        self._show_gauges()
+
+    async def start(self, *, with_keys: bool = True) -> None:
+        """Opens what lies on disk: the table of API keys.
+
+        Args:
+            with_keys: whether to make the table if there is none yet; without, a table that is
+                there is used all the same.
+
+        Raises:
+            StateDirError: the state directory cannot be used.
+            StoreError: the table is damaged.
+        """
+        state_dir = self.settings.state_dir
+        if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
+            self._key_table = open_key_table(state_dir)
+            self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
+
+    async def close(self) -> None:
+        """Closes what `start` opened."""
+        self._identify.check_with(None)
+        if self._key_table is not None:
+            self._key_table.close()
+            self._key_table = None
+
+    async def follow_clock(self) -> None:
+        """Keeps a system clock in step with the wall clock, until it is cancelled."""
+        while isinstance(self.clock, SystemClock):
+            self.clock.resync()
+            await asyncio.sleep(1.0)
+
+    def parts(self) -> list[PartHealth]:
+        """The health of each part.
+
+        A stage that was contained since the last call is degraded, with what it raised.
+        """
+        fresh = self._contained - self._seen_contained
+        self._seen_contained = Counter(self._contained)
+        parts = [
+            PartHealth(stage.name, "degraded", self._failing[stage.name])
+            if fresh[stage.name]
+            else PartHealth(stage.name, "ok")
+            for stage in self.pipeline.stages
+        ]
+        if self._key_table is not None:
+            parts.append(PartHealth("api-keys", "ok"))
+        else:
+            parts.append(PartHealth("api-keys", "not_available", "no key table is open"))
+        parts.extend(
+            PartHealth(feature, "not_available", "not built in this version")
+            for feature in self._unavailable
+        )
+        return parts
+
+    def _on_contained(self, stage: str, error: Exception) -> None:
+        self._contained[stage] += 1
+        self._failing[stage] = f"{type(error).__name__}, {self._contained[stage]} times"
+        self.recorder.contained(stage)
+        if isinstance(error, LukhasError):
+            _log.warning("the %s stage failed: %s", stage, error)
+        else:
+            _log.error("the %s stage failed", stage, exc_info=error)
+
+    def _show_gauges(self) -> None:
+        self.recorder.watch("cache_entries", lambda: self.entries.stats().entries)
+        self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
+        self.recorder.watch("limit_states", lambda: len(self.counters))

@@ -1,0 +1,124 @@
+"""Settings into policies: the one place where the one is turned into the other."""
+
+from lukhas.config.answers import RouteSettings
+from lukhas.config.consumers import LimitSettings
+from lukhas.config.settings import Settings
+from lukhas.http.client_address import TrustedProxies
+from lukhas.pipeline.stages.identify import IdentitySettings
+from lukhas.pipeline.stages.limit import LimitFields
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.rate_limiting.limits import Limit, parse_limits
+from lukhas.policy.rate_limiting.policies import Dimension, LimitPolicy
+from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.routing.routes import RouteRule, RouteTable
+
+__all__ = (
+    "cache_policy",
+    "identity_settings",
+    "limit_fields",
+    "limit_policies",
+    "route_table",
+    "tier_limits",
+)
+
+_ALL_BUT_INTERNAL = frozenset(tier for tier in Tier if tier is not Tier.INTERNAL)
+
+
+def tier_limits(settings: Settings) -> dict[Tier, tuple[Limit, ...]]:
+    """The limits of each tier."""
+    texts: dict[Tier, str | None] = {tier: getattr(settings.tiers, tier.value) for tier in Tier}
+    return {
+        tier: parse_limits(text, policy=tier.value) if text else () for tier, text in texts.items()
+    }
+
+
+def limit_policies(settings: Settings) -> tuple[LimitPolicy, ...]:
+    """The limits beside those of the tiers: the general ones, then those of the routes."""
+    general = [_limit_policy(limit) for limit in settings.limits]
+    routes = [
+        LimitPolicy(
+            name=route.name,
+            limits=parse_limits(route.limits, policy=route.name),
+            mode=route.limits_mode,
+            routes=frozenset((route.name,)),
+        )
+        for route in settings.routes
+        if route.limits
+    ]
+    return (*general, *routes)
+
+
+def _limit_policy(limit: LimitSettings) -> LimitPolicy:
+    return LimitPolicy(
+        name=limit.name,
+        limits=parse_limits(limit.limits, policy=limit.name),
+        mode=limit.mode,
+        by=Dimension(limit.by),
+        tiers=frozenset(limit.tiers) or _ALL_BUT_INTERNAL,
+        routes=frozenset(limit.routes),
+    )
+
+
+def limit_fields(settings: Settings) -> LimitFields:
+    """What clients are told about their limits."""
+    fields = settings.rate_limit_headers
+    return LimitFields(standard=fields.standard, legacy=fields.legacy)
+
+
+def cache_policy(settings: Settings, route: RouteSettings | None = None) -> CachePolicy:
+    """The cache policy of a route; that of all others if None."""
+    cache = settings.cache
+    credential_headers = frozenset(
+        name.lower().encode("ascii") for name in settings.identity.credential_headers
+    )
+    if route is None:
+        return CachePolicy(
+            mode=cache.mode,
+            default_ttl_s=cache.default_ttl_s,
+            max_ttl_s=cache.max_ttl_s,
+            private=cache.private,
+            max_body_bytes=cache.max_body_bytes,
+            credential_headers=credential_headers,
+        )
+    return CachePolicy(
+        name=route.name,
+        mode=route.cache_mode if route.cache_mode is not None else cache.mode,
+        default_ttl_s=(route.cache_ttl_s if route.cache_ttl_s is not None else cache.default_ttl_s),
+        max_ttl_s=cache.max_ttl_s,
+        private=route.cache_private if route.cache_private is not None else cache.private,
+        max_body_bytes=cache.max_body_bytes,
+        credential_headers=credential_headers,
+    )
+
+
+def route_table(settings: Settings) -> RouteTable:
+    """The routes.
+
+    Raises:
+        ConfigError: two routes are alike, or a path cannot be read.
+    """
+    rules = [
+        RouteRule(
+            name=route.name,
+            template=route.path,
+            cache=cache_policy(settings, route),
+            hosts=frozenset(host.lower().encode("ascii") for host in route.hosts),
+            methods=frozenset(route.methods),
+            exempt=route.exempt,
+            body_bytes=route.body_bytes,
+        )
+        for route in settings.routes
+    ]
+    default = RouteRule(name="default", template="*", cache=cache_policy(settings))
+    return RouteTable(rules, default=default)
+
+
+def identity_settings(settings: Settings) -> IdentitySettings:
+    """How consumers are told apart."""
+    identity = settings.identity
+    return IdentitySettings(
+        api_key_header=identity.api_key_header.lower().encode("ascii"),
+        on_unknown=identity.on_unknown,
+        trusted=TrustedProxies(settings.trusted_proxies),
+        mode=identity.mode,
+    )

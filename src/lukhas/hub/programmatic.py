@@ -1,0 +1,264 @@
+"""The way in for code that is neither a gateway nor an ASGI app: ask before, report after."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lukhas.config.settings import Settings
+from lukhas.errors import HandlerError, LukhasError
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead, Response
+from lukhas.http.request_target import PathPolicy, TargetProblem, parse_target
+from lukhas.hub.hub import Hub
+from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.rate_limiting.tiers import Tier
+
+__all__ = ("InvalidRequestError", "OptimizationHub", "UnknownRequestError")
+
+_AUTHORITY = b"hub.internal"
+_MAX_PENDING = 10_000
+
+HeaderSource = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class InvalidRequestError(LukhasError):
+    """What was given is no request."""
+
+
+class UnknownRequestError(LukhasError):
+    """There is no such request to complete.
+
+    Attributes:
+        request_id: the id asked for.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(
+            f"request {request_id!r} is not under way: it was never begun, was answered at once, "
+            "was completed before, or was given up because too many were left open"
+        )
+
+
+class OptimizationHub(Hub):
+    """A hub that is asked before a request is worked on, and told the response after.
+
+    Between the two calls the request is parked inside the pipeline, just where a gateway would
+    forward it; so limits, cache and records are the same as in the other ways in. Not bound to a
+    thread: use it from one event loop.
+
+    Args:
+        settings: what to build.
+        unavailable: features that were asked for and that this version does not have.
+    """
+
+    def __init__(self, settings: Settings, *, unavailable: tuple[str, ...] = ()) -> None:
+        super().__init__(settings, unavailable=unavailable)
+        self._handler = self.pipeline.around(_parked)
+        self._pending: OrderedDict[str, tuple[driving.Run, Exchange]] = OrderedDict()
+
+    async def process_api_request(
+        self,
+        *,
+        endpoint: str,
+        method: str,
+        headers: HeaderSource = (),
+        user_id: str | None = None,
+        tier: str | Tier = Tier.FREE,
+        client_address: str = "127.0.0.1",
+    ) -> tuple[bool, dict[str, Any]]:
+        """Asks whether a request may be worked on, and whether its response is known already.
+
+        Args:
+            endpoint: path and query, e.g. `"/api/v1/users?page=2"`.
+            method: the HTTP method.
+            headers: the request's header fields.
+            user_id: who calls, as far as the caller has made sure; None for nobody known.
+            tier: the tier of that user.
+            client_address: where the request came from; counts where no user is known.
+
+        Returns:
+            Whether to go on, and the result: `request_id`, `cached`, `status`, `headers` and
+            `verdicts`; with `cached` true, `response` holds the stored response and there is
+            nothing left to do. If the request is refused, `problem` says why and `retry_after_s`
+            for how long. Otherwise call `complete_api_request` with the id when it is done.
+
+        Raises:
+            InvalidRequestError: endpoint, method or a header is not valid in HTTP.
+        """
+        head = _request_head(endpoint, method, headers)
+        consumer = None
+        if user_id is not None:
+            consumer = Consumer(key=f"user:{user_id}", tier=Tier(tier), name=user_id)
+        exchange = self.intake.exchange(head, client_address, asserted=consumer)
+        run = self._handler(exchange)
+        step = await driving.complete(run)
+        request_id = exchange.request_id.decode("ascii")
+        if isinstance(step, Response):
+            return _allowed(step), _result(exchange, step)
+        if request_id in self._pending:
+            run.close()
+            raise InvalidRequestError(f"a request with the id {request_id!r} is under way")
+        if len(self._pending) >= _MAX_PENDING:
+            _, (oldest, _exchange) = self._pending.popitem(last=False)
+            oldest.close()
+        self._pending[request_id] = (run, exchange)
+        return True, _result(exchange, None)
+
+    async def complete_api_request(
+        self,
+        request_id: str,
+        response_data: Any,
+        status_code: int = 200,
+        *,
+        headers: HeaderSource = (),
+    ) -> dict[str, Any]:
+        """Reports the response of a request that was let through.
+
+        Args:
+            request_id: from the result of `process_api_request`.
+            response_data: bytes, text, or what JSON can hold.
+            status_code: the HTTP status.
+            headers: the response's header fields; Cache-Control among them says whether it may be
+                stored.
+
+        Returns:
+            The result as of `process_api_request`, with what is to be sent to the client.
+
+        Raises:
+            UnknownRequestError: no such request is under way.
+            InvalidRequestError: the status or a header is not valid in HTTP.
+        """
+        if not 200 <= status_code <= 599:
+            raise InvalidRequestError(f"{status_code} is not the status of a response")
+        body, content_type = _encoded(response_data)
+        given = _headers(headers)
+        if b"content-type" not in given:
+            given = given.replaced([(b"content-type", content_type)])
+        given = given.replaced([(b"content-length", b"%d" % len(body))])
+        run, exchange = self._take(request_id)
+        step = driving.resume(run, Response(status_code, given, body))
+        if isinstance(step, driving.Waiting):
+            step = await driving.finish(run, step)
+        return self._ended(run, exchange, step)
+
+    async def fail_api_request(self, request_id: str, error: Exception) -> dict[str, Any]:
+        """Reports that a request that was let through failed; a stale response may stand in.
+
+        Raises:
+            UnknownRequestError: no such request is under way.
+            Exception: the error itself, if nothing stands in for the response.
+        """
+        run, exchange = self._take(request_id)
+        try:
+            step = driving.fail(run, error)
+            if isinstance(step, driving.Waiting):
+                step = await driving.finish(run, step)
+        except HandlerError as failed:
+            raise failed.cause from None
+        return self._ended(run, exchange, step)
+
+    async def close(self) -> None:
+        """Gives up what is under way and closes the hub."""
+        while self._pending:
+            _, (run, _exchange) = self._pending.popitem()
+            run.close()
+        await super().close()
+
+    def _take(self, request_id: str) -> tuple[driving.Run, Exchange]:
+        pending = self._pending.pop(request_id, None)
+        if pending is None:
+            raise UnknownRequestError(request_id)
+        return pending
+
+    def _ended(
+        self,
+        run: driving.Run,
+        exchange: Exchange,
+        step: Response | driving.Parked | driving.Waiting,
+    ) -> dict[str, Any]:
+        if isinstance(step, Response):
+            return _result(exchange, step)
+        # A stage asked for the response a second time, say to revalidate: there is only one.
+        run.close()
+        return _result(exchange, None)
+
+
+async def _parked(_exchange: Exchange) -> Response:
+    return await driving.park()
+
+
+def _request_head(endpoint: str, method: str, headers: HeaderSource) -> RequestHead:
+    if not (method.isascii() and method.isalpha()):
+        raise InvalidRequestError(f"{method!r} is not an HTTP method")
+    name = method.upper()
+    try:
+        target = parse_target(endpoint.encode("ascii"), name, path_policy=PathPolicy())
+    except UnicodeEncodeError:
+        raise InvalidRequestError(f"{endpoint!r} is not percent-encoded") from None
+    if isinstance(target, TargetProblem):
+        raise InvalidRequestError(f"{endpoint!r} is not an endpoint: {target.reason}")
+    return RequestHead(
+        name, "http", target.authority or _AUTHORITY, target.path, target.query, _headers(headers)
+    )
+
+
+def _headers(source: HeaderSource) -> Headers:
+    pairs = source.items() if isinstance(source, Mapping) else source
+    try:
+        headers = Headers.of(pairs)
+    except UnicodeEncodeError:
+        raise InvalidRequestError("a header field is not Latin-1") from None
+    for _name, value in headers:
+        if b"\r" in value or b"\n" in value or b"\0" in value:
+            raise InvalidRequestError("a header field holds a line break")
+    return headers
+
+
+def _encoded(data: Any) -> tuple[bytes, bytes]:
+    if isinstance(data, bytes):
+        return data, b"application/octet-stream"
+    if isinstance(data, str):
+        return data.encode(), b"text/plain; charset=utf-8"
+    try:
+        return json.dumps(data, separators=(",", ":")).encode(), b"application/json"
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"the response data is not JSON: {error}") from error
+
+
+def _decoded(response: Response) -> Any:
+    body = response.body if isinstance(response.body, bytes) else b""
+    content_type = response.headers.get(b"content-type") or b""
+    if content_type.startswith((b"application/json", b"application/problem+json")):
+        return json.loads(body) if body else None
+    if content_type.startswith(b"text/"):
+        return body.decode("utf-8", "replace")
+    return body
+
+
+def _allowed(response: Response) -> bool:
+    return response.status not in {401, 403, 413, 429, 503, 504}
+
+
+def _result(exchange: Exchange, response: Response | None) -> dict[str, Any]:
+    fields = [*(response.headers.raw if response is not None else ()), *exchange.added]
+    result: dict[str, Any] = {
+        "request_id": exchange.request_id.decode("ascii"),
+        "cached": exchange.cache_result in {"hit", "stale", "revalidated"},
+        "cache": exchange.cache_result,
+        "status": response.status if response is not None else None,
+        "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields],
+        "verdicts": [reasoned.verdict() for reasoned in exchange.verdicts],
+    }
+    if response is None:
+        return result
+    if _allowed(response):
+        result["response"] = _decoded(response)
+    else:
+        result["problem"] = _decoded(response)
+        retry_after = response.headers.get(b"retry-after")
+        result["retry_after_s"] = int(retry_after) if retry_after is not None else None
+    return result

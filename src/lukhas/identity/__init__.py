@@ -1,0 +1,1 @@
+"""Who calls: API keys, their stores, and the check of a presented credential."""

@@ -1,0 +1,73 @@
+"""The registry's tables; the migrations make the same ones."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+)
+
+from lukhas.policy.access.api_keys import ApiKeyRecord
+from lukhas.policy.rate_limiting.tiers import Tier
+
+__all__ = ("API_KEYS", "KEY_REGISTRY", "record_of")
+
+_METADATA = MetaData()
+
+KEY_REGISTRY = Table(
+    "key_registry",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("registry_id", String(32), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("pepper_fingerprint", String(16), nullable=False),
+)
+"""One row, with id 1: which registry this is, and the number of its last change."""
+
+API_KEYS = Table(
+    "api_keys",
+    _METADATA,
+    Column("key_id", String(16), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("consumer", String(128), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+    Column("secret_hash", LargeBinary(32), nullable=False),
+    Column("previous_hash", LargeBinary(32)),
+    Column("previous_expires_ns", BigInteger),
+    Column("revision", BigInteger, nullable=False),
+    Index("ix_api_keys_revision", "revision"),
+    Index("ix_api_keys_tenant", "tenant", "created_ns"),
+)
+"""One row a key; `revision` is the number of the change that it had last."""
+
+
+def record_of(row: "Row[Any]") -> ApiKeyRecord:
+    """The record in a row of `API_KEYS`."""
+    hashes: tuple[bytes, ...] = (row.secret_hash,)
+    if row.previous_hash is not None:
+        hashes = (row.secret_hash, row.previous_hash)
+    return ApiKeyRecord(
+        key_id=row.key_id,
+        secret_hashes=hashes,
+        tier=Tier(row.tier),
+        consumer=row.consumer,
+        tenant=row.tenant,
+        created_ns=row.created_ns,
+        expires_ns=row.expires_ns,
+        previous_expires_ns=row.previous_expires_ns,
+        revoked=row.revoked_ns is not None,
+        scopes=tuple(row.scopes),
+    )

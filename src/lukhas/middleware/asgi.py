@@ -1,0 +1,236 @@
+"""The middleware: a pipeline around any ASGI app."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lukhas.clock import Clock, SystemClock
+from lukhas.errors import ConfigError
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead, Response
+from lukhas.middleware.binding import Binding, bind
+from lukhas.middleware.marks import EXCHANGE_KEY
+from lukhas.middleware.relay import Message, Relay, Send, send_response
+from lukhas.middleware.request_heads import RequestHeads
+from lukhas.pipeline.driving import Waiting, finish, start
+from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.refusals import refusal
+
+if TYPE_CHECKING:
+    from lukhas.config.settings import Settings
+
+__all__ = ("ASGIApp", "OptimizationHub", "OptimizerMiddleware", "Receive", "Scope")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# A server on a Unix socket knows no address; all its clients are one.
+_NO_PEER = "unix"
+
+
+class OptimizationHub(Protocol):
+    """What the middleware needs of a hub; `lukhas.hub.hub.Hub` is one."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline of the hub."""
+        ...
+
+    @property
+    def intake(self) -> Intake:
+        """Makes exchanges."""
+        ...
+
+    async def start(self, *, with_keys: bool = True) -> None:
+        """Opens what the hub needs."""
+        ...
+
+    async def close(self) -> None:
+        """Closes it."""
+        ...
+
+
+class OptimizerMiddleware:
+    """Identifies, limits and caches the HTTP requests of an ASGI app, before they reach it.
+
+    Pure ASGI: responses pass piece by piece, context variables and background tasks work as without
+    it. WebSocket connections pass untouched. Marks on routes of Starlette and FastAPI apps
+    (`lukhas.middleware.marks`) are found by themselves, in included routers and mounts too.
+
+    Args:
+        app: the app.
+        settings: all settings; the defaults if not given. The middleware then makes a hub of its
+            own, starts it with the app, or at the first request where the server has no lifespan,
+            and closes it with the app.
+        pipeline: a pipeline, or a hub, instead of settings. Whoever made it starts and closes it.
+        clock: where time comes from, for a pipeline or a hub made here.
+
+    Raises:
+        ConfigError: both settings and a pipeline are given.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: "Settings | None" = None,
+        pipeline: "Pipeline | OptimizationHub | None" = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if settings is not None and pipeline is not None:
+            raise ConfigError(
+                "both settings and a pipeline are given",
+                where="OptimizerMiddleware",
+                hint="keep one of them: the pipeline was made from settings of its own",
+            )
+        self.app = app
+        self._settings = settings
+        self._given = pipeline
+        self._clock = clock
+        self._own_hub: OptimizationHub | None = None
+        self._starting: asyncio.Lock | None = None
+        self._pipeline: Pipeline | None = None
+        self._intake: Intake | None = None
+        self._binding: Binding | None = None
+        self._heads = RequestHeads()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI connection."""
+        if scope["type"] != "http":
+            await self._pass_other(scope, receive, send)
+            return
+        intake = self._intake or await self._start()
+        binding = self._binding
+        if binding is None or binding.is_stale():
+            binding = self._bind()
+        client = scope.get("client")
+        peer = client[0] if client else _NO_PEER
+        head = self._heads.read(scope)
+        if head is None:
+            await _refuse_host(scope, send, intake=intake, peer=peer)
+            return
+        exchange = intake.exchange(head, peer)
+        run = binding.handler(scope.get("root_path", ""))(exchange)
+        step = start(run)
+        if isinstance(step, Waiting):
+            step = await finish(run, step)
+        if isinstance(step, Response):
+            await send_response(send, step, exchange=exchange)
+            return
+        scope[EXCHANGE_KEY] = exchange
+        if exchange.head is not head:
+            # The cache asks whether what it has is still right.
+            scope = {**scope, "headers": exchange.head.headers.raw}
+        relay = Relay(send, run, exchange=exchange, tagged=binding.tagged)
+        await self._call_app(scope, receive, relay)
+
+    async def _call_app(self, scope: Scope, receive: Receive, relay: Relay) -> None:
+        while True:
+            try:
+                await self.app(scope, receive, relay)
+            except Exception as error:
+                # A stage may have another answer; else the app's own error goes on as it is.
+                if not await relay.failed(error):
+                    raise
+                return
+            except BaseException:
+                relay.abandon()
+                raise
+            if not relay.again():
+                break
+            scope = {**scope, "headers": scope[EXCHANGE_KEY].head.headers.raw}
+            receive = _without_body(receive)
+        if relay.is_open:
+            await relay.ended()
+
+    async def _pass_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _bind(self) -> Binding:
+        pipeline = self._pipeline
+        if pipeline is None:
+            raise RuntimeError("the middleware was not started")
+        binding = self._binding = bind(pipeline, self.app)
+        return binding
+
+    async def _start(self) -> Intake:
+        """Makes ready what serves requests; once, however many ask for it."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            intake = self._intake
+            if intake is None:
+                given = self._given
+                if isinstance(given, Pipeline):
+                    self._pipeline = given
+                    # Made after a fork, so that no two processes make the same request ids.
+                    intake = Intake(self._clock or SystemClock(), token_hex(4))
+                else:
+                    hub = given or await self._started_hub()
+                    self._pipeline = hub.pipeline
+                    intake = hub.intake
+                self._intake = intake
+            return intake
+
+    async def _started_hub(self) -> OptimizationHub:
+        from lukhas.config.settings import Settings
+        from lukhas.hub.hub import Hub
+
+        hub: OptimizationHub = Hub(self._settings or Settings(), clock=self._clock)
+        # An app's own process makes no key table; one that is there is used.
+        await hub.start(with_keys=False)
+        self._own_hub = hub
+        return hub
+
+    async def _close(self) -> None:
+        hub = self._own_hub
+        if hub is not None:
+            self._own_hub = None
+            self._intake = self._pipeline = self._binding = None
+            await hub.close()
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the lifespan on; what is wrong with the marks shows at startup."""
+
+        async def send_on(message: Message) -> None:
+            kind = message["type"]
+            if kind == "lifespan.startup.complete":
+                await self._start()
+                self._bind()
+            elif kind in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+                await self._close()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        finally:
+            await self._close()
+
+
+def _without_body(receive: Receive) -> Receive:
+    """For a second call of the app: only GET is asked twice, and its body was read already."""
+    pending: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+async def _refuse_host(scope: Scope, send: Send, *, intake: Intake, peer: str) -> None:
+    head = RequestHead(scope["method"], scope.get("scheme", "http"), b"", b"/", b"", Headers([]))
+    exchange = intake.exchange(head, peer)
+    response = refusal(
+        exchange,
+        status=400,
+        slug="invalid-host",
+        title="The Host field is not valid",
+        detail="Send exactly one Host field that holds a host name or address, and a port if any.",
+    )
+    await send_response(send, response, exchange=exchange)

@@ -1,0 +1,179 @@
+"""A pipeline made to know the routes of one app."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lukhas.errors import ConfigError
+from lukhas.http.messages import Response
+from lukhas.middleware.app_routes import AppRoutes, RouteIndex
+from lukhas.middleware.discovery import AppRoute, Discovery, discover
+from lukhas.middleware.marks import CacheMark
+from lukhas.pipeline.driving import park
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.stage import Handler, Stage
+from lukhas.pipeline.stages.limit import LimitStage, RouteLimits
+from lukhas.pipeline.stages.route import RouteFinder, RouteStage
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.modes import Mode
+from lukhas.policy.routing.routes import RouteMatch, RouteRule, RouteTable
+
+__all__ = ("Binding", "bind")
+
+_MAX_ROOT_PATHS = 64
+
+
+async def _parked(_exchange: Exchange) -> Response:
+    return await park()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What each route of the app became, under each route of the settings."""
+
+    matches: tuple[dict[str, RouteMatch], ...]
+    limits: dict[str, RouteLimits]
+    tagged: frozenset[str]
+
+
+class Binding:
+    """A pipeline around one app, with the app's routes and their limits in it.
+
+    Nothing of the given pipeline is changed: other apps may use it too, each with its own routes.
+
+    Attributes:
+        tagged: the names of the routes that ask for caching; their answers are given an ETag.
+    """
+
+    def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
+        self._pipeline = pipeline
+        self._discovery = discovery
+        self._handlers: dict[str, Handler] = {}
+        self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
+        self._limit_stage = next((s for s in pipeline.stages if isinstance(s, LimitStage)), None)
+        self._base: RouteFinder | None = None
+        self.tagged: frozenset[str] = frozenset()
+        self._check()
+        if self._route_stage is not None:
+            self._base = self._route_stage.table
+            self._index = RouteIndex(discovery.routes)
+            bound = _derive(discovery.routes, self._base)
+            self._matches = bound.matches
+            self.tagged = bound.tagged
+            if self._limit_stage is not None:
+                self._limit_stage = self._limit_stage.bound(bound.limits)
+
+    def is_stale(self) -> bool:
+        """Whether the routes of the app, or those of the settings, are others by now."""
+        stage = self._route_stage
+        return self._discovery.is_stale() or (stage is not None and stage.table is not self._base)
+
+    def handler(self, root_path: str) -> Handler:
+        """The onion around a parked handler, for requests below this root path."""
+        handler = self._handlers.get(root_path)
+        if handler is None:
+            if len(self._handlers) >= _MAX_ROOT_PATHS:
+                # Root paths with parameters: seldom, and made again in no time.
+                self._handlers.clear()
+            handler = self._handlers[root_path] = self._around(root_path)
+        return handler
+
+    def _around(self, root_path: str) -> Handler:
+        base = self._base
+        if base is None:
+            return self._pipeline.around(_parked)
+        finder = AppRoutes(self._index, base, self._matches, root_path)
+        stages: list[Stage] = []
+        for stage in self._pipeline.stages:
+            if stage is self._route_stage:
+                stages.append(RouteStage(finder))
+            elif isinstance(stage, LimitStage) and self._limit_stage is not None:
+                stages.append(self._limit_stage)
+            else:
+                stages.append(stage)
+        return Pipeline(stages, self._pipeline._on_contained).around(_parked)
+
+    def _check(self) -> None:
+        """Refuses marks that the pipeline cannot enforce: a limit never vanishes silently."""
+        routes = self._discovery.routes
+        marked = next((route.name for route in routes if route.is_marked), None)
+        if marked is not None and self._route_stage is None:
+            raise ConfigError(
+                "the pipeline has no route stage, so marks cannot be enforced",
+                where=f"route {marked!r}",
+                hint="put a RouteStage into it",
+            )
+        limited = next((route.name for route in routes if route.limits), None)
+        if limited is not None and self._limit_stage is None:
+            raise ConfigError(
+                "the pipeline has no limit stage, so limits cannot be enforced",
+                where=f"route {limited!r}",
+                hint="put a LimitStage into it, or take the mark off",
+            )
+
+
+def bind(pipeline: Pipeline, app: object) -> Binding:
+    """Reads the routes of an app and makes a pipeline that knows them.
+
+    Raises:
+        ConfigError: a mark on a route cannot be enforced.
+    """
+    stages = [stage for stage in pipeline.stages if isinstance(stage, LimitStage)]
+    taken = frozenset(name for stage in stages for name in stage.limit_names)
+    return Binding(pipeline, discover(app, taken=taken))
+
+
+def _derive(routes: Sequence[AppRoute], base: RouteFinder) -> _Bound:
+    """Puts each route of the app under each route of the settings that may match it too.
+
+    An unmarked route only has its own name where the settings say nothing about it. A marked one is
+    always a route of its own, which keeps what the settings say and adds its marks.
+    """
+    default, rules = _rules(base)
+    matches: list[dict[str, RouteMatch]] = []
+    limits: dict[str, RouteLimits] = {}
+    tagged: set[str] = set()
+    for route in routes:
+        found: dict[str, RouteMatch] = {}
+        for parent in (default, *rules) if route.is_marked else (default,):
+            name = route.name if parent is default else f"{parent.name}: {route.name}"
+            found[parent.name] = RouteMatch(_rule(route, parent, name))
+            limits[name] = RouteLimits(parent.name, route.name, route.limits)
+            if route.cache is not None and route.cache.mode is Mode.ENFORCE:
+                tagged.add(name)
+        matches.append(found)
+    return _Bound(tuple(matches), limits, frozenset(tagged))
+
+
+def _rules(base: RouteFinder) -> tuple[RouteRule, tuple[RouteRule, ...]]:
+    if isinstance(base, RouteTable):
+        return base.default.rule, base.rules
+    # Without a table there is only what it says about a request that nothing else matches.
+    return base.match("OPTIONS", b"", b"*").rule, ()
+
+
+def _rule(route: AppRoute, parent: RouteRule, name: str) -> RouteRule:
+    return replace(
+        parent,
+        name=name,
+        template=route.template,
+        methods=route.methods,
+        cache=parent.cache if route.cache is None else _cache(route.cache, parent.cache, name),
+        exempt=parent.exempt or route.exempt,
+    )
+
+
+def _cache(mark: CacheMark, parent: CachePolicy, name: str) -> CachePolicy:
+    """What the mark says; what it does not say stays as the settings have it."""
+    return replace(
+        parent,
+        name=name,
+        mode=mark.mode,
+        default_ttl_s=mark.ttl_s,
+        max_ttl_s=max(parent.max_ttl_s, mark.ttl_s),
+        private=mark.private or parent.private,
+        max_body_bytes=(
+            parent.max_body_bytes if mark.max_body_bytes is None else mark.max_body_bytes
+        ),
+    )
+

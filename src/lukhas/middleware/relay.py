@@ -1,0 +1,292 @@
+"""Between the app and the server: the responses of a wrapped app on their way through a run."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from lukhas.errors import HandlerError
+from lukhas.http.headers import Headers
+from lukhas.http.messages import Pushed, Response
+from lukhas.pipeline.driving import Parked, Run, Waiting, fail, finish, resume
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import discard
+
+__all__ = ("Message", "Relay", "Send", "send_response")
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+_PUSHED: Final = Pushed()
+
+# What the app has sent so far.
+_NOTHING: Final = 0
+_HELD: Final = 1  # its head, which is kept until the first piece of the body shows if it is all
+_STREAMING: Final = 2  # its head, which has gone out; the body passes as it comes
+_COMPLETE: Final = 3
+_FAILED: Final = 4
+# From here on nothing of what the app sends goes out.
+_REPLACED: Final = 5  # its head, in whose place the run sent another response
+_AGAIN: Final = 6  # its head, which was of no use: the run wants the app to be called again
+
+
+class Relay:
+    """Stands in for the `send` of one request whose run is parked.
+
+    The run is only ever advanced from within a call of the app to `send`, or after the app is done,
+    so never by two at once; from which task does not matter.
+
+    Args:
+        send: the server's.
+        run: the parked run.
+        exchange: what it is about.
+        tagged: the names of the routes whose answers get an ETag if they have none.
+    """
+
+    __slots__ = ("_exchange", "_held", "_response", "_run", "_send", "_state", "_tagged")
+
+    def __init__(
+        self, send: Send, run: Run, *, exchange: Exchange, tagged: frozenset[str]
+    ) -> None:
+        self._send = send
+        self._run = run
+        self._exchange = exchange
+        self._tagged = tagged
+        self._state = _NOTHING
+        self._response: Response | None = None
+        self._held: Message | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the app still owes a part of its response."""
+        return self._state <= _STREAMING
+
+    def again(self) -> bool:
+        """Whether the app is to be called again, now with the fields of `exchange.head`."""
+        if self._state != _AGAIN:
+            return False
+        self._state = _NOTHING
+        return True
+
+    async def __call__(self, message: Message) -> None:
+        """Takes a message of the app."""
+        kind = message["type"]
+        state = self._state
+        if kind == "http.response.body":
+            if state == _STREAMING:
+                response = self._response
+                if response is not None and (
+                    response.taps or not message.get("more_body", False)
+                ):
+                    await self._pass_tapped(response, message)
+                else:
+                    await self._send(message)
+            elif state == _HELD:
+                await self._release(message)
+            elif state < _REPLACED:
+                await self._send(message)
+        elif kind == "http.response.start" and state == _NOTHING:
+            await self._start(message)
+        else:
+            await self._pass_other(message)
+
+    async def _start(self, message: Message) -> None:
+        headers = Headers([(name.lower(), value) for name, value in message.get("headers", ())])
+        if self._tagged and self._lacks_tag(message["status"], headers):
+            self._held = message
+            self._state = _HELD
+            return
+        await self._respond(message, Response(message["status"], headers, _PUSHED))
+
+    async def _respond(self, message: Message, response: Response) -> None:
+        """Gives the app's response to the run, and sends the head of what comes out."""
+        self._response = response
+        self._state = _FAILED
+        step = resume(self._run, response)
+        if isinstance(step, Waiting):
+            step = await finish(self._run, step)
+        if isinstance(step, Parked):
+            # The stage has discarded the response before it asked for another one.
+            self._response = None
+            self._state = _AGAIN
+            return
+        final = self._response = step
+        added = self._exchange.added
+        if isinstance(final.body, Pushed):
+            self._state = _STREAMING
+            head = dict(message)
+            head["status"] = final.status
+            head["headers"] = final.headers.raw + added
+            await self._send(head)
+        else:
+            self._state = _REPLACED
+            await send_response(self._send, final, exchange=self._exchange)
+
+    async def _pass_tapped(self, response: Response, message: Message) -> None:
+        last = not message.get("more_body", False)
+        if response.taps:
+            chunk = _tapped(response, bytes(message.get("body", b"")), last=last)
+            if not chunk and not last:
+                return
+            message = {**message, "body": chunk}
+        if not last:
+            await self._send(message)
+            return
+        self._state = _COMPLETE
+        try:
+            await self._send(message)
+        finally:
+            if response.on_close is not None:
+                response.on_close()
+
+    async def _pass_other(self, message: Message) -> None:
+        kind: str = message["type"]
+        if self._state >= _REPLACED and kind.startswith("http.response."):
+            return
+        if kind in {"http.response.pathsend", "http.response.zerocopysend"}:
+            await self._pass_past_taps(message)
+            return
+        await self._send(message)
+
+    async def _pass_past_taps(self, message: Message) -> None:
+        """Passes a body that the server reads from a file itself, so that no tap can see it."""
+        if self._state == _HELD:
+            await self._release(None)
+        response = self._response
+        if response is None or self._state != _STREAMING:
+            if self._state < _REPLACED:
+                await self._send(message)
+            return
+        for tap in response.taps or ():
+            tap.abort()
+        response.taps = None
+        if message["type"] == "http.response.zerocopysend" and message.get("more_body", False):
+            await self._send(message)
+            return
+        await self._pass_tapped(response, {**message, "more_body": False})
+
+    def _lacks_tag(self, status: int, headers: Headers) -> bool:
+        route = self._exchange.route
+        if status != 200 or route is None or route.rule.name not in self._tagged:
+            return False
+        if self._exchange.head.method != "GET" or b"etag" in headers:
+            return False
+        return not (headers.get(b"content-type") or b"").startswith(b"text/event-stream")
+
+    async def _release(self, body: Message | None) -> None:
+        """Lets the held head go, with an ETag if this body is all of it."""
+        message = self._held
+        if message is None:
+            raise RuntimeError("no head is held")
+        self._held = None
+        headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+        if body is None or body.get("more_body", False):
+            await self._respond(message, Response(200, Headers(headers), _PUSHED))
+            if body is not None:
+                await self(body)
+            return
+        content = bytes(body.get("body", b""))
+        # Weak: whoever compresses the answer later would break the promise of a strong one.
+        tag = blake2b(content, digest_size=16).hexdigest().encode("ascii")
+        headers.append((b"etag", b'W/"%b"' % tag))
+        await self._respond(message, Response(200, Headers(headers), content))
+
+    async def failed(self, error: Exception) -> bool:
+        """The app raised.
+
+        Returns:
+            Whether a stage had another answer, which has then been sent.
+        """
+        if self._state not in {_NOTHING, _HELD, _AGAIN}:
+            self.abandon()
+            return False
+        traceback = error.__traceback__
+        try:
+            self._state = _FAILED
+            step = fail(self._run, error)
+            if isinstance(step, Waiting):
+                step = await finish(self._run, step)
+        except HandlerError:
+            return False
+        finally:
+            # The run has added its own frames to it, which are no part of the app's failure.
+            error.__traceback__ = traceback
+        if isinstance(step, Parked):
+            self._run.close()
+            return False
+        await send_response(self._send, step, exchange=self._exchange)
+        return True
+
+    async def ended(self) -> None:
+        """The app returned."""
+        if self._state in {_NOTHING, _HELD}:
+            await self.failed(RuntimeError("the app returned without a response"))
+        elif self._state == _STREAMING:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody waits for the rest: what the response holds is freed, and the run ends here."""
+        if self._state in {_STREAMING, _FAILED} and self._response is not None:
+            discard(self._response)
+        if self._state != _REPLACED:
+            self._state = _FAILED
+        self._response = None
+        self._run.close()
+
+
+async def send_response(send: Send, response: Response, *, exchange: Exchange) -> None:
+    """Sends a response that the run gave: whole, or piece by piece from its iterator.
+
+    A response to HEAD goes out without its body (RFC 9110 section 9.3.2).
+    """
+    body = response.body
+    head_only = exchange.head.method == "HEAD"
+    start = {
+        "type": "http.response.start",
+        "status": response.status,
+        "headers": response.headers.raw + exchange.added,
+    }
+    seen = False
+    try:
+        if isinstance(body, Pushed):
+            raise TypeError("a response without an app has a body that only an app can push")
+        if not isinstance(body, bytes):
+            await send(start)
+            if not head_only:
+                await _send_pieces(send, response, body)
+                seen = True
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if head_only:
+            body = b""
+        else:
+            seen = True
+            body = _tapped(response, body, last=True)
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+    finally:
+        if not seen:
+            for tap in response.taps or ():
+                tap.abort()
+        if response.on_close is not None:
+            response.on_close()
+
+
+async def _send_pieces(send: Send, response: Response, pieces: AsyncIterator[bytes]) -> None:
+    try:
+        async for piece in pieces:
+            tapped = _tapped(response, piece, last=False)
+            if tapped:
+                await send({"type": "http.response.body", "body": tapped, "more_body": True})
+        rest = _tapped(response, b"", last=True)
+        if rest:
+            await send({"type": "http.response.body", "body": rest, "more_body": True})
+    finally:
+        close = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _tapped(response: Response, chunk: bytes, *, last: bool) -> bytes:
+    for tap in response.taps or ():
+        chunk = tap.feed(chunk, last=last)
+    return chunk

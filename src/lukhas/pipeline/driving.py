@@ -1,0 +1,129 @@
+"""Driving a pipeline run by hand, so that what needs no waiting makes no task.
+
+A run is a coroutine. `start` takes its first step in the caller's own stack: a request that is
+decided from memory ends there, with no task, future or timer made for it. Only a run that has to
+wait is handed to the loop, with `finish`. A run may also *park*: it stops at `park()` and waits
+for its caller, not for the loop; that is how a wrapped app, which pushes its response, and the
+programmatic API, whose caller brings the response later, sit inside the same onion as the gateway.
+
+One pitfall: before its first wait a run is not inside a task of its own, so code that asks for the
+current task must first let itself be moved into one, with `enter_task`.
+"""
+
+import types
+from collections.abc import Coroutine, Generator
+from typing import Any, Final
+
+from lukhas.http.messages import Response
+
+__all__ = (
+    "PARKED",
+    "Parked",
+    "Run",
+    "Waiting",
+    "complete",
+    "enter_task",
+    "fail",
+    "finish",
+    "park",
+    "resume",
+    "start",
+)
+
+Run = Coroutine[Any, Any, Response]
+
+
+class Parked:
+    """The run waits for its caller: resume it with `resume` or `fail`."""
+
+    __slots__ = ()
+
+
+class Waiting:
+    """The run waits for the loop: go on with `await finish(...)`.
+
+    Attributes:
+        yielded: what the run yielded, to be yielded to the loop again.
+    """
+
+    __slots__ = ("yielded",)
+
+    def __init__(self, yielded: object) -> None:
+        self.yielded = yielded
+
+
+PARKED: Final = Parked()
+
+
+@types.coroutine
+def park() -> Generator[Parked, Response, Response]:
+    """Parks the run; gives the response that the caller resumes it with."""
+    return (yield PARKED)
+
+
+@types.coroutine
+def enter_task() -> Generator[None, None, None]:
+    """Makes sure that what follows runs inside a task."""
+    yield
+
+
+def start(run: Run) -> Response | Parked | Waiting:
+    """Takes the first step of a run, in the caller's stack.
+
+    Returns:
+        The response, if the run ended; else what it waits for.
+    """
+    return _step(run, None)
+
+
+def resume(run: Run, response: Response) -> Response | Parked | Waiting:
+    """Gives a parked run the response it waits for."""
+    return _step(run, response)
+
+
+def _step(run: Run, value: Response | None) -> Response | Parked | Waiting:
+    try:
+        yielded: object = run.send(value)
+    except StopIteration as stop:
+        response: Response = stop.value
+        return response
+    return PARKED if yielded is PARKED else Waiting(yielded)
+
+
+def fail(run: Run, error: BaseException) -> Response | Parked | Waiting:
+    """Raises an error in a parked run; a stage may still answer."""
+    try:
+        yielded: object = run.throw(error)
+    except StopIteration as stop:
+        response: Response = stop.value
+        return response
+    return PARKED if yielded is PARKED else Waiting(yielded)
+
+
+@types.coroutine
+def finish(run: Run, waiting: Waiting) -> Generator[Any, Any, Response | Parked]:
+    """Goes on with a waiting run inside the current task, until it ends or parks.
+
+    What the run had yielded is yielded again, so the loop sees it as if the run had been a task
+    from the start; results, errors and cancellation are forwarded.
+    """
+    yielded: object = waiting.yielded
+    while True:
+        try:
+            try:
+                value = yield yielded
+            except BaseException as error:  # noqa: BLE001 - forwarded, cancellation included
+                yielded = run.throw(error)
+            else:
+                yielded = run.send(value)
+        except StopIteration as stop:
+            response: Response = stop.value
+            return response
+        if yielded is PARKED:
+            return PARKED
+
+
+async def complete(run: Run) -> Response | Parked:
+    """Runs a run from its start inside the current task, until it ends or parks."""
+    step = start(run)
+    return await finish(run, step) if isinstance(step, Waiting) else step

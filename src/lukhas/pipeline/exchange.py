@@ -1,0 +1,81 @@
+"""One request and its answer, as the stages see them."""
+
+from typing import TYPE_CHECKING
+
+from lukhas.http.headers import HeaderPairs
+from lukhas.http.messages import RequestHead, Response
+from lukhas.policy.access.consumers import Consumer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lukhas.policy.rate_limiting.decisions import LimitDecision
+    from lukhas.policy.routing.routes import RouteMatch
+    from lukhas.policy.verdicts import Reasoned
+
+__all__ = ("Exchange",)
+
+
+class Exchange:
+    """The record of one request on its way through the pipeline. Made once, filled by stages.
+
+    Attributes:
+        request_id: kept from the client or made; sent back as X-Request-ID.
+        head: the request head.
+        peer: the address of the other end of the connection.
+        now_ns: when the request arrived (Unix time); every decision about it uses this time.
+        body: the request body, for the handler; None if there is none.
+        asserted: the consumer, where the caller of the pipeline knows it (programmatic use).
+        client: the client address behind trusted proxies; the peer until `identify` has run.
+        consumer: who calls; set by `identify`.
+        route: which route matched and so which policies apply; set by `route`.
+        limit: the decision of `limit`, if limits applied.
+        cache_result: hit, stale, miss, bypass or empty; set by `cache`.
+        added: fields to add to whatever response goes out.
+        verdicts: what each stage decided, in order; see `Reasoned`.
+        response: the innermost response so far; used to contain a failing stage.
+        depth: index of the innermost stage entered; used to contain a failing stage.
+    """
+
+    __slots__ = (
+        "added",
+        "asserted",
+        "body",
+        "cache_result",
+        "client",
+        "consumer",
+        "depth",
+        "head",
+        "limit",
+        "now_ns",
+        "peer",
+        "request_id",
+        "response",
+        "route",
+        "verdicts",
+    )
+
+    def __init__(  # noqa: PLR0917 - one call a request, and keywords cost
+        self,
+        head: RequestHead,
+        peer: str,
+        now_ns: int,
+        request_id: bytes,
+        body: "AsyncIterator[bytes] | None" = None,
+        asserted: Consumer | None = None,
+    ) -> None:
+        self.head = head
+        self.peer = peer
+        self.client = peer
+        self.now_ns = now_ns
+        self.request_id = request_id
+        self.body = body
+        self.asserted = asserted
+        self.consumer: Consumer | None = None
+        self.route: RouteMatch | None = None
+        self.limit: LimitDecision | None = None
+        self.cache_result = ""
+        self.added: HeaderPairs = [(b"x-request-id", request_id)]
+        self.verdicts: list[Reasoned] = []
+        self.response: Response | None = None
+        self.depth = 0

@@ -1,0 +1,43 @@
+"""Where exchanges begin: a request head gets its time and its id."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+
+from lukhas.clock import Clock
+from lukhas.http.messages import RequestHead
+from lukhas.http.request_id import valid_request_id
+from lukhas.pipeline.exchange import Exchange
+from lukhas.policy.access.consumers import Consumer
+
+__all__ = ("Intake",)
+
+
+class Intake:
+    """Makes exchanges.
+
+    Args:
+        clock: the time of arrival comes from it.
+        prefix: first part of every request id made here; unique to this process.
+    """
+
+    def __init__(self, clock: Clock, prefix: str) -> None:
+        self._now_ns = clock.now_ns
+        self._prefix = prefix.encode("ascii") + b"-%x"
+        self._numbers = count(1)
+
+    def exchange(
+        self,
+        head: RequestHead,
+        peer: str,
+        *,
+        body: AsyncIterator[bytes] | None = None,
+        asserted: Consumer | None = None,
+    ) -> Exchange:
+        """The exchange for a request that has just arrived.
+
+        The client's X-Request-ID is kept if it is one; else an id is made, unique over processes.
+        """
+        request_id = head.headers.index().get(b"x-request-id")
+        if request_id is None or not valid_request_id(request_id):
+            request_id = self._prefix % next(self._numbers)
+        return Exchange(head, peer, self._now_ns(), request_id, body, asserted)

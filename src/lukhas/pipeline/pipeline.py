@@ -1,0 +1,101 @@
+"""The onion: stages in order, each one contained when it fails."""
+
+from collections.abc import Callable, Sequence
+
+from lukhas.errors import HandlerError
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.refusals import refusal
+from lukhas.pipeline.stage import Handler, Stage
+from lukhas.policy.modes import FailureMode
+from lukhas.policy.verdicts import Outcome, Verdict
+
+__all__ = ("OnContained", "Pipeline", "discard")
+
+OnContained = Callable[[str, Exception], None]
+
+
+class Pipeline:
+    """Stages around a handler.
+
+    Calling it gives a coroutine that ends in the response, or raises `HandlerError` if the
+    handler failed and no stage had another answer. A stage that raises is contained: it is
+    reported to `on_contained`, leaves a verdict, and by its `on_failure` the request goes on
+    without it or is refused with 503.
+
+    Args:
+        stages: outermost first.
+        on_contained: told the name of a failed stage and what it raised.
+    """
+
+    def __init__(self, stages: Sequence[Stage], on_contained: OnContained) -> None:
+        self.stages = tuple(stages)
+        self._on_contained = on_contained
+
+    def around(self, handler: Handler) -> Handler:
+        """The whole onion around `handler`, as one handler."""
+        wrapped = _marked(len(self.stages), handler)
+        for index in range(len(self.stages) - 1, -1, -1):
+            wrapped = self._guarded(index, wrapped)
+        return wrapped
+
+    def _guarded(self, index: int, call_next: Handler) -> Handler:
+        stage = self.stages[index]
+
+        async def guarded(exchange: Exchange) -> Response:
+            exchange.depth = index
+            try:
+                response = await stage(exchange, call_next)
+            except HandlerError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
+                self._on_contained(stage.name, error)
+                response = await _contained(exchange, stage, index, call_next)
+            exchange.response = response
+            return response
+
+        return guarded
+
+
+async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Handler) -> Response:
+    exchange.verdicts.append(
+        Verdict(stage.name, Outcome.FAILED, f"the stage failed: fail-{stage.on_failure.value}")
+    )
+    below = exchange.response
+    if stage.on_failure is FailureMode.OPEN:
+        if below is not None:
+            return below
+        if exchange.depth == index:
+            return await call_next(exchange)
+    if below is not None:
+        discard(below)
+    return refusal(
+        exchange,
+        status=503,
+        slug="policy-failed",
+        title="A policy could not be decided",
+        detail=f"The {stage.name} stage failed and is set to fail closed.",
+    )
+
+
+def _marked(depth: int, handler: Handler) -> Handler:
+    """The handler, its failures wrapped so that no stage's containment swallows them."""
+
+    async def marked(exchange: Exchange) -> Response:
+        exchange.depth = depth
+        try:
+            response = await handler(exchange)
+        except Exception as error:
+            raise HandlerError(error) from error
+        exchange.response = response
+        return response
+
+    return marked
+
+
+def discard(response: Response) -> None:
+    """Gives up a response that will not be sent, so that whatever it holds is freed."""
+    for tap in response.taps or ():
+        tap.abort()
+    if response.on_close is not None:
+        response.on_close()

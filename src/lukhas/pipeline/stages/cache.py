@@ -1,0 +1,306 @@
+"""The cache stage: answers from the store, or fetches and stores (RFC 9111)."""
+
+from lukhas.clock import Clock
+from lukhas.http.headers import Headers
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.refusals import refusal
+from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stages.cache_answers import age_and_ttl_s, from_entry
+from lukhas.pipeline.stages.cache_capture import CaptureBudget
+from lukhas.pipeline.stages.cache_fetch import CacheFetcher, Fetch
+from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.cache_status import CacheStatus, Forward
+from lukhas.policy.caching.invalidation import SAFE_METHODS, invalidated_resources
+from lukhas.policy.caching.keys import has_credentials
+from lukhas.policy.caching.lookup import Reuse, reuse, select
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.requests import CacheRequest, bypass_reason, cache_request
+from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.verdicts import Outcome, Verdict
+from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.units import MIB, SECOND_NS
+
+__all__ = ("CacheStage",)
+
+_CACHED_METHODS = frozenset(("GET", "HEAD"))
+# A request without any of these fields is answered from a fresh entry without further questions.
+_QUESTIONS = frozenset(
+    (
+        b"cache-control",
+        b"content-length",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"pragma",
+        b"range",
+        b"transfer-encoding",
+    )
+)
+# How often a request waits for somebody else's fetch before it asks the origin itself.
+_ROUNDS = 3
+
+_HIT = Verdict("cache", Outcome.ANSWERED, "a fresh response was stored")
+_STALE = Verdict("cache", Outcome.ANSWERED, "a stale response was stored and accepted")
+_METHOD = Verdict("cache", Outcome.SKIPPED, "the method is not cached")
+_ONLY_IF_CACHED = Verdict("cache", Outcome.REFUSED, "only-if-cached, and nothing fits")
+
+
+class CacheStage:
+    """Answers from the store what it may, and stores what passes, by the policy of the route.
+
+    GET and HEAD only; every other method passes, and an unsafe one that succeeds removes what is
+    stored of its resources, whatever the mode of its own route: the resource may be cached under
+    the route of another method. Where a response is stored without being whole yet, the store is
+    filled when its last piece has passed.
+
+    Args:
+        store: the entries.
+        clock: tells when responses come.
+        cache_name: our name in Cache-Status.
+        collapse_wait_s: longest time a request waits for the same request of somebody else.
+        capture_limit_bytes: what all bodies on their way into the store may take together.
+    """
+
+    name = "cache"
+    on_failure = FailureMode.OPEN
+
+    def __init__(
+        self,
+        store: EntryStore,
+        clock: Clock,
+        *,
+        cache_name: str = "lukhas",
+        collapse_wait_s: float = 5.0,
+        capture_limit_bytes: int = 64 * MIB,
+    ) -> None:
+        self._store = store
+        self._get = store.get
+        self._now_ns = clock.now_ns
+        self._status = CacheStatus(cache_name)
+        self._method_field = (b"cache-status", self._status.forwarded(Forward.METHOD))
+        self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
+        self._flights = Flights(collapse_wait_s)
+        self._fetcher = CacheFetcher(
+            store,
+            clock,
+            status=self._status,
+            flights=self._flights,
+            budget=CaptureBudget(capture_limit_bytes),
+        )
+
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """Answers from the store, or passes on and stores."""
+        route = exchange.route
+        if route is None:
+            return await call_next(exchange)
+        policy = route.rule.cache
+        if exchange.head.method not in _CACHED_METHODS:
+            return await self._other_method(exchange, call_next, policy)
+        mode = policy.mode
+        if mode is Mode.ENFORCE:
+            hit = self._plain_hit(exchange, policy)
+            if hit is not None:
+                return hit
+            return await self._considered(exchange, call_next, policy)
+        if mode is Mode.SHADOW:
+            return await self._shadowed(exchange, call_next, policy)
+        return await call_next(exchange)
+
+    def _plain_hit(self, exchange: Exchange, policy: CachePolicy) -> Response | None:
+        """The short way to a hit; what it does not understand, `_considered` decides."""
+        head = exchange.head
+        headers = head.headers
+        fields = headers.index()
+        if policy.private or exchange.body is not None or not _QUESTIONS.isdisjoint(fields):
+            return None
+        consumer = exchange.consumer
+        tenant = consumer.tenant if consumer is not None else ""
+        variants = self._get((head.scheme, head.authority, head.path, head.query, tenant))
+        if variants is None:
+            return None
+        entry = variants[0]
+        if exchange.now_ns >= entry.fresh_until_ns:
+            return None
+        if entry.vary:
+            if not _is_selected(entry, headers, fields):
+                return None
+        elif len(variants) > 1:
+            return None
+        if not entry.open_to_all and _is_personal(headers, consumer, policy):
+            return None
+        self._store.touch(entry)
+        exchange.cache_result = "hit"
+        exchange.verdicts.append(_HIT)
+        self._tell_hit(exchange, entry, exchange.now_ns)
+        body = entry.body if head.method == "GET" else b""
+        return Response(entry.status, entry.headers, body, entry.ready_head)
+
+    async def _other_method(
+        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
+    ) -> Response:
+        head = exchange.head
+        if policy.mode is Mode.ENFORCE:
+            exchange.cache_result = "bypass"
+            exchange.verdicts.append(_METHOD)
+            exchange.added.append(self._method_field)
+        response = await call_next(exchange)
+        if head.method not in SAFE_METHODS:
+            for resource in invalidated_resources(head, response.status, response.headers):
+                self._store.invalidate(resource)
+        return response
+
+    async def _considered(
+        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
+    ) -> Response:
+        """The long way: every directive, condition and variant, and waiting for others."""
+        request = self._request(exchange, policy)
+        if request is None:
+            exchange.cache_result = "bypass"
+            exchange.added.append(self._bypass_field)
+            return await call_next(exchange)
+        now_ns = exchange.now_ns
+        waited_for = None
+        rounds_left = _ROUNDS
+        while True:
+            variants = self._get(request.key) or ()
+            entry = select(variants, request)
+            use = Reuse.STALE
+            if entry is not None:
+                use = reuse(entry.terms, request.directives, now_ns=now_ns)
+                if use is Reuse.FRESH or use is Reuse.STALE_ALLOWED:
+                    return self._answered(exchange, entry, use, now_ns=now_ns, reason=waited_for)
+            if request.directives.only_if_cached:
+                return _not_cached(exchange)
+            fetch = Fetch(
+                exchange,
+                call_next,
+                policy,
+                request,
+                reason=_forward_reason(entry, use, any_variant=bool(variants)),
+                ticket=self._store.ticket(),
+                requested_ns=now_ns,
+                entry=entry,
+            )
+            flight = self._fetcher.join(fetch) if rounds_left else None
+            if flight is None:
+                return await self._fetcher.fetch(fetch)
+            end = await self._flights.wait(flight)
+            now_ns = self._now_ns()
+            rounds_left = rounds_left - 1 if end is not FlightEnd.NOT_SHARED else 0
+            if end is FlightEnd.STORED:
+                waited_for = fetch.reason
+
+    def _request(self, exchange: Exchange, policy: CachePolicy) -> CacheRequest | None:
+        """The facts of the request, or None if it goes past the store."""
+        head = exchange.head
+        request = cache_request(head, exchange.consumer, policy)
+        reason = bypass_reason(head.headers, request.directives, has_body=exchange.body is not None)
+        if not reason:
+            return request
+        exchange.verdicts.append(
+            Verdict("cache", Outcome.SKIPPED, reason, policy.name, policy.mode)
+        )
+        return None
+
+    def _answered(
+        self,
+        exchange: Exchange,
+        entry: StoredResponse,
+        use: Reuse,
+        *,
+        now_ns: int,
+        reason: Forward | None,
+    ) -> Response:
+        self._store.touch(entry)
+        fresh = use is Reuse.FRESH
+        exchange.cache_result = "hit" if fresh else "stale"
+        exchange.verdicts.append(_HIT if fresh else _STALE)
+        if reason is not None:
+            age_s, ttl_s = age_and_ttl_s(entry, now_ns)
+            told = self._status.collapsed(reason, ttl_s)
+            exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", told))
+        else:
+            self._tell_hit(exchange, entry, now_ns)
+        return from_entry(exchange, entry, now_ns)
+
+    def _tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
+        age_s = (now_ns - entry.born_ns) // SECOND_NS
+        if entry.told_age_s != age_s:
+            # A request may have arrived before the response that answers it.
+            age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
+            ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
+            entry.told_fields = (
+                (b"age", b"%d" % age_s),
+                (b"cache-status", self._status.hit(ttl_s)),
+            )
+            entry.told_age_s = age_s
+        exchange.added += entry.told_fields
+
+    async def _shadowed(
+        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
+    ) -> Response:
+        """Decides and stores, but serves nothing and changes nothing that goes either way."""
+        request = self._request(exchange, policy)
+        if request is None:
+            return await call_next(exchange)
+        entry = select(self._get(request.key) or (), request)
+        if entry is not None:
+            use = reuse(entry.terms, request.directives, now_ns=exchange.now_ns)
+            if use is Reuse.FRESH or use is Reuse.STALE_ALLOWED:
+                self._store.touch(entry)
+                exchange.verdicts.append(_shadow(Outcome.ANSWERED, "would have been a hit", policy))
+                return await call_next(exchange)
+        fetch = Fetch(
+            exchange,
+            call_next,
+            policy,
+            request,
+            reason=Forward.URI_MISS,
+            ticket=self._store.ticket(),
+            requested_ns=exchange.now_ns,
+        )
+        response = await call_next(exchange)
+        reason = "would have been a miss"
+        if exchange.head.method == "GET" and self._fetcher.keep(fetch, response).terms is not None:
+            reason = "would have been a miss, and stored"
+        exchange.verdicts.append(_shadow(Outcome.PASSED, reason, policy))
+        return response
+
+
+def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:
+    return Verdict("cache", outcome, reason, policy.name, policy.mode)
+
+
+def _is_personal(headers: Headers, consumer: Consumer | None, policy: CachePolicy) -> bool:
+    return b"cookie" in headers.index() or has_credentials(headers, consumer, policy)
+
+
+def _is_selected(entry: StoredResponse, headers: Headers, fields: dict[bytes, bytes]) -> bool:
+    """Whether a request has the very values that the variant was stored for; False if unsure."""
+    values = entry.selected_raw
+    if values is None or len(fields) != len(headers.raw):
+        return False
+    return tuple(map(fields.get, entry.vary)) == values
+
+
+def _forward_reason(entry: StoredResponse | None, use: Reuse, *, any_variant: bool) -> Forward:
+    if entry is not None:
+        return Forward.REQUEST if use is Reuse.ASKED else Forward.STALE
+    return Forward.VARY_MISS if any_variant else Forward.URI_MISS
+
+
+def _not_cached(exchange: Exchange) -> Response:
+    exchange.cache_result = "miss"
+    exchange.verdicts.append(_ONLY_IF_CACHED)
+    return refusal(
+        exchange,
+        status=504,
+        slug="not-cached",
+        title="No stored response can be used",
+        detail="The request says only-if-cached, and the cache has no usable response for it; "
+        "repeat it without only-if-cached.",
+    )

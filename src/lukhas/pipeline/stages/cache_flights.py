@@ -1,0 +1,117 @@
+"""Request collapsing: of concurrent misses one asks the origin, the others wait for its answer."""
+
+import asyncio
+from collections import OrderedDict
+from enum import Enum
+from typing import TypeAlias
+
+from lukhas.policy.caching.keys import CacheKey
+from lukhas.units import SECOND_NS
+
+__all__ = ("Flight", "FlightEnd", "FlightKey", "Flights")
+
+FlightKey: TypeAlias = tuple[CacheKey, bytes]
+"""A cache key, and the principal where the answer may be meant for one only."""
+
+_ALONE_NS = 30 * SECOND_NS
+_MAX_ALONE = 4096
+
+
+class FlightEnd(Enum):
+    """How the fetch that others wait for ended."""
+
+    STORED = "stored"
+    """Look it up."""
+    ABANDONED = "abandoned"
+    """The leader went away: somebody else should lead."""
+    NOT_SHARED = "not shared"
+    """The answer cannot be stored, failed, or is too slow: everybody asks for themselves."""
+
+
+class Flight:
+    """One fetch on its way, and those who wait for it.
+
+    Attributes:
+        key: what is fetched.
+        ticket: the store's ticket, drawn before the fetch began.
+    """
+
+    __slots__ = ("key", "ticket", "waiters")
+
+    def __init__(self, key: FlightKey, ticket: int) -> None:
+        self.key = key
+        self.ticket = ticket
+        self.waiters: list[asyncio.Future[FlightEnd]] = []
+
+
+class Flights:
+    """The fetches on their way in this process.
+
+    Args:
+        wait_limit_s: longest time to wait for a fetch; a leader whose client reads slowly must
+            not hold up the others.
+    """
+
+    def __init__(self, wait_limit_s: float) -> None:
+        self._wait_limit_s = wait_limit_s
+        self._flying: dict[FlightKey, Flight] = {}
+        self._alone: OrderedDict[FlightKey, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def find(self, key: FlightKey) -> Flight | None:
+        """The fetch of this key that is on its way."""
+        return self._flying.get(key)
+
+    def begin(self, key: FlightKey, ticket: int) -> Flight:
+        """Begins a fetch; one of the same key that is on its way gets no more waiters."""
+        flight = self._flying[key] = Flight(key, ticket)
+        return flight
+
+    def end(self, flight: Flight | None, how: FlightEnd) -> None:
+        """Releases all waiters of a fetch at once. Only the first call counts."""
+        if flight is None:
+            return
+        self._leave(flight)
+        waiters, flight.waiters = flight.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(how)
+
+    async def wait(self, flight: Flight) -> FlightEnd:
+        """Waits for the end of a fetch, but not for ever."""
+        loop = asyncio.get_running_loop()
+        # A future of its own, so that a waiter that is cancelled takes nobody with it.
+        waiter: asyncio.Future[FlightEnd] = loop.create_future()
+        flight.waiters.append(waiter)
+        timer = loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+
+    def go_alone(self, key: FlightKey, now_ns: int) -> None:
+        """Remembers for a while that answers to this key cannot be shared, so nobody waits."""
+        self._alone[key] = now_ns + _ALONE_NS
+        self._alone.move_to_end(key)
+        if len(self._alone) > _MAX_ALONE:
+            self._alone.popitem(last=False)
+
+    def is_alone(self, key: FlightKey, now_ns: int) -> bool:
+        """Whether `go_alone` was called for this key not long ago."""
+        return now_ns < self._alone.get(key, 0)
+
+    def share_again(self, key: FlightKey) -> None:
+        """Forgets `go_alone`: an answer was stored."""
+        self._alone.pop(key, None)
+
+    def _give_up(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        # Too slow for one is too slow for those who come later: they get another leader.
+        self._leave(flight)
+        if not waiter.done():
+            waiter.set_result(FlightEnd.NOT_SHARED)
+
+    def _leave(self, flight: Flight) -> None:
+        if self._flying.get(flight.key) is flight:
+            del self._flying[flight.key]

@@ -1,0 +1,194 @@
+"""The observe stage: one sample for each request, whatever becomes of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from lukhas.clock import Clock
+from lukhas.errors import (
+    HandlerError,
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeoutError,
+)
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.stage import Handler
+from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.verdicts import Outcome
+from lukhas.telemetry.recorder import Recorder
+
+__all__ = ("CLIENT_GONE", "ObserveStage")
+
+CLIENT_GONE = 499
+"""The status under which a request is counted whose client went away before the response head."""
+
+
+class ObserveStage:
+    """Counts and times each request; the outermost stage.
+
+    The duration runs from the arrival of the request (`exchange.now_ns`). For a body that is there
+    as a whole it ends when the response is handed to the server: the time to the response head.
+    For a streamed body it ends with the stream: the total time, that of a slow client included.
+
+    A request that ends in a failure is counted by the status that the client will see: 504 for an
+    upstream that was too slow, 502 for one that failed otherwise, 500 for a failing app, and 499
+    where the client went away.
+
+    Args:
+        recorder: takes the samples.
+        clock: the clock that `exchange.now_ns` was read from.
+    """
+
+    name = "observe"
+    on_failure = FailureMode.OPEN
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._record = recorder.record
+        self._now_ns = clock.now_ns
+
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """Passes the exchange on and records how it ended."""
+        recorder = self._recorder
+        recorder.in_flight += 1
+        try:
+            response = await call_next(exchange)
+        except BaseException as error:
+            self._failed(exchange, error)
+            raise
+        status = response.status
+        limit = exchange.limit
+        if status >= 400 or (limit is not None and limit.shadow_violations):
+            self._count_refusals(exchange, status)
+        body = response.body
+        if body.__class__ is bytes:
+            recorder.in_flight -= 1
+            route = exchange.route
+            consumer = exchange.consumer
+            self._record(
+                (
+                    "" if route is None else route.rule.template,
+                    exchange.head.method,
+                    status,
+                    # `value` is a property written in Python and costs ten times as much.
+                    "" if consumer is None else consumer.tier._value_,
+                    exchange.cache_result,
+                    len(body),
+                    self._now_ns() - exchange.now_ns,
+                )
+            )
+        else:
+            self._follow(exchange, response)
+        return response
+
+    def _finish(self, exchange: Exchange, status: int, body_bytes: int) -> None:
+        self._recorder.in_flight -= 1
+        route = exchange.route
+        consumer = exchange.consumer
+        self._record(
+            (
+                "" if route is None else route.rule.template,
+                exchange.head.method,
+                status,
+                "" if consumer is None else consumer.tier._value_,
+                exchange.cache_result,
+                body_bytes,
+                self._now_ns() - exchange.now_ns,
+            )
+        )
+
+    def _follow(self, exchange: Exchange, response: Response) -> None:
+        """Lets the sample be taken at the end of a streamed body."""
+        end = _StreamEnd(self, exchange, response.status, response.on_close)
+        if response.taps is None:
+            response.taps = [end]
+        else:
+            response.taps.append(end)
+        response.on_close = end.close
+
+    def _failed(self, exchange: Exchange, error: BaseException) -> None:
+        cause = error.cause if isinstance(error, HandlerError) else error
+        if isinstance(cause, UpstreamError):
+            kind, status = _upstream_failure(cause)
+            self._recorder.upstream_failed(cause.upstream, kind)
+        elif isinstance(cause, (asyncio.CancelledError, GeneratorExit)):
+            status = CLIENT_GONE
+        else:
+            status = 500
+        self._count_refusals(exchange, status)
+        self._finish(exchange, status, 0)
+
+    def _count_refusals(self, exchange: Exchange, status: int) -> None:
+        """Counts who refused; not on the way of a request that simply passes."""
+        recorder = self._recorder
+        limit = exchange.limit
+        if limit is not None:
+            consumer = exchange.consumer
+            tier = "none" if consumer is None else consumer.tier.value
+            if limit.shadow_violations:
+                recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+            if not limit.allowed:
+                # Known without asking each stage for its words, so that refusing stays cheap.
+                recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
+                recorder.refused("limit")
+                return
+        if status < 400:
+            return
+        for reasoned in exchange.verdicts:
+            verdict = reasoned.verdict()
+            if verdict.outcome is Outcome.REFUSED and verdict.mode is Mode.ENFORCE:
+                recorder.refused(verdict.stage)
+
+
+class _StreamEnd:
+    """Sees a streamed body to its end: a tap, and what is called at the close. Counts once."""
+
+    __slots__ = ("_body_bytes", "_closing", "_exchange", "_open", "_stage", "_status")
+
+    def __init__(
+        self,
+        stage: ObserveStage,
+        exchange: Exchange,
+        status: int,
+        closing: Callable[[], None] | None,
+    ) -> None:
+        self._stage = stage
+        self._exchange = exchange
+        self._status = status
+        self._closing = closing
+        self._body_bytes = 0
+        self._open = True
+
+    def feed(self, chunk: bytes, *, last: bool) -> bytes:
+        self._body_bytes += len(chunk)
+        if last:
+            self._end()
+        return chunk
+
+    def abort(self) -> None:
+        if self._open:
+            self._stage._recorder.aborted()
+            self._end()
+
+    def close(self) -> None:
+        try:
+            self._end()
+        finally:
+            if self._closing is not None:
+                self._closing()
+
+    def _end(self) -> None:
+        if self._open:
+            self._open = False
+            self._stage._finish(self._exchange, self._status, self._body_bytes)
+
+
+def _upstream_failure(error: UpstreamError) -> tuple[str, int]:
+    if isinstance(error, UpstreamTimeoutError):
+        return "timeout", 504
+    if isinstance(error, UpstreamConnectError):
+        return "connect", 502
+    if isinstance(error, UpstreamProtocolError):
+        return "protocol", 502
+    return "other", 502

@@ -1,0 +1,1 @@
+"""Every decision of the product, as pure functions of settings, state, facts and time."""

@@ -1,0 +1,1 @@
+"""HTTP caching decisions (RFC 9111)."""

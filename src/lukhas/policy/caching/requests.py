@@ -1,0 +1,93 @@
+"""A request as the cache sees it."""
+
+from dataclasses import dataclass, replace
+
+from lukhas.http.cache_control import CacheControl, parse_cache_control
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.keys import CacheKey, has_credentials, partition_of
+from lukhas.policy.caching.policies import CachePolicy
+
+__all__ = ("CacheRequest", "bypass_reason", "cache_request", "request_directives")
+
+# Preconditions that are the origin's business (RFC 9111 section 4.3.2), and ranges: a stored whole
+# response could answer them, but a 206 is never stored.
+_ORIGIN_FIELDS = (b"range", b"if-match", b"if-unmodified-since", b"if-range")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRequest:
+    """What decides whether a request may be answered from the store, and its response kept.
+
+    Attributes:
+        key: what it looks up.
+        headers: its fields.
+        directives: its Cache-Control, with Pragma folded in.
+        shared: whether its partition serves more than one principal.
+        credentialed: whether it tells who calls, by other means than a cookie.
+        has_cookie: whether it has a Cookie field.
+        conditional: whether the client has a copy that it asks about.
+    """
+
+    key: CacheKey
+    headers: Headers
+    directives: CacheControl
+    shared: bool
+    credentialed: bool
+    has_cookie: bool
+    conditional: bool
+
+    @property
+    def personal(self) -> bool:
+        """Whether the answer may be meant for one principal only."""
+        return self.credentialed or self.has_cookie
+
+
+def request_directives(headers: Headers) -> CacheControl:
+    """The Cache-Control of a request; Pragma: no-cache where it has none (RFC 9111 section 5.4)."""
+    fields = headers.index()
+    if b"cache-control" not in fields:
+        pragma = headers.joined(b"pragma") or b""
+        if b"no-cache" in {part.strip(b" \t").lower() for part in pragma.split(b",")}:
+            return parse_cache_control([b"no-cache"])
+    directives = parse_cache_control(headers.get_all(b"cache-control"))
+    if directives.no_cache_fields:
+        # Field names mean nothing in a request: taken as the form without them.
+        return replace(directives, no_cache=True)
+    return directives
+
+
+def cache_request(
+    head: RequestHead, consumer: Consumer | None, policy: CachePolicy
+) -> CacheRequest:
+    """The facts of a GET or HEAD request."""
+    headers = head.headers
+    fields = headers.index()
+    partition = partition_of(headers, consumer, policy)
+    return CacheRequest(
+        key=(head.scheme, head.authority, head.path, head.query, partition),
+        headers=headers,
+        directives=request_directives(headers),
+        shared=isinstance(partition, str),
+        credentialed=has_credentials(headers, consumer, policy),
+        has_cookie=b"cookie" in fields,
+        conditional=b"if-none-match" in fields or b"if-modified-since" in fields,
+    )
+
+
+def bypass_reason(headers: Headers, directives: CacheControl, *, has_body: bool) -> str:
+    """Why a GET or HEAD request goes past the store altogether; empty if it does not."""
+    fields = headers.index()
+    if (
+        has_body
+        or b"transfer-encoding" in fields
+        or fields.get(b"content-length", b"0").strip(b"0")
+    ):
+        # An unkeyed body could shape a response that others then get.
+        return "the request has a body"
+    if directives.no_store:
+        return "the request says no-store"
+    if any(name in fields for name in _ORIGIN_FIELDS):
+        return "the request has a range or a precondition for the origin"
+    return ""

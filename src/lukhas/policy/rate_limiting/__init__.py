@@ -1,0 +1,1 @@
+"""Rate limits: what may pass, and what the client is told."""

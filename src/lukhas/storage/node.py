@@ -1,0 +1,173 @@
+"""Node-scope storage: LMDB environments that all workers of one machine share.
+
+One environment per concern. An environment belongs to the process that opened it: it is opened
+after fork, once, and passed to whoever needs it (LMDB's locks are per process and file).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+
+from lukhas.errors import StateDirError, StoreError
+from lukhas.units import MIB
+
+__all__ = ("NodeEnvironment", "prepare_state_dir")
+
+_MAX_READERS = 1024
+
+
+class NodeEnvironment:
+    """An open LMDB environment.
+
+    Args:
+        path: the data file; a lock file `<path>-lock` is kept beside it. Both get mode 0600.
+        map_size_bytes: the most that the data file may grow to. It takes address space, not
+            memory or disk. Where another process has a larger map, that one is taken over.
+        durable: whether a write has reached the disk when it returns. Without, a crash of the
+            machine may lose the last writes or damage the file; a crash of the process does not.
+
+    Raises:
+        StateDirError: the file cannot be made, read or written.
+        StoreError: the file is no LMDB file, is damaged, or is open in this process already.
+    """
+
+    __slots__ = ("_env", "_pid", "map_size_bytes", "path")
+
+    def __init__(self, path: Path, *, map_size_bytes: int, durable: bool = True) -> None:
+        self.path = path
+        self.map_size_bytes = map_size_bytes
+        self._pid = os.getpid()
+        try:
+            self._env = lmdb.open(
+                str(path),
+                map_size=map_size_bytes,
+                subdir=False,
+                mode=0o600,
+                sync=durable,
+                metasync=durable,
+                # Random access by key: reading ahead would only push other pages out.
+                readahead=False,
+                max_readers=_MAX_READERS,
+            )
+        except lmdb.Error as error:
+            raise _open_error(path, error) from error
+        # Slots of readers that died would keep old pages alive for ever.
+        self._env.reader_check()
+
+    @property
+    def environment(self) -> lmdb.Environment:
+        """The environment itself, for hot paths; the caller maps errors with `store_error`.
+
+        Raises:
+            StoreError: this process is a fork of the one that opened it.
+        """
+        if os.getpid() != self._pid:
+            raise StoreError(
+                f"{self.path} was opened before this process was forked: "
+                "open it after the fork, in the process that uses it"
+            )
+        return self._env
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value kept under `key`, in a read transaction of its own.
+
+        Raises:
+            StoreError: the environment cannot be read.
+        """
+        env = self.environment
+        try:
+            with env.begin() as transaction:
+                return transaction.get(key)
+        except lmdb.MapResizedError:
+            with self.reading() as transaction:
+                return transaction.get(key)
+        except lmdb.Error as error:
+            raise self.store_error(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator["lmdb.Transaction[bytes]"]:
+        """One consistent view; LMDB errors inside become `StoreError`."""
+        try:
+            with self._begin(write=False) as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise self.store_error(error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator["lmdb.Transaction[bytes]"]:
+        """A write that is committed at the end, or undone whole when the block raises.
+
+        It waits for the write lock, which the kernel frees when its holder dies.
+        """
+        try:
+            with self._begin(write=True) as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise self.store_error(error) from error
+
+    def _begin(self, *, write: bool) -> "lmdb.Transaction[bytes]":
+        env = self.environment
+        try:
+            return env.begin(write=write)
+        except lmdb.MapResizedError:
+            # Another process has a larger map: zero means "take over the size in the file".
+            env.set_mapsize(0)
+            self.map_size_bytes = env.info()["map_size"]
+            return env.begin(write=write)
+
+    def store_error(self, error: lmdb.Error) -> StoreError:
+        """The same failure in the product's words: what, where, what to do."""
+        if isinstance(error, lmdb.MapFullError):
+            return StoreError(
+                f"{self.path} is full at {self.map_size_bytes // MIB} MiB: "
+                "remove entries that are no longer used, or give it a larger map"
+            )
+        if isinstance(error, lmdb.ReadersFullError):
+            return StoreError(
+                f"{self.path} has {_MAX_READERS} readers already: stop processes that use it"
+            )
+        if isinstance(error, (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)):
+            return StoreError(f"{self.path} is damaged ({error}): stop all workers and delete it")
+        return StoreError(f"{self.path}: {error}")
+
+    def close(self) -> None:
+        """Closes it; may be called twice. Does nothing in a forked child, whose it is not."""
+        if os.getpid() == self._pid:
+            self._env.close()
+
+
+def prepare_state_dir(path: Path) -> Path:
+    """Makes the state directory (mode 0700) if it is missing.
+
+    Raises:
+        StateDirError: it cannot be made or written, or is no directory.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateDirError(
+            f"the state directory {path} cannot be made ({error.strerror}): "
+            "choose another one, or give this user the right to write there"
+        ) from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise StateDirError(
+            f"the state directory {path} cannot be written: choose another one, "
+            "or give this user the right to write there"
+        )
+    return path
+
+
+def _open_error(path: Path, error: lmdb.Error) -> Exception:
+    # Positive codes are errno values, negative ones are LMDB's own.
+    code = error.code
+    if code > 0:
+        return StateDirError(
+            f"{path} cannot be opened ({os.strerror(code)}): check the state directory, "
+            "its owner and its free space"
+        )
+    if isinstance(error, (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError)):
+        return StoreError(f"{path} is not a usable LMDB file ({error}): move it away")
+    return StoreError(f"{path} cannot be opened: {error}")

@@ -1,0 +1,1 @@
+"""Histograms, counters, health and logs of one process, and their way to the admin process."""

@@ -1,0 +1,133 @@
+"""Latency sketches: log-linear buckets, a bounded relative error, and a merge that loses nothing.
+
+A value falls into the bucket named by the leading 14 bits of its IEEE 754 single-precision form:
+the exponent and six bits of the mantissa, so 64 buckets an octave. The bucket limits are fixed
+numbers, so merging two sketches is adding their counts, and the sketch of a merge is the sketch of
+all values. The middle of a bucket is at most 1/129 (0.78 %) away from any value in it.
+"""
+
+import math
+import struct
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+__all__ = ("RELATIVE_ERROR", "LatencySketch")
+
+RELATIVE_ERROR = 1 / 129 + 1e-6
+"""The largest relative error of a quantile; the second term covers rounding to 24 bits."""
+
+# Which half of a native 32-bit word holds its leading bits.
+_LEADING_HALF = 1 if sys.byteorder == "little" else 0
+
+
+class LatencySketch(msgspec.Struct, array_like=True):
+    """The distribution of durations in nanoseconds.
+
+    Attributes:
+        buckets: number of values by bucket.
+        count: number of values.
+        total_ns: their sum, exact.
+        min_ns: the smallest; 0 if there are none.
+        max_ns: the largest; 0 if there are none.
+    """
+
+    buckets: dict[int, int] = msgspec.field(default_factory=dict)
+    count: int = 0
+    total_ns: int = 0
+    min_ns: int = 0
+    max_ns: int = 0
+
+    def add(self, value_ns: int) -> None:
+        """Adds one value; what is below 1 ns counts as 1 ns."""
+        self.add_many((value_ns,))
+
+    def add_many(self, values_ns: Sequence[int]) -> None:
+        """Adds many values at once, which is several times cheaper than one by one."""
+        if not values_ns:
+            return
+        low = min(values_ns)
+        if low < 1:
+            values_ns = [max(value, 1) for value in values_ns]
+            low = 1
+        high = max(values_ns)
+        self._widen(low, high)
+        self.count += len(values_ns)
+        self.total_ns += sum(values_ns)
+        # The conversion to single precision is the logarithm; it and the counting run in C.
+        halves = memoryview(array("f", values_ns)).cast("B").cast("H")
+        buckets = self.buckets
+        for half, number in Counter(halves[_LEADING_HALF::2].tolist()).items():
+            index = half >> 1
+            buckets[index] = buckets.get(index, 0) + number
+
+    def merge(self, other: "LatencySketch") -> None:
+        """Adds every value of another sketch; exact, in any order."""
+        if not other.count:
+            return
+        self._widen(other.min_ns, other.max_ns)
+        self.count += other.count
+        self.total_ns += other.total_ns
+        buckets = self.buckets
+        for index, number in other.buckets.items():
+            buckets[index] = buckets.get(index, 0) + number
+
+    def copy(self) -> "LatencySketch":
+        """A sketch of the same values that shares nothing with this one."""
+        return LatencySketch(
+            dict(self.buckets), self.count, self.total_ns, self.min_ns, self.max_ns
+        )
+
+    def quantile_ns(self, q: float) -> float | None:
+        """The value at rank `ceil(q * count)`, within `RELATIVE_ERROR`; None if there are none.
+
+        Args:
+            q: from 0 to 1.
+        """
+        if not self.count:
+            return None
+        rank = max(1, math.ceil(q * self.count))
+        seen = 0
+        middle = float(self.max_ns)
+        for index in sorted(self.buckets):
+            seen += self.buckets[index]
+            if seen >= rank:
+                middle = _middle(index)
+                break
+        return min(max(middle, float(self.min_ns)), float(self.max_ns))
+
+    def cumulative(self, bounds_ns: Sequence[int]) -> list[int]:
+        """For each bound, in rising order, how many values are at or below it.
+
+        A bucket counts as a whole, by its middle: each bound is off by at most `RELATIVE_ERROR`.
+        """
+        counts: list[int] = []
+        seen = 0
+        remaining = sorted(self.buckets)
+        position = 0
+        for bound_ns in bounds_ns:
+            while position < len(remaining) and _middle(remaining[position]) <= bound_ns:
+                seen += self.buckets[remaining[position]]
+                position += 1
+            counts.append(seen)
+        return counts
+
+    def _widen(self, low_ns: int, high_ns: int) -> None:
+        if not self.count or low_ns < self.min_ns:
+            self.min_ns = low_ns
+        self.max_ns = max(self.max_ns, high_ns)
+
+
+def _lower_limit(index: int) -> float:
+    value: float = struct.unpack("<f", struct.pack("<I", index << 17))[0]
+    return value
+
+
+def _middle(index: int) -> float:
+    # The harmonic mean of the limits has the smallest relative distance to both of them.
+    low = _lower_limit(index)
+    high = _lower_limit(index + 1)
+    return 2 * low * high / (low + high)

@@ -1,0 +1,140 @@
+"""Mistakes that no single value shows."""
+
+from typing import Any
+
+import pytest
+
+from lukhas.config.checks import check_settings
+from lukhas.config.key_paths import dotted
+from lukhas.config.settings import Settings
+
+UPSTREAM = {"upstream": "http://localhost:9000"}
+TOKEN = "0123456789abcdef"
+
+
+def findings(tree: dict[str, Any]) -> list[tuple[str, str]]:
+    found = check_settings(Settings.model_validate(UPSTREAM | tree), needs_upstream=True)
+    return [(dotted(finding.path), finding.what) for finding in found if finding.hint]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {},
+        {"listen": "127.0.0.1:0", "admin": {"listen": "127.0.0.1:0"}},
+        {"admin": {"listen": "0.0.0.0:8001", "token": TOKEN}},
+        {
+            "routes": [
+                {"name": "a", "path": "/x/{id}", "methods": ["GET"]},
+                {"name": "b", "path": "/x/{id}", "methods": ["PUT"]},
+                {"name": "c", "path": "/x/{id}"},
+                {"name": "d", "path": "/x/{id}", "hosts": ["h"]},
+                {"name": "e", "path": "/x/{rest:path}"},
+                {"name": "f", "path": "/x/y"},
+            ]
+        },
+        {
+            "routes": [{"name": "a", "path": "/x"}],
+            "limits": [{"name": "l", "limits": "5/s", "routes": ["a"]}],
+        },
+        {"cache": {"default_ttl_s": 5, "max_ttl_s": 5}},
+    ],
+)
+def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
+    """What fits together is left alone."""
+    assert findings(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "path", "part"),
+    [
+        ({"admin": {"listen": "127.0.0.1:8000"}}, "admin.listen", "both 127.0.0.1:8000"),
+        ({"listen": "0.0.0.0:8001"}, "admin.listen", "collides"),
+        ({"admin": {"listen": "0.0.0.0:8001"}}, "admin.listen", "without a token"),
+        ({"upstream": "http://127.0.0.1:8000"}, "upstream.url", "gateway itself"),
+        ({"upstream": "http://localhost:8001"}, "upstream.url", "gateway itself"),
+        ({"listen": "127.0.0.1:80", "upstream": "http://127.0.0.1"}, "upstream.url", "itself"),
+        (
+            {"listen": "0.0.0.0:8000", "upstream": "http://127.0.0.2:8000"},
+            "upstream.url",
+            "gateway itself",
+        ),
+        (
+            {"routes": [{"name": "a", "path": "/x/{i}"}, {"name": "b", "path": "/x/{j}"}]},
+            "routes[1]",
+            "same requests as 'a'",
+        ),
+        (
+            {
+                "routes": [
+                    {"name": "a", "path": "/x", "methods": ["GET", "PUT"]},
+                    {"name": "b", "path": "/x", "methods": ["put"]},
+                ]
+            },
+            "routes[1]",
+            "same requests",
+        ),
+        (
+            {"routes": [{"name": "a", "path": "/x"}, {"name": "a", "path": "/y"}]},
+            "routes[1].name",
+            "two routes",
+        ),
+        (
+            {"limits": [{"name": "l", "limits": "5/s", "routes": ["nope"]}]},
+            "limits[0].routes[0]",
+            "does not exist",
+        ),
+        ({"limits": [{"name": "free", "limits": "5/s"}]}, "limits[0].name", "a tier"),
+        (
+            {"limits": [{"name": "l", "limits": "5/s"}, {"name": "l", "limits": "5/s"}]},
+            "limits[1].name",
+            "another limit",
+        ),
+        (
+            {
+                "routes": [{"name": "a", "path": "/x", "limits": "5/s"}],
+                "limits": [{"name": "a", "limits": "5/s"}],
+            },
+            "limits[0].name",
+            "a route with limits",
+        ),
+        (
+            {
+                "routes": [{"name": "a", "path": "/x", "exempt": True}],
+                "limits": [{"name": "l", "limits": "5/s", "routes": ["a"]}],
+            },
+            "limits[0].routes",
+            "exempt",
+        ),
+        (
+            {"routes": [{"name": "a", "path": "/x", "exempt": True, "limits": "5/s"}]},
+            "routes[0].limits",
+            "exempt",
+        ),
+        (
+            {"routes": [{"name": "free", "path": "/x", "limits": "5/s"}]},
+            "routes[0].name",
+            "name of a tier",
+        ),
+        ({"routes": [{"name": "default", "path": "/x"}]}, "routes[0].name", "all other requests"),
+        ({"cache": {"default_ttl_s": 9, "max_ttl_s": 5}}, "cache.default_ttl_s", "above"),
+        (
+            {"cache": {"max_ttl_s": 5}, "routes": [{"name": "a", "path": "/", "cache_ttl_s": 6}]},
+            "routes[0].cache_ttl_s",
+            "above",
+        ),
+        ({"cache": {"size_bytes": 10, "max_body_bytes": 11}}, "cache.max_body_bytes", "above"),
+    ],
+)
+def test_settings_that_do_not_fit_are_found(tree: dict[str, Any], path: str, part: str) -> None:
+    """Each mistake is found once, at the value to change."""
+    ((found, what),) = findings(tree)
+    assert found == path
+    assert part in what
+
+
+def test_a_missing_upstream_matters_to_the_gateway_only() -> None:
+    """The middleware and the hub have no upstream."""
+    assert list(check_settings(Settings(), needs_upstream=False)) == []
+    (finding,) = check_settings(Settings(), needs_upstream=True)
+    assert "upstream.url is missing" in finding.what

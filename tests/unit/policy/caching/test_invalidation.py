@@ -1,0 +1,63 @@
+"""lukhas.policy.caching.invalidation."""
+
+import pytest
+
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead
+from lukhas.policy.caching.invalidation import invalidated_resources
+
+TARGET = ("http", b"a.example:8080", b"/x/y", b"q=1")
+
+
+def invalidated(*pairs, method="POST", status=200):
+    head = RequestHead(method, *TARGET, Headers([]))
+    return invalidated_resources(head, status, Headers.of(pairs))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])
+def test_unsafe_methods_invalidate_their_target(method):
+    """RFC 9111 section 4.4; unknown methods count as unsafe."""
+    for status in (200, 204, 303):
+        assert invalidated(method=method, status=status) == (TARGET,)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_safe_methods_invalidate_nothing(method):
+    """RFC 9110 section 9.2.1."""
+    assert invalidated(("location", "/z"), method=method) == ()
+
+
+@pytest.mark.parametrize("status", [199, 400, 500])
+def test_failures_invalidate_nothing(status):
+    """RFC 9111 section 4.4: only a non-error answer."""
+    assert invalidated(status=status) == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "path", "query"),
+    [
+        ("/z", b"/z", b""),
+        ("z?w=1#f", b"/x/z", b"w=1"),
+        ("http://a.example:8080", b"/", b""),
+        ("http://A.example:8080/z", b"/z", b""),
+    ],
+)
+@pytest.mark.parametrize("name", ["location", "content-location"])
+def test_named_resources_of_the_same_origin_too(name, reference, path, query):
+    """RFC 9111 section 4.4: Location and Content-Location, resolved against the target."""
+    named = ("http", b"a.example:8080", path, query)
+    assert invalidated((name, reference)) == (TARGET, named)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["https://a.example:8080/z", "http://a.example/z", "http://b.example:8080/z", "http://[/z"],
+)
+def test_other_origins_are_left_alone(reference):
+    """No host can empty the cache of another."""
+    assert invalidated(("location", reference)) == (TARGET,)
+
+
+def test_each_resource_is_named_once():
+    """Both fields often say the same."""
+    assert len(invalidated(("location", "/z"), ("content-location", "/z"))) == 2

@@ -1,0 +1,79 @@
+"""lukhas.policy.caching.requests."""
+
+import pytest
+
+from lukhas.http.cache_control import NO_DIRECTIVES
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.requests import bypass_reason, cache_request, request_directives
+
+
+def facts(*pairs, policy=None):
+    head = RequestHead("GET", "http", b"a.example", b"/", b"", Headers.of(pairs))
+    return cache_request(head, None, policy or CachePolicy())
+
+
+def test_pragma_counts_without_cache_control():
+    """RFC 9111 section 5.4: only where Cache-Control is absent."""
+    assert request_directives(Headers.of([("pragma", "x, No-Cache")])).no_cache
+    assert request_directives(Headers.of([("pragma", "x")])) == NO_DIRECTIVES
+    both = Headers.of([("pragma", "no-cache"), ("cache-control", "max-age=9")])
+    assert not request_directives(both).no_cache
+
+
+def test_no_cache_with_field_names_is_no_cache():
+    """Field names mean nothing in a request."""
+    assert request_directives(Headers.of([("cache-control", 'no-cache="a"')])).no_cache
+
+
+def test_facts_of_a_plain_request():
+    """Nothing personal, nothing conditional, the tenant's partition."""
+    request = facts()
+    assert request.key == ("http", b"a.example", b"/", b"", "")
+    assert request.shared
+    assert not request.personal
+    assert not request.conditional
+
+
+def test_cookies_and_credentials_are_personal():
+    """Either one may mean that the answer is for one principal only."""
+    assert facts(("cookie", "a=b")).personal
+    assert facts(("cookie", "a=b")).has_cookie
+    assert facts(("authorization", "x")).personal
+    assert facts(("authorization", "x")).credentialed
+    assert not facts(("authorization", "x"), policy=CachePolicy(private=True)).shared
+
+
+@pytest.mark.parametrize("name", ["if-none-match", "if-modified-since"])
+def test_conditions_of_the_client_are_seen(name):
+    """Both kinds that a cache may evaluate (RFC 9111 section 4.3.2)."""
+    assert facts((name, "x")).conditional
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([("content-length", "3")], "body"),
+        ([("transfer-encoding", "chunked")], "body"),
+        ([("cache-control", "no-store")], "no-store"),
+        ([("range", "bytes=0-1")], "range"),
+        ([("if-match", "*")], "precondition"),
+        ([("if-unmodified-since", "x")], "precondition"),
+        ([("if-range", "x")], "range"),
+    ],
+)
+def test_requests_that_go_past_the_store(pairs, reason):
+    """Bodies, no-store, ranges and preconditions that only the origin may evaluate."""
+    headers = Headers.of(pairs)
+    assert reason in bypass_reason(headers, request_directives(headers), has_body=False)
+
+
+def test_a_body_without_length_is_a_body():
+    """HTTP/2 and ASGI bodies need no length field."""
+    assert "body" in bypass_reason(Headers([]), NO_DIRECTIVES, has_body=True)
+
+
+def test_an_empty_body_is_no_body():
+    """Content-Length: 0 shapes nothing."""
+    assert not bypass_reason(Headers.of([("content-length", "0")]), NO_DIRECTIVES, has_body=False)
