@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -49,6 +49,7 @@ def run_admin(
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
+    SIGINT stays ignored where the caller ignores it, as under a supervisor that gets Ctrl-C itself.
     Logging is set up by the caller (`lukhas.telemetry.logs`).
 
     Args:
@@ -77,30 +78,36 @@ def run_admin(
         ws="none",
         timeout_graceful_shutdown=options.grace_s,
     )
+    deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     # uvicorn raises a caught signal once more when it is done; by then it must mean nothing.
     for caught in (signal.SIGTERM, signal.SIGINT):
         signal.signal(caught, _ignore)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state))
+        runner.run(_serve(options, config, state, deaf_to))
 
 
 class _Server(uvicorn.Server):
     """Ends event streams as soon as the process is asked to end: uvicorn would wait for them."""
 
-    def __init__(self, config: uvicorn.Config, state: AdminState) -> None:
+    def __init__(self, config: uvicorn.Config, state: AdminState, deaf_to: Set[int]) -> None:
         super().__init__(config)
         self._state = state
+        self._deaf_to = deaf_to
         self._running_in = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig in self._deaf_to:
+            return
         self._running_in.call_soon_threadsafe(self._state.closing.set)
         super().handle_exit(sig, frame)
 
 
-async def _serve(options: AdminOptions, config: uvicorn.Config, state: AdminState) -> None:
+async def _serve(
+    options: AdminOptions, config: uvicorn.Config, state: AdminState, deaf_to: Set[int]
+) -> None:
     listening = _inherited(options.descriptor)
     async with TelemetryReceiver(options.telemetry_path, state.totals, state.clock):
-        await _Server(config, state).serve(sockets=[listening])
+        await _Server(config, state, deaf_to).serve(sockets=[listening])
 
 
 def _inherited(descriptor: int) -> socket.socket:

@@ -17,13 +17,14 @@ from lukhas.cli.options import Admin, Listen, StateDir, load
 
 if TYPE_CHECKING:
     from lukhas.config.addresses import Address
+    from lukhas.identity.key_registry import IssuedKey
 
 __all__ = ("demo",)
 
 _STOP_S = 3.0
 # Names, tiers and requests a second; together about 20 requests a second.
 _CALLERS = (
-    ("anonymous", None, 1.5),
+    ("anonymous", None, 1.2),
     ("hobbyist", "free", 1.5),
     ("start-up", "basic", 4.0),
     ("partner", "premium", 6.0),
@@ -45,33 +46,52 @@ def demo(listen: Listen = None, admin: Admin = None, state_dir: StateDir = None)
             "--state-dir": kept_in,
         }
         settings = load(flags, Path(__file__).with_name("demo.toml"), needs_upstream=True).settings
+        from lukhas.admin.access import load_token
         from lukhas.gateway.supervisor import run
 
+        secret = settings.admin.token
+        configured = None if secret is None else secret.get_secret_value()
+
         keys = asyncio.run(_make_keys(settings.state_dir))
+        if state_dir is not None:
+            stack.callback(lambda: asyncio.run(_revoke(settings.state_dir, keys)))
         shop_command = ["lukhas.cli.demo_shop", str(listening.fileno())]
         stack.enter_context(_child(shop_command, descriptor=listening.fileno()))
         orders = stack.enter_context(_child(["lukhas.cli.demo_traffic"]))
 
         def on_ready(data_plane: "Address", admin_plane: "Address") -> None:
-            _start_traffic(orders, data_plane, keys)
-            sys.stdout.write(_guide(data_plane, admin_plane, keys["partner"]))
+            texts = {name: key.text for name, key in keys.items()}
+            _start_traffic(orders, data_plane, texts)
+            token = load_token(configured, settings.state_dir)
+            # Only a token that ends with the demo is shown.
+            is_shown = state_dir is None and configured is None
+            shown = token.value if is_shown else f"see {token.source}"
+            sys.stdout.write(_guide(data_plane, admin_plane, texts["partner"], shown))
             sys.stdout.flush()
 
         raise typer.Exit(run(settings, on_ready=on_ready))
 
 
-async def _make_keys(state_dir: Path) -> dict[str, str]:
+async def _make_keys(state_dir: Path) -> "dict[str, IssuedKey]":
     from lukhas.clock import SystemClock
     from lukhas.identity.key_registry import open_key_registry
     from lukhas.policy.rate_limiting.tiers import Tier
 
-    keys = {}
+    keys: dict[str, IssuedKey] = {}
     async with open_key_registry(state_dir, clock=SystemClock()) as registry:
         for name, tier, _ in _CALLERS:
             if tier is not None:
-                issued = await registry.create(name, Tier(tier), environment="demo")
-                keys[name] = issued.text
+                keys[name] = await registry.create(name, Tier(tier), environment="demo")
     return keys
+
+
+async def _revoke(state_dir: Path, keys: "dict[str, IssuedKey]") -> None:
+    from lukhas.clock import SystemClock
+    from lukhas.identity.key_registry import open_key_registry
+
+    async with open_key_registry(state_dir, clock=SystemClock()) as registry:
+        for issued in keys.values():
+            await registry.revoke(issued.record.key_id)
 
 
 @contextmanager
@@ -99,9 +119,12 @@ def _child(command: list[str], descriptor: int | None = None) -> "Iterator[IO[by
 
 
 def _start_traffic(orders: IO[bytes], data_plane: "Address", keys: dict[str, str]) -> None:
+    host = _ANY_HOSTS.get(data_plane.host, data_plane.host)
     plan = {
-        "host": _ANY_HOSTS.get(data_plane.host, data_plane.host),
+        "host": host,
         "port": data_plane.port,
+        # Another address of this machine: the limits of whoever tries the demo stay untouched.
+        "source": "127.0.0.2" if host in {"127.0.0.1", "localhost"} else "",
         "callers": [
             {"name": name, "key": keys.get(name, ""), "rate": rate} for name, _, rate in _CALLERS
         ],
@@ -110,11 +133,11 @@ def _start_traffic(orders: IO[bytes], data_plane: "Address", keys: dict[str, str
     orders.flush()
 
 
-def _guide(data_plane: "Address", admin_plane: "Address", key: str) -> str:
+def _guide(data_plane: "Address", admin_plane: "Address", key: str, token: str) -> str:
     shop = f"http://{data_plane}"
     return f"""
 The example shop behind the gateway:  {shop}/products
-The admin plane and its dashboard:    http://{admin_plane}/
+The admin plane and its dashboard:    http://{admin_plane}/   (token: {token})
 
 Five consumers send about 20 requests a second. Try it yourself:
 

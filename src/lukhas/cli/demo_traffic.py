@@ -53,11 +53,14 @@ class _Visit(threading.Thread):
     """One consumer at work: one connection, one request at a time."""
 
     def __init__(
-        self, caller: Caller, *, host: str, port: int, seed: int, stop: threading.Event
+        self, caller: Caller, *, plan: dict[str, Any], seed: int, stop: threading.Event
     ) -> None:
         super().__init__(name=caller.name, daemon=True)
         self._caller = caller
-        self._connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        source = (plan["source"], 0) if plan["source"] else None
+        self._connection = HTTPConnection(
+            plan["host"], plan["port"], timeout=_TIMEOUT_S, source_address=source
+        )
         self._random = random.Random(seed)  # noqa: S311 - made-up traffic
         self._stop_event = stop
 
@@ -97,7 +100,7 @@ def main() -> None:
     plan: dict[str, Any] = json.loads(sys.stdin.readline())
     stop = threading.Event()
     visits = [
-        _Visit(Caller(**caller), host=plan["host"], port=plan["port"], seed=seed, stop=stop)
+        _Visit(Caller(**caller), plan=plan, seed=seed, stop=stop)
         for seed, caller in enumerate(plan["callers"])
     ]
     for visit in visits:

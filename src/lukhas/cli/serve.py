@@ -57,8 +57,14 @@ def serve(
 
 def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None]:
     def announce(listen: "Address", admin: "Address") -> None:
+        from lukhas.admin.access import load_token
+
+        secret = settings.admin.token
+        configured = None if secret is None else secret.get_secret_value()
+        token = load_token(configured, settings.state_dir)
         sys.stderr.write(
-            f"lukhas: serving {settings.upstream.url} on http://{listen}, admin on http://{admin}\n"
+            f"lukhas: serving {settings.upstream.url} on http://{listen},"
+            f" admin on http://{admin} (token: see {token.source})\n"
         )
 
     return announce

@@ -56,6 +56,10 @@ class TierSettings(Section):
     internal: Allowance | None = Field(
         _TIER_DEFAULTS["internal"], description="INTERNAL: your own services."
     )
+    mode: Mode = Field(
+        Mode.ENFORCE,
+        description="`enforce`; `shadow` counts and reports what would be refused; `off`.",
+    )
 
 
 class LimitSettings(Section):

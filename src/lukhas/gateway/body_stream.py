@@ -66,8 +66,9 @@ class BodyStream:
         self._wake()
 
     def finish(self) -> None:
-        """The body is whole."""
+        """The body is whole, so there is nothing left to hold back."""
         self.complete = True
+        self._release()
         self._wake()
 
     def abort(self, error: LukhasError) -> None:
@@ -161,6 +162,11 @@ class RequestBody(BodyStream):
         """Nobody will read the rest; it is counted and dropped."""
         self._discarding = True
         self._drop()
+
+    @property
+    def discarded(self) -> bool:
+        """Whether the request was answered without the rest of it."""
+        return self._discarding
 
     @property
     def client_waits(self) -> bool:

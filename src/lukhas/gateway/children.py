@@ -61,6 +61,7 @@ class Child:
             ChildFailedError: it did not get ready.
         """
         loop = asyncio.get_running_loop()
+        self._close_pipe()
         ready_end, child_end = os.pipe()
         try:
             task = dataclasses.replace(self._task, ready_descriptor=child_end)
@@ -84,7 +85,7 @@ class Child:
             loop.remove_reader(ready_end)
             os.close(ready_end)
         if not is_ready:
-            await self.stop()
+            await self._end()
             raise ChildFailedError(self._module, process.returncode or 1)
 
     async def keep(self) -> None:
@@ -104,8 +105,11 @@ class Child:
                 await self.start()
 
     async def stop(self) -> None:
-        """Asks it to end, waits, and ends it by force if it takes too long."""
+        """Asks it to end for good, waits, and ends it by force if it takes too long."""
         self._stopping = True
+        await self._end()
+
+    async def _end(self) -> None:
         process = self._process
         if process is None:
             return
@@ -117,13 +121,20 @@ class Child:
                 _log.error("%s did not end in %g s and is killed", self._module, self._stop_s)
                 process.kill()
                 await self._ended()
-        if process.stdin is not None:
-            process.stdin.close()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     async def _ended(self) -> int:
         process = self._process
         if process is None:
             return 0
+        code = process.poll()
+        if code is not None:
+            return code
         loop = asyncio.get_running_loop()
         descriptor = os.pidfd_open(process.pid)
         ended: asyncio.Future[bool] = loop.create_future()

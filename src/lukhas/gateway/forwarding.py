@@ -100,6 +100,7 @@ class Forwarding:
     Args:
         pool: the connections.
         prefix: put before each path.
+        body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure of the upstream.
     """
 
@@ -108,10 +109,12 @@ class Forwarding:
         pool: UpstreamPool,
         *,
         prefix: bytes = b"",
+        body_bytes: int = 0,
         on_error: Callable[[UpstreamError], None] | None = None,
     ) -> None:
         self._pool = pool
         self._prefix = prefix
+        self._body_bytes = body_bytes
         self._on_error = on_error
 
     async def __call__(self, exchange: Exchange) -> Response:
@@ -123,14 +126,15 @@ class Forwarding:
         """
         # The front server makes no other kind of body.
         body = cast("RequestBody | None", exchange.body)
-        rule = exchange.route.rule if exchange.route is not None else None
-        if rule is not None and rule.body_bytes is not None and _too_large(body, rule.body_bytes):
+        if body is not None and (limit := self._limit_of(exchange)) < max(
+            body.length or 0, body.received
+        ):
             return refusal(
                 exchange,
                 status=413,
                 slug="body-too-large",
                 title="The request body is too large",
-                detail=f"Route {rule.name!r} takes at most {rule.body_bytes} bytes.",
+                detail=f"A request body here has at most {limit} bytes.",
             )
         try:
             return await self._forward(exchange, body)
@@ -138,6 +142,10 @@ class Forwarding:
             if self._on_error is not None:
                 self._on_error(error)
             raise
+
+    def _limit_of(self, exchange: Exchange) -> float:
+        own = exchange.route.rule.body_bytes if exchange.route is not None else None
+        return (self._body_bytes if own is None else own) or float("inf")
 
     async def _forward(self, exchange: Exchange, body: RequestBody | None) -> Response:
         method = exchange.head.method
@@ -147,13 +155,14 @@ class Forwarding:
         head = self._head(exchange, payload)
         repeatable = method in _IDEMPOTENT and not isinstance(payload, RequestBody)
         connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
-        if connection is not None:
-            try:
-                return await connection.carry(head, payload, is_head=method == "HEAD")
-            except UpstreamProtocolError:
-                # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
-                if not _may_repeat(connection, repeatable=repeatable):
-                    raise
+        if connection is None:
+            connection = await self._pool.open()
+        try:
+            return await connection.carry(head, payload, is_head=method == "HEAD")
+        except UpstreamProtocolError:
+            # The upstream closed an idle connection just as we used it (RFC 9110 section 9.2.2).
+            if not _may_repeat(connection, repeatable=repeatable):
+                raise
         connection = await self._pool.open()
         return await connection.carry(head, payload, is_head=method == "HEAD")
 
@@ -200,12 +209,6 @@ class Forwarding:
         # The client differs from the peer only where the peer is trusted to have said so.
         said = exchange.head.headers.joined(b"x-forwarded-for")
         return b"%b, %b" % (said, peer) if said else peer
-
-
-def _too_large(body: RequestBody | None, limit: int) -> bool:
-    if body is None:
-        return False
-    return max(body.length or 0, body.received) > limit
 
 
 def _may_repeat(connection: UpstreamConnection, *, repeatable: bool) -> bool:

@@ -55,6 +55,7 @@ class FrontLimits:
         header_timeout_s: a head must be whole this long after its first byte.
         keep_alive_s: how long an idle connection is kept.
         body_bytes: size of a request body; 0 for no limit.
+        route_body_bytes: sizes that routes have in place of it.
         body_min_rate_bytes: a body must come at this rate a second at least...
         body_grace_s: ...after so long.
         write_timeout_s: a client must take something of a waiting response within this time.
@@ -68,12 +69,19 @@ class FrontLimits:
     header_timeout_s: float = 10.0
     keep_alive_s: float = 60.0
     body_bytes: int = 2**31
+    route_body_bytes: frozenset[int] = frozenset()
     body_min_rate_bytes: int = 240
     body_grace_s: float = 5.0
     write_timeout_s: float = 60.0
     drain_s: float = 30.0
     allowed_hosts: frozenset[bytes] = frozenset()
     path_policy: PathPolicy = PathPolicy()  # noqa: RUF009 - a frozen value
+
+    @property
+    def most_body_bytes(self) -> int:
+        """The largest body that any route takes; 0 for no limit."""
+        sizes = self.route_body_bytes | {self.body_bytes}
+        return 0 if 0 in sizes else max(sizes)
 
 
 def _malformed(detail: str, status: int = 400, slug: str = "malformed-request") -> Exception:

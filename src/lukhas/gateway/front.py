@@ -103,8 +103,11 @@ class FrontConnection(Protocol):
             return
         fault = self._parser.feed(data)
         if fault is not None:
-            # Bytes behind a last request are nobody's; only before that are they a fault.
-            if not self._closing:
+            last = self._queue[-1] if self._queue else self._active
+            ended = last is not None and not last.keep_alive and self._parser.incoming is None
+            if self._closing or ended:
+                self._broken = True  # Bytes behind a last request are nobody's, and no fault.
+            else:
                 self._refuse(fault)
         elif self._parser.in_head and self._active is None and not self._head_timed:
             self._head_timed = True
@@ -118,7 +121,8 @@ class FrontConnection(Protocol):
             return
         if request.body is not None and not request.body.complete:
             self._body_mark = -1
-            self.deadline = self._state.now_s + self._state.limits.body_grace_s
+            if not self._writer.paused:
+                self.deadline = self._state.now_s + self._state.limits.body_grace_s
         if self._active is not None or self._queue or self._writer.paused:
             if not self._queue:
                 self.pause_reading()
@@ -194,6 +198,8 @@ class FrontConnection(Protocol):
         except Exception:  # noqa: BLE001 - nobody above could do more than drop the connection
             _log.exception("a response could not be sent")
             self._state.unhandled += 1
+            if response is not None:
+                discard(response)
             self.abort()
             return
         self._task = None
@@ -278,7 +284,7 @@ class FrontConnection(Protocol):
         self._active = None
         body = request.body
         if not request.keep_alive:
-            self._close(unread=body is not None and not body.complete)
+            self._close(unread=self._broken or (body is not None and not body.complete))
         elif body is not None and not body.complete:
             body.discard()
         else:
@@ -305,6 +311,9 @@ class FrontConnection(Protocol):
         incoming = self._parser.incoming
         self._parser.incoming = None
         if incoming is not None and incoming.body is not None:
+            if incoming.body.discarded:
+                self._close(unread=True)  # It has its answer; a second one would be another's.
+                return
             incoming.fault = fault
             incoming.keep_alive = False
             incoming.body.abort(BodyAbortedError(fault.detail))

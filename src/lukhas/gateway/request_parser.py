@@ -23,6 +23,11 @@ __all__ = ("RequestParser", "RequestSink")
 # one piece, and may be sent a second time.
 _WHOLE_BODY_BYTES = 64 * 1024
 
+# What chunk sizes, their extensions and trailers may take beside the data: so much for each byte of
+# data, enough for chunks of one byte, and as much as a head on top.
+_CHUNK_OVERHEAD = 8
+
+_CHUNKS_TOO_LARGE = Fault(431, "header-too-large", "Chunk extensions or trailers are too large.")
 _UNKNOWN_METHOD = Fault(501, "method-not-implemented", "This method is not known here.")
 
 
@@ -70,7 +75,13 @@ class RequestParser:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._raw: HeaderPairs = []
+        # Bytes taken since before the head began, and those of them known not to be of the head.
         self._fed = 0
+        self._foreign = 0
+        self._overhead = 0
+        self._began = False
+        self._upgrading = False
+        self._priming = False
         self.in_head = False
         self.incoming: FrontRequest | None = None
 
@@ -80,35 +91,80 @@ class RequestParser:
         Returns:
             Why nothing more on this connection can be believed, or None.
         """
+        before = self.incoming
+        quiet = before is None and not self.in_head
+        received = before.body.received if before is not None and before.body is not None else 0
+        self._began = False
         self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # An Upgrade may be ignored (RFC 9110 section 7.8), so HTTP/1.1 goes on behind it.
-            # WebSocket will branch off here.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            self._fed = 0
-            return self.feed(rest) if rest else None
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, MalformedRequestError):
-                return error.__context__.fault
-            raise
-        except httptools.HttpParserInvalidMethodError:
-            return _UNKNOWN_METHOD
-        except httptools.HttpParserError as error:
-            return Fault(400, "malformed-request", f"Not a valid request: {error}.")
-        if not self.in_head:
-            self._fed = 0
-        elif self._fed > self._state.limits.header_bytes:
-            return HEAD_TOO_LARGE
+        fault = self._parse(data)
+        if fault is not None:
+            return fault
+        limit = self._state.limits.header_bytes
+        if self.in_head:
+            if self._began:
+                # What stands before the head in the same piece does not count against it.
+                self._foreign = self._fed - len(self._target) - head_size(self._raw)
+            return HEAD_TOO_LARGE if self._fed - self._foreign > limit else None
+        if quiet and not self._began:
+            # Only empty lines, which may stand before a request (RFC 9112 section 2.2).
+            return HEAD_TOO_LARGE if self._fed > limit else None
+        self._fed = self._foreign = 0
+        if before is not None and before is self.incoming:
+            return self._check_overhead(before, len(data), received)
         return None
+
+    def _parse(self, data: bytes) -> Fault | None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # An Upgrade may be ignored (RFC 9110 section 7.8), so HTTP/1.1 goes on behind it.
+                # WebSocket will branch off here.
+                self._parser = httptools.HttpRequestParser(self)
+                self._resume_body()
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserCallbackError as error:
+                if isinstance(error.__context__, MalformedRequestError):
+                    return error.__context__.fault
+                raise
+            except httptools.HttpParserInvalidMethodError:
+                return _UNKNOWN_METHOD
+            except httptools.HttpParserError as error:
+                return Fault(400, "malformed-request", f"Not a valid request: {error}.")
+            else:
+                break
+        return None
+
+    def _resume_body(self) -> None:
+        """Tells a fresh parser of the body whose beginning the last one took for an upgrade.
+
+        What follows such a head is its body. Read as a request of its own, it would be smuggled.
+        """
+        request = self.incoming
+        if not self._upgrading or request is None or request.body is None:
+            return
+        self._upgrading = False
+        length = request.body.length
+        framing = (
+            b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
+        )
+        self._priming = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+
+    def _check_overhead(self, request: FrontRequest, length: int, received: int) -> Fault | None:
+        """Bounds what a chunked body may bring beside its data."""
+        body = request.body
+        if body is None or body.length is not None:
+            return None
+        self._overhead += length - (body.received - received)
+        most = self._state.limits.header_bytes + _CHUNK_OVERHEAD * body.received
+        return _CHUNKS_TOO_LARGE if self._overhead > most else None
 
     # -- callbacks of the parser below -----------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request starts."""
-        self.in_head = True
+        self.in_head = self._began = True
         self._target = b""
         self._raw = []
 
@@ -129,6 +185,9 @@ class RequestParser:
         self.in_head = False
         # What comes from now on under this name is trailers, and must not reach the head.
         self._raw = []
+        if self._priming:
+            self._priming = False
+            return
         limit = state.limits.header_bytes
         if self._fed > limit and len(self._target) + head_size(raw) > limit:
             raise MalformedRequestError(HEAD_TOO_LARGE)
@@ -138,7 +197,8 @@ class RequestParser:
         index = head.headers.index()
         body: RequestBody | None = None
         if b"content-length" in index or b"transfer-encoding" in index:
-            body = self._body(head)
+            # An expectation in HTTP/1.0 is none (RFC 9110 section 10.1.1).
+            body = self._body(head, expects=b"expect" in index and version == "1.1")
         if b"expect" in index:
             check_expectation(index[b"expect"])
         exchange = state.intake.exchange(head, self._peer, body=body)
@@ -146,6 +206,9 @@ class RequestParser:
             exchange, body, version=version, keep_alive=parser.should_keep_alive()
         )
         self.incoming = request
+        self._overhead = 0
+        # The parser ends such a request here, body or not.
+        self._upgrading = body is not None and b"upgrade" in index and parser.should_upgrade()
         if body is not None and (
             body.length is None or body.length > _WHOLE_BODY_BYTES or body.client_waits
         ):
@@ -165,6 +228,8 @@ class RequestParser:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._upgrading:
+            return
         request = self.incoming
         self.incoming = None
         if request is None:
@@ -177,13 +242,14 @@ class RequestParser:
             request.begun = True
             self._sink.arrived(request)
 
-    def _body(self, head: RequestHead) -> RequestBody | None:
+    def _body(self, head: RequestHead, *, expects: bool) -> RequestBody | None:
         index = head.headers.index()
         text = index.get(b"content-length")
         length = int(text) if text is not None else None
         if length == 0:
             return None
-        limit = self._state.limits.body_bytes
+        # The route is not known yet, and may take more than others.
+        limit = self._state.limits.most_body_bytes
         if length is not None and limit and length > limit:
             raise MalformedRequestError(body_too_large(limit))
         return RequestBody(
@@ -191,13 +257,12 @@ class RequestParser:
             length,
             pause=self._sink.pause_reading,
             resume=self._sink.resume_reading,
-            on_first_read=self._sink.send_continue if b"expect" in index else None,
+            on_first_read=self._sink.send_continue if expects else None,
         )
 
     def _body_limit(self, request: FrontRequest) -> int:
         exchange = request.exchange
         if exchange is not None and exchange.route is not None:
             own = exchange.route.rule.body_bytes
-            if own is not None:
-                return own
-        return self._state.limits.body_bytes
+            return self._state.limits.body_bytes if own is None else own
+        return self._state.limits.most_body_bytes

@@ -116,7 +116,7 @@ class UpstreamConnection(Protocol):
             self._upload = self._loop.create_task(self._send_body(body))
         try:
             response: Response = await answer
-        except CancelledError:
+        except (CancelledError, GeneratorExit):
             self.abort()
             raise
         finally:
@@ -145,6 +145,9 @@ class UpstreamConnection(Protocol):
     def abort(self) -> None:
         """Drops the connection; what it carries is lost."""
         self._reusable = False
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
         self._transport.abort()
 
     @property
@@ -202,12 +205,12 @@ class UpstreamConnection(Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             cause = error.__context__
-            if isinstance(cause, UpstreamError):
+            if self._message_done:
+                self._drop_behind_message()
+            elif isinstance(cause, UpstreamError):
                 self._fail(cause)
-            elif not self._message_done:
-                self._fail(UpstreamProtocolError(self._name, f"not HTTP/1.1: {error}", sent=True))
             else:
-                self.abort()
+                self._fail(UpstreamProtocolError(self._name, f"not HTTP/1.1: {error}", sent=True))
             return
         if not self._head_done:
             self._head_bytes += len(data)
@@ -225,9 +228,13 @@ class UpstreamConnection(Protocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole; an interim one (1xx) is dropped."""
+        if self._message_done:
+            raise self._broken("a response nobody asked for")
         self._status = status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
+        if status < 100:
+            raise self._broken("no valid status code")
         if len(self._raw) > _MAX_FIELDS:
             raise self._broken("too many header fields")
         self._head_done = True
@@ -272,9 +279,20 @@ class UpstreamConnection(Protocol):
     def _busy(self) -> bool:
         return self._answer is not None or self._body is not None
 
+    def _drop_behind_message(self) -> None:
+        """What follows a whole response is nobody's: the response counts, the connection ends."""
+        self._reusable = False
+        if self._answer is not None and not self._answer.done():
+            self._give_answer()
+        else:
+            self.abort()
+
     def _give_answer(self) -> None:
         raw = self._raw
         dropped = _NOT_RELAYED
+        if self._status == 204:
+            # RFC 9110 section 8.6; a client that believed it would wait for a body.
+            dropped = dropped | {b"content-length"}
         headers = Headers(raw)
         if b"connection" in headers.index():
             dropped = dropped | connection_options(headers)
@@ -308,8 +326,6 @@ class UpstreamConnection(Protocol):
         self.deadline_s = _NEVER_S
         body, self._body = self._body, None
         if body is not None:
-            if body.flow_stopped and self._reusable:
-                self._resume()
             body.finish()
         if self._upload is not None:
             # It answered before it had the whole request; what it would read next is unclear.
@@ -325,9 +341,6 @@ class UpstreamConnection(Protocol):
 
     def _fail(self, error: LukhasError) -> None:
         self.deadline_s = _NEVER_S
-        if self._upload is not None:
-            self._upload.cancel()
-            self._upload = None
         body, self._body = self._body, None
         if body is not None:
             body.abort(error)

@@ -47,7 +47,7 @@ class UpstreamPool:
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._closed = False
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
 
@@ -63,7 +63,7 @@ class UpstreamPool:
         return None
 
     async def open(self) -> UpstreamConnection:
-        """A new connection, as soon as there is a place for one.
+        """A new connection, or where there is no place for one, the next that becomes free.
 
         Raises:
             UpstreamConnectError: the upstream refuses connections, or its name is unknown.
@@ -73,7 +73,9 @@ class UpstreamPool:
         try:
             async with asyncio.timeout(self._timeouts.connect_s):
                 while len(self._all) + self._opening >= self._most and not self._evict():
-                    await self._place()
+                    freed = await self._place()
+                    if freed is not None and freed.is_open:
+                        return freed
                 return await self._connect()
         except TimeoutError as error:
             raise UpstreamTimeoutError(self.name, "no connection in time", sent=False) from error
@@ -95,19 +97,31 @@ class UpstreamPool:
                 self._host,
                 self._port,
             )
+        except BaseException:
+            self._wake()
+            raise
         finally:
             self._opening -= 1
         self._all.add(connection)
         return connection
 
-    async def _place(self) -> None:
-        place: asyncio.Future[None] = self._loop.create_future()
+    async def _place(self) -> UpstreamConnection | None:
+        """Waits for a place; gives the connection on it, or None if it is empty."""
+        place: asyncio.Future[UpstreamConnection | None] = self._loop.create_future()
         self._waiting.append(place)
         try:
-            await place
-        finally:
+            return await place
+        except asyncio.CancelledError:
             if place in self._waiting:
                 self._waiting.remove(place)
+            elif not place.cancelled():
+                # It was given a place and cannot take it, so the next one shall.
+                freed = place.result()
+                if freed is not None and freed.is_open:
+                    self._freed(freed)
+                else:
+                    self._wake()
+            raise
 
     def _evict(self) -> bool:
         """Gives up an idle connection to make room for a fresh one."""
@@ -119,8 +133,9 @@ class UpstreamPool:
         return True
 
     def _freed(self, connection: UpstreamConnection) -> None:
-        self._idle.append(connection)
-        self._wake()
+        # Handed on in person: were it only put back, a request that comes now would take it first.
+        if not self._wake(connection):
+            self._idle.append(connection)
 
     def _gone(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
@@ -128,12 +143,13 @@ class UpstreamPool:
             self._idle.remove(connection)
         self._wake()
 
-    def _wake(self) -> None:
+    def _wake(self, connection: UpstreamConnection | None = None) -> bool:
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
-                place.set_result(None)
-                return
+                place.set_result(connection)
+                return True
+        return False
 
     def _tick(self) -> None:
         now_s = self._loop.time()

@@ -99,6 +99,9 @@ def front_limits(settings: Settings) -> FrontLimits:
         header_timeout_s=server.header_timeout_s,
         keep_alive_s=server.keep_alive_s,
         body_bytes=server.body_bytes,
+        route_body_bytes=frozenset(
+            route.body_bytes for route in settings.routes if route.body_bytes is not None
+        ),
         body_min_rate_bytes=server.body_min_rate_bytes,
         body_grace_s=server.body_grace_s,
         drain_s=server.drain_s,
@@ -125,7 +128,7 @@ def _forwarding(settings: Settings) -> tuple[UpstreamPool, Forwarding]:
         connections=upstream.pool_connections,
         idle_s=upstream.pool_idle_s,
     )
-    return pool, Forwarding(pool, prefix=address.prefix)
+    return pool, Forwarding(pool, prefix=address.prefix, body_bytes=settings.server.body_bytes)
 
 
 def _watch(hub: Hub, state: FrontState, pool: UpstreamPool) -> None:

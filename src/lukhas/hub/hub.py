@@ -89,6 +89,7 @@ class Hub:
                     self.counters,
                     tier_limits(settings),
                     policies=limit_policies(settings),
+                    tier_mode=settings.tiers.mode,
                     fields=limit_fields(settings),
                 ),
                 CacheStage(self.entries, self.clock),

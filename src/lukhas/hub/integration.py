@@ -5,6 +5,7 @@ from enum import Enum
 
 from lukhas.config.settings import Settings
 from lukhas.hub.programmatic import OptimizationHub
+from lukhas.policy.modes import Mode
 
 __all__ = ("IntegrationConfig", "IntegrationMode", "create_optimization_hub")
 
@@ -17,7 +18,7 @@ class IntegrationMode(Enum):
     PRODUCTION = "production"
     """Limits refuse and the cache answers."""
     SHADOW = "shadow"
-    """Everything is decided and recorded, and every request is let through."""
+    """Tier limits and the cache decide and record, but neither refuses nor answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,11 @@ def _settings(config: IntegrationConfig) -> Settings:
     settings = config.settings or Settings()
     # Each user has entries of its own here: responses of a programmatic caller seldom say whether
     # they may be shared, and the caller vouches for who the user is.
-    changes: dict[str, object] = {"private": True, "default_ttl_s": config.cache_ttl_s or None}
+    cache = settings.cache.model_copy(
+        update={"private": True, "default_ttl_s": config.cache_ttl_s or None}
+    )
+    tiers = settings.tiers
     if config.mode is IntegrationMode.SHADOW:
-        changes["mode"] = "shadow"
-    cache = settings.cache.model_copy(update=changes)
-    return settings.model_copy(update={"cache": cache})
+        cache = cache.model_copy(update={"mode": Mode.SHADOW})
+        tiers = tiers.model_copy(update={"mode": Mode.SHADOW})
+    return settings.model_copy(update={"cache": cache, "tiers": tiers})

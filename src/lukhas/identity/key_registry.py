@@ -160,23 +160,26 @@ class KeyRegistry:
             expires_ns=expires_ns,
             scopes=tuple(scopes),
         )
+        await self._insert(record, environment)
+        await self.synchronise()
+        return IssuedKey(record, minted.text)
+
+    async def _insert(self, record: ApiKeyRecord, environment: str) -> None:
         async with self._database.writing() as connection:
             await connection.execute(
                 insert(API_KEYS).values(
                     key_id=record.key_id,
                     environment=environment,
-                    consumer=consumer,
-                    tenant=tenant,
-                    tier=tier.value,
-                    scopes=list(scopes),
-                    created_ns=now_ns,
-                    expires_ns=expires_ns,
+                    consumer=record.consumer,
+                    tenant=record.tenant,
+                    tier=record.tier.value,
+                    scopes=list(record.scopes),
+                    created_ns=record.created_ns,
+                    expires_ns=record.expires_ns,
                     secret_hash=record.secret_hashes[0],
                     revision=await _next_revision(connection),
                 )
             )
-        await self.synchronise()
-        return IssuedKey(record, minted.text)
 
     async def get(self, key_id: str) -> ApiKeyRecord | None:
         """The record of a key, revoked or not; None if there is none."""

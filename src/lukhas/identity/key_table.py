@@ -13,7 +13,7 @@ from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.node import NodeEnvironment, prepare_state_dir
 from lukhas.units import MIB
 
-__all__ = ("KEY_TABLE_FILE", "KeyTable", "TablePosition", "open_key_table")
+__all__ = ("KEY_TABLE_FILE", "KeyTable", "TablePosition", "must_rebuild", "open_key_table")
 
 KEY_TABLE_FILE = "keys.lmdb"
 MAX_KEYS = 200_000

@@ -138,4 +138,3 @@ class AppRoutes:
         if position < 0:
             return settings
         return self.matches[position].get(settings.rule.name, settings)
-

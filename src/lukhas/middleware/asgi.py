@@ -92,8 +92,7 @@ class OptimizerMiddleware:
         self._clock = clock
         self._own_hub: OptimizationHub | None = None
         self._starting: asyncio.Lock | None = None
-        self._pipeline: Pipeline | None = None
-        self._intake: Intake | None = None
+        self._ready: tuple[Pipeline, Intake] | None = None
         self._binding: Binding | None = None
         self._heads = RequestHeads()
 
@@ -102,10 +101,10 @@ class OptimizerMiddleware:
         if scope["type"] != "http":
             await self._pass_other(scope, receive, send)
             return
-        intake = self._intake or await self._start()
+        pipeline, intake = self._ready or await self._start()
         binding = self._binding
         if binding is None or binding.is_stale():
-            binding = self._bind()
+            binding = self._binding = bind(pipeline, self.app)
         client = scope.get("client")
         peer = client[0] if client else _NO_PEER
         head = self._heads.read(scope)
@@ -152,31 +151,20 @@ class OptimizerMiddleware:
         else:
             await self.app(scope, receive, send)
 
-    def _bind(self) -> Binding:
-        pipeline = self._pipeline
-        if pipeline is None:
-            raise RuntimeError("the middleware was not started")
-        binding = self._binding = bind(pipeline, self.app)
-        return binding
-
-    async def _start(self) -> Intake:
+    async def _start(self) -> tuple[Pipeline, Intake]:
         """Makes ready what serves requests; once, however many ask for it."""
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
-            intake = self._intake
-            if intake is None:
+            if self._ready is None:
                 given = self._given
                 if isinstance(given, Pipeline):
-                    self._pipeline = given
                     # Made after a fork, so that no two processes make the same request ids.
-                    intake = Intake(self._clock or SystemClock(), token_hex(4))
+                    self._ready = given, Intake(self._clock or SystemClock(), token_hex(4))
                 else:
                     hub = given or await self._started_hub()
-                    self._pipeline = hub.pipeline
-                    intake = hub.intake
-                self._intake = intake
-            return intake
+                    self._ready = hub.pipeline, hub.intake
+            return self._ready
 
     async def _started_hub(self) -> OptimizationHub:
         from lukhas.config.settings import Settings
@@ -192,7 +180,7 @@ class OptimizerMiddleware:
         hub = self._own_hub
         if hub is not None:
             self._own_hub = None
-            self._intake = self._pipeline = self._binding = None
+            self._ready = self._binding = self._starting = None
             await hub.close()
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -201,8 +189,8 @@ class OptimizerMiddleware:
         async def send_on(message: Message) -> None:
             kind = message["type"]
             if kind == "lifespan.startup.complete":
-                await self._start()
-                self._bind()
+                pipeline, _ = await self._start()
+                self._binding = bind(pipeline, self.app)
             elif kind in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
                 await self._close()
             await send(message)

@@ -91,7 +91,7 @@ class Binding:
                 stages.append(self._limit_stage)
             else:
                 stages.append(stage)
-        return Pipeline(stages, self._pipeline._on_contained).around(_parked)
+        return self._pipeline.with_stages(stages).around(_parked)
 
     def _check(self) -> None:
         """Refuses marks that the pipeline cannot enforce: a limit never vanishes silently."""
@@ -176,4 +176,3 @@ def _cache(mark: CacheMark, parent: CachePolicy, name: str) -> CachePolicy:
             parent.max_body_bytes if mark.max_body_bytes is None else mark.max_body_bytes
         ),
     )
-

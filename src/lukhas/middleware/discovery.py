@@ -219,7 +219,7 @@ def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
     if _has_own_matching(route):
         if marks:
             raise ConfigError(
-                f"{type(route).__name__} decides itself which requests it matches",
+                f"{type(_original(route)).__name__} decides itself which requests it matches",
                 where=route.path,
                 hint="marks need routes that match by path and method; take the mark off",
             )
@@ -246,7 +246,7 @@ def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
 
 
 def _frontend(group: Any, place: _Place) -> Iterator[_Found]:
-    original = getattr(group, "original_route", group)
+    original = _original(group)
     if not hasattr(original, "add_frontend_route"):
         yield from _endpoint(getattr(group, "starlette_route", None) or group, place)
         return
@@ -278,9 +278,13 @@ def _dependency_marks(dependant: Any) -> Iterator[Mark]:
         yield from _dependency_marks(dependency)
 
 
+def _original(route: Any) -> Any:
+    """The route itself: FastAPI puts a context of its own in the place of an included one."""
+    return getattr(route, "original_route", route)
+
+
 def _has_own_matching(route: Any) -> bool:
-    # FastAPI asks the original route, whose place an included one takes.
-    matches: Callable[..., Any] = type(getattr(route, "original_route", route)).matches
+    matches: Callable[..., Any] = type(_original(route)).matches
     return matches.__module__ not in {"starlette.routing", "fastapi.routing"}
 
 

@@ -44,9 +44,7 @@ class Relay:
 
     __slots__ = ("_exchange", "_held", "_response", "_run", "_send", "_state", "_tagged")
 
-    def __init__(
-        self, send: Send, run: Run, *, exchange: Exchange, tagged: frozenset[str]
-    ) -> None:
+    def __init__(self, send: Send, run: Run, *, exchange: Exchange, tagged: frozenset[str]) -> None:
         self._send = send
         self._run = run
         self._exchange = exchange
@@ -74,14 +72,12 @@ class Relay:
         if kind == "http.response.body":
             if state == _STREAMING:
                 response = self._response
-                if response is not None and (
-                    response.taps or not message.get("more_body", False)
-                ):
+                if response is not None and (response.taps or not message.get("more_body", False)):
                     await self._pass_tapped(response, message)
                 else:
                     await self._send(message)
-            elif state == _HELD:
-                await self._release(message)
+            elif self._held is not None:
+                await self._release(self._held, message)
             elif state < _REPLACED:
                 await self._send(message)
         elif kind == "http.response.start" and state == _NOTHING:
@@ -99,14 +95,12 @@ class Relay:
 
     async def _respond(self, message: Message, response: Response) -> None:
         """Gives the app's response to the run, and sends the head of what comes out."""
-        self._response = response
+        # Until the run ends it takes care of the response itself.
         self._state = _FAILED
         step = resume(self._run, response)
         if isinstance(step, Waiting):
             step = await finish(self._run, step)
         if isinstance(step, Parked):
-            # The stage has discarded the response before it asked for another one.
-            self._response = None
             self._state = _AGAIN
             return
         final = self._response = step
@@ -131,6 +125,9 @@ class Relay:
         if not last:
             await self._send(message)
             return
+        await self._send_last(response, message)
+
+    async def _send_last(self, response: Response, message: Message) -> None:
         self._state = _COMPLETE
         try:
             await self._send(message)
@@ -149,8 +146,8 @@ class Relay:
 
     async def _pass_past_taps(self, message: Message) -> None:
         """Passes a body that the server reads from a file itself, so that no tap can see it."""
-        if self._state == _HELD:
-            await self._release(None)
+        if self._held is not None:
+            await self._release(self._held, None)
         response = self._response
         if response is None or self._state != _STREAMING:
             if self._state < _REPLACED:
@@ -161,8 +158,8 @@ class Relay:
         response.taps = None
         if message["type"] == "http.response.zerocopysend" and message.get("more_body", False):
             await self._send(message)
-            return
-        await self._pass_tapped(response, {**message, "more_body": False})
+        else:
+            await self._send_last(response, message)
 
     def _lacks_tag(self, status: int, headers: Headers) -> bool:
         route = self._exchange.route
@@ -172,15 +169,12 @@ class Relay:
             return False
         return not (headers.get(b"content-type") or b"").startswith(b"text/event-stream")
 
-    async def _release(self, body: Message | None) -> None:
+    async def _release(self, held: Message, body: Message | None) -> None:
         """Lets the held head go, with an ETag if this body is all of it."""
-        message = self._held
-        if message is None:
-            raise RuntimeError("no head is held")
         self._held = None
-        headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+        headers = [(name.lower(), value) for name, value in held.get("headers", ())]
         if body is None or body.get("more_body", False):
-            await self._respond(message, Response(200, Headers(headers), _PUSHED))
+            await self._respond(held, Response(200, Headers(headers), _PUSHED))
             if body is not None:
                 await self(body)
             return
@@ -188,7 +182,7 @@ class Relay:
         # Weak: whoever compresses the answer later would break the promise of a strong one.
         tag = blake2b(content, digest_size=16).hexdigest().encode("ascii")
         headers.append((b"etag", b'W/"%b"' % tag))
-        await self._respond(message, Response(200, Headers(headers), content))
+        await self._respond(held, Response(200, Headers(headers), content))
 
     async def failed(self, error: Exception) -> bool:
         """The app raised.
@@ -225,7 +219,7 @@ class Relay:
 
     def abandon(self) -> None:
         """Nobody waits for the rest: what the response holds is freed, and the run ends here."""
-        if self._state in {_STREAMING, _FAILED} and self._response is not None:
+        if self._state == _STREAMING and self._response is not None:
             discard(self._response)
         if self._state != _REPLACED:
             self._state = _FAILED

@@ -32,6 +32,10 @@ class Pipeline:
         self.stages = tuple(stages)
         self._on_contained = on_contained
 
+    def with_stages(self, stages: Sequence[Stage]) -> "Pipeline":
+        """A pipeline of other stages that reports failures to the same place."""
+        return Pipeline(stages, self._on_contained)
+
     def around(self, handler: Handler) -> Handler:
         """The whole onion around `handler`, as one handler."""
         wrapped = _marked(len(self.stages), handler)
@@ -51,6 +55,13 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
                 self._on_contained(stage.name, error)
                 response = await _contained(exchange, stage, index, call_next)
+            except BaseException:
+                # Cancelled: nobody will send what was answered below.
+                below = exchange.response
+                if below is not None:
+                    exchange.response = None
+                    discard(below)
+                raise
             exchange.response = response
             return response
 
@@ -67,6 +78,9 @@ async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Ha
             return below
         if exchange.depth == index:
             return await call_next(exchange)
+        why = "had already passed the request on"
+    else:
+        why = "is set to fail closed"
     if below is not None:
         discard(below)
     return refusal(
@@ -74,7 +88,7 @@ async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Ha
         status=503,
         slug="policy-failed",
         title="A policy could not be decided",
-        detail=f"The {stage.name} stage failed and is set to fail closed.",
+        detail=f"The {stage.name} stage failed and {why}.",
     )
 
 

@@ -35,7 +35,7 @@ async def test_a_browser_is_sent_to_the_login_page(stranger: httpx.AsyncClient, 
 )
 async def test_a_wrong_credential_opens_nothing(stranger: httpx.AsyncClient, value: str) -> None:
     """Whatever it looks like."""
-    answer = await stranger.get("/metrics", headers={"authorization": value.encode()})
+    answer = await stranger.get("/metrics", headers={b"authorization": value.encode()})
     assert answer.status_code == 401
 
 

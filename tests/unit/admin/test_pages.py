@@ -9,7 +9,15 @@ import pytest
 
 import lukhas.admin
 from lukhas.admin.pages.api_docs import api_docs_page
-from lukhas.admin.pages.layout import amount, byte_size, duration, latency, rate, share
+from lukhas.admin.pages.layout import (
+    MISSING,
+    amount,
+    byte_size,
+    duration,
+    latency,
+    rate,
+    share,
+)
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from tests.unit.admin.conftest import TOKEN
@@ -217,14 +225,16 @@ def test_the_docs_show_request_bodies_and_escape_what_they_show() -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (amount(None), "–"), (amount(0), "0"), (amount(9999), "9,999"), (amount(10_000), "10.0 k"),
+        (amount(None), MISSING), (amount(0), "0"), (amount(9999), "9,999"), (amount(10_000),
+        "10.0 k"),
         (amount(12_345), "12.3 k"), (amount(999_400), "999 k"), (amount(999_600), "1.00 M"),
         (amount(5_000_000_000), "5.00 G"),
         (rate(0), "0"), (rate(0.5), "0.50"), (rate(12.34), "12.3"), (rate(1234.4), "1,234"),
-        (latency(None), "–"), (latency(0.25), "250 µs"), (latency(0.9996), "1.00 ms"),
+        (latency(None), MISSING), (latency(0.25), "250 µs"), (latency(0.9996), "1.00 ms"),
         (latency(12.34), "12.3 ms"), (latency(123.4), "123 ms"), (latency(1500), "1.50 s"),
-        (share(None), "–"), (share(0), "0.0 %"), (share(0.0004), "< 0.1 %"), (share(1), "100.0 %"),
-        (byte_size(None), "–"), (byte_size(1023), "1023 B"), (byte_size(1536), "1.5 KiB"),
+        (share(None), MISSING), (share(0), "0.0 %"), (share(0.0004), "< 0.1 %"), (share(1),
+        "100.0 %"),
+        (byte_size(None), MISSING), (byte_size(1023), "1023 B"), (byte_size(1536), "1.5 KiB"),
         (byte_size(2**20), "1.0 MiB"), (byte_size(2**41), "2.0 TiB"),
         (duration(5), "5 s"), (duration(125), "2 min 5 s"), (duration(7260), "2 h 1 min"),
         (duration(90_000), "1 d 1 h"),

@@ -19,10 +19,12 @@ from lukhas.telemetry.recorder import Recorder
 TOKEN = "a token for tests"
 
 PROGRAM = f"""
+import signal
 import sys
 from pathlib import Path
 from lukhas.admin.access import AdminToken
 from lukhas.admin.process import AdminOptions, run_admin
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 run_admin(AdminOptions(
     descriptor=int(sys.argv[1]), telemetry_path=Path(sys.argv[2]),
     token=AdminToken({TOKEN!r}, "settings"), gateway_url="http://127.0.0.1:8000",
@@ -71,6 +73,10 @@ async def test_the_process_serves_and_ends_cleanly(
         assert (await client.get("/api/v1/status")).json()["traffic"]["requests_total"] == 1
         async with client.stream("GET", "/api/v1/stream") as stream:
             lines = stream.aiter_lines()
+            while not (await anext(lines)).startswith("data:"):
+                pass
+            # A supervisor's child ignores Ctrl-C; the stream goes on.
+            process.send_signal(signal.SIGINT)
             while not (await anext(lines)).startswith("data:"):
                 pass
             process.send_signal(signal.SIGTERM)

@@ -4,7 +4,6 @@ import http.client
 import re
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -41,7 +40,8 @@ class Gateway:
         # The keys were made where this gateway would look for them.
         table = open_key_table(settings.state_dir)
         try:
-            assert all(table.get(key.split("_")[2]) is not None for key in self.keys if key)
+            records = [table.get(key.split("_")[2]) for key in self.keys if key]
+            assert all(record is not None and not record.revoked for record in records)
         finally:
             table.close()
         return 0
@@ -64,14 +64,19 @@ def test_the_demo_runs_and_stops(
     supervisor = ModuleType("lukhas.gateway.supervisor")
     supervisor.run = gateway.run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lukhas.gateway.supervisor", supervisor)
-    before = threading.active_count()
     assert run(["demo", "--state-dir", str(tmp_path), "--admin", "127.0.0.1:8301"]) == 0
     assert b"price" in gateway.product
     assert len(gateway.keys) >= 3
     shown = capsys.readouterr().out
     assert "http://127.0.0.1:8301/" in shown
     assert shown.count("curl ") == 4
-    assert threading.active_count() <= before
+    assert (tmp_path / "admin.token").read_text().strip() not in shown
+    table = open_key_table(tmp_path)
+    try:
+        records = [table.get(key.split("_")[2]) for key in gateway.keys if key]
+        assert all(record is not None and record.revoked for record in records)
+    finally:
+        table.close()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", urlsplit(gateway.upstream).port or 0), timeout=5)
 

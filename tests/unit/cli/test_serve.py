@@ -60,6 +60,7 @@ def test_the_environment_may_name_the_file(
     file.write_text('upstream = "http://file:1"\nlisten = "127.0.0.1:7000"\n')
     monkeypatch.setenv("LUKHAS_CONFIG", str(file))
     monkeypatch.setenv("LUKHAS_LISTEN", "127.0.0.1:6000")
+    monkeypatch.setenv("LUKHAS_STATE_DIR", str(tmp_path))
     assert run(["serve", "--upstream", "http://flag:1"]) == 0
     assert started[0].upstream.url == "http://flag:1"
     assert started[0].listen.port == 7000

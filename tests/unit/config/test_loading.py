@@ -30,7 +30,7 @@ def test_flags_alone_are_enough() -> None:
     loaded = load_settings(flags, None, HOME, needs_upstream=True)
     assert loaded.settings.upstream.url == "http://localhost:9000"
     assert loaded.settings.tiers.free == "5/minute"
-    assert loaded.settings.state_dir == Path("/home/somebody/.local/state/lukhas")
+    assert loaded.settings.state_dir == Path("/srv/somebody/.local/state/lukhas")
     assert loaded.sources["upstream.url"] == "--upstream"
     assert loaded.sources["listen"] == DEFAULT
     assert set(loaded.sources) == {".".join(leaf.path) for leaf in leaves()}

@@ -11,9 +11,9 @@ from lukhas.config.sources import config_file_of, default_state_dir, process_env
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"XDG_STATE_HOME": "/x/state", "HOME": "/home/a"}, "/x/state/lukhas"),
-        ({"XDG_STATE_HOME": "relative", "HOME": "/home/a"}, "/home/a/.local/state/lukhas"),
-        ({"HOME": "/home/a"}, "/home/a/.local/state/lukhas"),
+        ({"XDG_STATE_HOME": "/x/state", "HOME": "/srv/a"}, "/x/state/lukhas"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/srv/a"}, "/srv/a/.local/state/lukhas"),
+        ({"HOME": "/srv/a"}, "/srv/a/.local/state/lukhas"),
     ],
 )
 def test_the_state_directory_follows_xdg(environ: dict[str, str], expected: str) -> None:

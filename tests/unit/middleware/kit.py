@@ -1,5 +1,6 @@
 """What the middleware's tests share: a clock to turn by hand, pipelines, and direct ASGI calls."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,16 +35,6 @@ class HandClock:
 
     def now_ns(self) -> int:
         return self.ns
-
-
-class Contained:
-    """Collects what stages raised."""
-
-    def __init__(self) -> None:
-        self.errors: list[tuple[str, Exception]] = []
-
-    def __call__(self, stage: str, error: Exception) -> None:
-        self.errors.append((stage, error))
 
 
 def fail_on_containment(stage: str, error: Exception) -> None:
@@ -137,8 +128,12 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
+        self._received = False
 
     async def receive(self) -> dict[str, Any]:
+        if self._received:
+            await asyncio.Event().wait()
+        self._received = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(self, message: Any) -> None:

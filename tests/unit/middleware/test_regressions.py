@@ -14,8 +14,18 @@ from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, Reques
 from fastapi.responses import StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from lukhas.middleware import cache, exempt, limit
-from tests.unit.middleware.kit import HandClock, add, call, client, http_scope, statuses
+from lukhas.middleware import OptimizerMiddleware, cache, exempt, limit
+from tests.unit.middleware.kit import (
+    HandClock,
+    Wire,
+    add,
+    call,
+    client,
+    http_scope,
+    make_pipeline,
+    optimized,
+    statuses,
+)
 
 
 async def test_slowapi_281_routes_of_included_routers_are_limited() -> None:
@@ -230,6 +240,7 @@ async def test_fastapi_cache_203_a_stampede_calls_the_handler_once() -> None:
     app = FastAPI()
     add(app)
     calls = 0
+    called = asyncio.Event()
     go_on = asyncio.Event()
 
     @app.get("/slow")
@@ -237,13 +248,13 @@ async def test_fastapi_cache_203_a_stampede_calls_the_handler_once() -> None:
     async def slow() -> str:
         nonlocal calls
         calls += 1
+        called.set()
         await go_on.wait()
         return "slow"
 
     async with client(app) as http:
         requests = [asyncio.create_task(http.get("/slow")) for _ in range(20)]
-        while not calls:
-            await asyncio.sleep(0)
+        await called.wait()
         for _ in range(50):
             await asyncio.sleep(0)
         go_on.set()
@@ -405,12 +416,7 @@ async def test_server_sent_events_arrive_one_by_one() -> None:
         if message.get("body"):
             steps.append(f"sent {message['body'].decode()[6]}")
 
-    async def receive() -> Any:
-        if steps:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    await app(http_scope("/events"), receive, send)
+    await app(http_scope("/events"), Wire().receive, send)
     assert steps == ["made 0", "sent 0", "made 1", "sent 1", "made 2", "sent 2"]
     assert sent[0] == "http.response.start"
 
@@ -421,8 +427,6 @@ async def test_websocket_connections_pass_untouched() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append((scope, receive, send))
-
-    from tests.unit.middleware.kit import optimized
 
     async def receive() -> Any: ...
 
@@ -449,9 +453,6 @@ async def test_two_apps_in_one_process_share_nothing() -> None:
 
 async def test_two_apps_over_one_pipeline_keep_their_own_routes() -> None:
     """Apps that share a pipeline share its counters, but not each other's routes."""
-    from lukhas.middleware import OptimizerMiddleware
-    from tests.unit.middleware.kit import make_pipeline
-
     clock = HandClock()
     pipeline = make_pipeline(clock)
     apps = []

@@ -114,12 +114,12 @@ def _latency_tile(quantiles: Latency) -> str:
         f'<div><h2>{label}</h2><p class="figure">{latency(milliseconds)}</p>'
         f'<p class="note">{note}</p></div>'
         for label, milliseconds, note in (
-            ("Latency, median", quantiles.p50_ms, "half are faster"),
+            ("Latency p50", quantiles.p50_ms, "half are faster"),
             ("p95", quantiles.p95_ms, "1 in 20 is slower"),
             ("p99", quantiles.p99_ms, "1 in 100 is slower"),
         )
     )
-    return f'<div class="card tile wide">{figures}</div>'
+    return f'<div class="card tile wide quantiles">{figures}</div>'
 
 
 def _chart(by_second: list[int]) -> str:

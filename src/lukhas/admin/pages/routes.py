@@ -51,16 +51,8 @@ def page_router(
             brake.wrong(address, now_ns)
             problem = "This is not the admin token. Check it and try again."
             return HTMLResponse(login_page(target=target, problem=problem), 401)
-        response = RedirectResponse(target, status_code=303)
-        response.set_cookie(
-            SESSION_COOKIE,
-            token.new_session(now_ns),
-            max_age=SESSION_S,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
-        return response
+        session = token.new_session(now_ns)
+        return _admitted(target, session, secure=request.url.scheme == "https")
 
     @router.post("/logout")
     async def log_out() -> Response:
@@ -69,6 +61,19 @@ def page_router(
         return response
 
     return router
+
+
+def _admitted(target: str, session: str, *, secure: bool) -> Response:
+    response = RedirectResponse(target, status_code=303)
+    response.set_cookie(
+        SESSION_COOKIE,
+        session,
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        secure=secure,
+    )
+    return response
 
 
 async def _form(request: Request) -> bytes:

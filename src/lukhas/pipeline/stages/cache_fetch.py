@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lukhas.clock import Clock
 from lukhas.errors import HandlerError
+from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
@@ -98,18 +99,13 @@ class CacheFetcher:
         Raises:
             HandlerError: the handler failed, and no stale response may stand in.
         """
-        exchange = fetch.exchange
-        head = exchange.head
+        head = fetch.exchange.head
         entry = fetch.entry
         conditional = None
         if entry is not None and head.method == "GET":
             conditional = revalidation_headers(head.headers, entry.headers)
-        if conditional is not None:
-            exchange.head = RequestHead(
-                head.method, head.scheme, head.authority, head.path, head.query, conditional
-            )
         try:
-            response = await fetch.call_next(exchange)
+            response = await _forwarded(fetch, conditional)
         except HandlerError:
             self._flights.end(fetch.flight, FlightEnd.NOT_SHARED)
             if entry is not None and self._may_replace_error(fetch, entry):
@@ -118,8 +114,6 @@ class CacheFetcher:
         except BaseException:
             self._flights.end(fetch.flight, FlightEnd.ABANDONED)
             raise
-        finally:
-            exchange.head = head
         try:
             if conditional is not None and entry is not None and response.status == 304:
                 return await self._confirmed(fetch, entry, response)
@@ -277,9 +271,12 @@ class CacheFetcher:
             self._store.remove(entry)
 
     def _may_replace_error(self, fetch: Fetch, entry: StoredResponse) -> bool:
-        # A client that demands a fresh answer is told that there is none.
-        return fetch.reason is not Forward.REQUEST and may_replace_error(
-            entry.terms, now_ns=self._now_ns()
+        # A client that demands a fresh answer is told that there is none; and what was made
+        # invalid while we asked is no longer true.
+        return (
+            fetch.reason is not Forward.REQUEST
+            and self._store.admits(entry.key[:4], fetch.ticket)
+            and may_replace_error(entry.terms, now_ns=self._now_ns())
         )
 
     def _instead_of_error(
@@ -294,6 +291,21 @@ class CacheFetcher:
         told = self._status.forwarded(fetch.reason, status=status, ttl_s=ttl_s)
         exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", told))
         return from_entry(exchange, entry, now_ns)
+
+
+async def _forwarded(fetch: Fetch, headers: Headers | None) -> Response:
+    """The handler's response; it sees `headers` in place of the client's, nobody else does."""
+    exchange = fetch.exchange
+    head = exchange.head
+    if headers is None:
+        return await fetch.call_next(exchange)
+    exchange.head = RequestHead(
+        head.method, head.scheme, head.authority, head.path, head.query, headers
+    )
+    try:
+        return await fetch.call_next(exchange)
+    finally:
+        exchange.head = head
 
 
 def _can_revalidate(entry: StoredResponse | None) -> bool:

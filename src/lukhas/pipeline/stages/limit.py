@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from lukhas.errors import ConfigError, StoreError
+from lukhas.http.client_address import address_key
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import Response
 from lukhas.http.problem import JsonValue
@@ -73,6 +74,9 @@ class LimitStage:
         tier_mode: the mode of the tiers' own limits.
         fields: what the client is told.
         on_failure: what to do when the store fails.
+
+    Raises:
+        ConfigError: two policies have the same name, and so would share their counters.
     """
 
     name = "limit"
@@ -90,7 +94,7 @@ class LimitStage:
         self.on_failure = on_failure
         self._store = store
         self._tier_limits = dict(tier_limits)
-        self._policies = tuple(policies)
+        self._policies = _named_apart(policies)
         self._tier_mode = tier_mode
         self._fields = fields or LimitFields()
         self._route_limits: Mapping[str, RouteLimits] = {}
@@ -184,6 +188,16 @@ class LimitStage:
             added.extend(_legacy_fields(decision))
 
 
+def _named_apart(policies: Iterable[LimitPolicy]) -> tuple[LimitPolicy, ...]:
+    found: dict[str, LimitPolicy] = {}
+    for policy in policies:
+        if policy.name in found:
+            what = f"two limit policies are named {policy.name!r}"
+            raise ConfigError(what, hint="give one of them another name")
+        found[policy.name] = policy
+    return tuple(found.values())
+
+
 def _is_shadow(group: LimitGroup) -> bool:
     return group.mode is not Mode.ENFORCE
 
@@ -194,7 +208,9 @@ def _subjects(plan: LimitPlan, consumer: Consumer, exchange: Exchange) -> tuple[
         return (consumer.key,)
     return tuple(
         [
-            consumer.key if group.by is Dimension.CONSUMER else f"addr:{exchange.client}"
+            consumer.key
+            if group.by is Dimension.CONSUMER
+            else f"addr:{address_key(exchange.client)}"
             for group in groups
         ]
     )

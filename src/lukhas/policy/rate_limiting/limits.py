@@ -32,6 +32,8 @@ _LIMIT = re.compile(
     r"\s*(?P<quota>[\d_]{1,20})\s*(?:/|\s+per\s+)\s*(?P<count>\d{1,9})?\s*(?P<unit>[a-z]+)\s*",
     re.IGNORECASE,
 )
+# These names stand inside quotes in response fields.
+_is_name = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 _HINT = 'write it like "60/minute" or "1000/hour; 10000/day"'
 
 
@@ -42,7 +44,10 @@ class Limit:
     Attributes:
         name: shown to clients; unique among the limits that apply to one request.
         quota: how much may pass in a window, at least 1.
-        window_ns: the length of the window, one second to 366 days.
+        window_ns: the length of the window in whole seconds, one second to 366 days.
+
+    Raises:
+        LimitSyntaxError: the name cannot be shown in a field, or a figure is out of range.
     """
 
     name: str
@@ -50,17 +55,23 @@ class Limit:
     window_ns: int
 
     def __post_init__(self) -> None:
+        if _is_name(self.name) is None:
+            what = f"{self.name!r} cannot be the name of a limit"
+            raise LimitSyntaxError(what, hint="use letters, digits and . _ : -")
         if not 1 <= self.quota <= MAX_QUOTA:
             what = f"limit {self.name!r} allows {self.quota} requests"
             raise LimitSyntaxError(what, hint=f"a quota is 1 to {MAX_QUOTA}")
         if not MIN_WINDOW_NS <= self.window_ns <= MAX_WINDOW_NS:
             what = f"limit {self.name!r} has a window of {self.window_ns / SECOND_NS:g} s"
             raise LimitSyntaxError(what, hint="a window is 1 second to 366 days")
+        if self.window_ns % SECOND_NS:
+            what = f"limit {self.name!r} has a window of {self.window_ns} ns"
+            raise LimitSyntaxError(what, hint="a window is a whole number of seconds")
 
     @property
     def window_s(self) -> int:
-        """The window in whole seconds, rounded up."""
-        return -(-self.window_ns // SECOND_NS)
+        """The window in seconds."""
+        return self.window_ns // SECOND_NS
 
     def __str__(self) -> str:
         return f"{self.quota}/{_window_name(self.window_ns)}"
@@ -80,7 +91,10 @@ def parse_limit(text: str, *, policy: str) -> Limit:
     if match is None:
         raise LimitSyntaxError(f"{text!r} is not a limit", hint=_HINT)
     unit = match["unit"].lower()
-    unit_ns = _UNITS_NS.get(unit) or _UNITS_NS.get(unit.removesuffix("s"))
+    unit_ns = _UNITS_NS.get(unit)
+    if unit_ns is None and len(unit) > 2:
+        # Only words have a plural: "ms" are no minutes.
+        unit_ns = _UNITS_NS.get(unit.removesuffix("s"))
     if unit_ns is None:
         what = f"{match['unit']!r} in {text!r} is not a unit of time"
         raise LimitSyntaxError(what, hint="use second, minute, hour, day or week")
@@ -121,4 +135,4 @@ def _window_name(window_ns: int) -> str:
     for unit_ns, unit in ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "m")):
         if window_ns % unit_ns == 0:
             return f"{window_ns // unit_ns}{unit}"
-    return f"{window_ns / SECOND_NS:g}s"
+    return f"{window_ns // SECOND_NS}s"

@@ -123,7 +123,8 @@ def plan_for(
     grouped: dict[tuple[str, Dimension, Mode], list[tuple[str, Limit]]] = {}
     if tier_limits and tier_mode is not Mode.OFF:
         own = [(f"tier-{tier.value}", limit) for limit in tier_limits]
-        grouped[f"tier-{tier.value}", Dimension.CONSUMER, tier_mode] = own
+        # No policy begins like this, so none can share the counters of a tier.
+        grouped[f"@{tier.value}", Dimension.CONSUMER, tier_mode] = own
     for policy in policies:
         if policy.mode is Mode.OFF or tier not in policy.tiers:
             continue
@@ -136,7 +137,7 @@ def plan_for(
     _check_names(grouped.values())
     groups = [
         LimitGroup(
-            table=f"{scope}:{mode.value}",
+            table=f"{scope}:{by.value}:{mode.value}",
             ring=StrictRing([limit for _name, limit in named]),
             by=by,
             mode=mode,

@@ -1,5 +1,6 @@
 """Routes: host, method and path template, and the policies that apply there."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 
 __all__ = ("RouteMatch", "RouteRule", "RouteTable")
+
+_PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class RouteTable:
     """Finds the route of a request in time that depends on its path, not on how many routes exist.
 
     A literal segment wins over a parameter, a parameter over the rest of the path; then a route
-    bound to a host wins over one for all hosts, one bound to methods over one for all.
+    bound to a host wins over one for all hosts, one bound to methods over one for all, and one that
+    names HEAD over one that takes it along with GET.
 
     Args:
         rules: the routes.
@@ -80,15 +84,15 @@ class RouteTable:
         self.rules = tuple(rules)
         self.default = RouteMatch(default)
         self._root = _Node()
-        seen: dict[tuple[object, ...], str] = {}
+        seen: dict[tuple[object, ...], RouteRule] = {}
         for rule in self.rules:
             shape = _add(self._root, rule)
             for host in rule.hosts or (b"",):
                 for method in rule.methods or ("",):
-                    other = seen.setdefault((shape, host, method), rule.name)
-                    if other != rule.name:
+                    other = seen.setdefault((shape, host, method), rule)
+                    if other is not rule:
                         raise ConfigError(
-                            f"routes {other!r} and {rule.name!r} match the same requests",
+                            f"routes {other.name!r} and {rule.name!r} match the same requests",
                             hint="give them different paths, methods or hosts",
                         )
         for node in _walk(self._root):
@@ -113,8 +117,9 @@ class RouteTable:
         return RouteMatch(match.rule, params) if params else match
 
 
-def _generality(match: RouteMatch) -> tuple[bool, bool]:
-    return (not match.rule.hosts, not match.rule.methods)
+def _generality(match: RouteMatch) -> tuple[bool, bool, bool]:
+    rule = match.rule
+    return (not rule.hosts, not rule.methods, "HEAD" not in rule.methods)
 
 
 def _walk(node: _Node) -> Iterator[_Node]:
@@ -138,7 +143,8 @@ def _add(root: _Node, rule: RouteRule) -> tuple[bytes, ...]:
     shape: list[bytes] = []
     segments = rule.template[1:].split("/")
     for position, segment in enumerate(segments):
-        if segment.startswith("{") and segment.endswith(":path}"):
+        is_parameter = _PARAMETER.fullmatch(segment) is not None
+        if is_parameter and segment.endswith(":path}"):
             if position != len(segments) - 1:
                 raise ConfigError(
                     f"{segment} in {rule.template!r} is not the last segment",
@@ -147,7 +153,7 @@ def _add(root: _Node, rule: RouteRule) -> tuple[bytes, ...]:
                 )
             node.rest.append(RouteMatch(rule))
             return (*shape, b"{*}")
-        if segment.startswith("{") and segment.endswith("}"):
+        if is_parameter:
             node.one = node.one or _Node()
             node = node.one
             shape.append(b"{}")

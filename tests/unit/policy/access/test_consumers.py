@@ -14,3 +14,9 @@ def test_other_consumers_are_not_anonymous() -> None:
     """Who has a key or a user name is somebody, even if the name looks like an address."""
     assert not Consumer("key:1", Tier.FREE).is_anonymous
     assert not Consumer("user:addr:1", Tier.FREE).is_anonymous
+
+
+def test_a_consumer_has_no_name_tenant_or_credential_unless_said() -> None:
+    """Empty, so that metrics and logs need no special case."""
+    consumer = Consumer("key:1", Tier.BASIC)
+    assert (consumer.name, consumer.tenant, consumer.credential_id) == ("", "", "")

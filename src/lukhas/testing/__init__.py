@@ -1,0 +1,1 @@
+"""The test kit: what the tests of this project, of its plugins and of its users stand on."""

@@ -1,0 +1,362 @@
+"""The cache against a model: whatever happens, it never serves what RFC 9111 forbids."""
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lukhas.errors import HandlerError, UpstreamConnectError
+from lukhas.http.cache_control import parse_cache_control
+from lukhas.http.dates import format_http_date
+from lukhas.http.messages import Response
+from lukhas.pipeline import driving
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.storage.memory_entries import MemoryEntryStore
+from lukhas.units import SECOND_NS
+from tests.unit.pipeline.stages.cache_kit import Kit, pieces, response
+
+PATHS = ("/a", "/a?q=1")
+PRINCIPALS = {
+    "nobody": {},
+    "auth-1": {"authorization": "1"},
+    "auth-2": {"authorization": "2"},
+    "api-key": {"x_api_key": "1"},
+    "cookie": {"cookie": "s=1"},
+    "consumer": {"consumer": Consumer(key="key:1", tier=Tier.FREE)},
+}
+DIRECTIVES = (
+    "",
+    "max-age=10",
+    "max-age=60",
+    "max-age=0",
+    "public, max-age=60",
+    "public",
+    "s-maxage=30, max-age=60",
+    "max-age=30, must-revalidate",
+    "max-age=10, stale-if-error=20",
+    "public, max-age=10, stale-if-error=60",
+    "max-age=10, stale-if-error=60, must-revalidate",
+    "no-cache",
+    "no-store, max-age=60",
+    "private, max-age=60",
+)
+ASKED = ("", "", "", "no-cache", "max-age=5", "min-fresh=20", "max-stale=30", "max-stale")
+LANGUAGES = (None, "de", "en")
+SECONDS = st.sampled_from((0, 0.5, 4, 9, 10, 30, 61))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the origin said about a response when it made it, or confirmed it with a 304."""
+
+    directives: str
+    upstream_age_s: int
+    since_ns: int
+
+
+@dataclass
+class Made:
+    """One response of the origin, as the model remembers it.
+
+    It may be served on any of its terms: a 304 to one principal need not change what is stored
+    for all. The Age that is told shows which terms were meant.
+    """
+
+    path: str
+    principal: str
+    language: str | None
+    varies: bool
+    sequence: int
+    terms: list[Terms]
+
+
+class CacheAgainstModel(RuleBasedStateMachine):
+    """Requests, changes of the origin, writes, purges and time, in any order."""
+
+    @initialize(private=st.booleans(), room=st.sampled_from((20_000, 1_000_000)))
+    def start(self, private, room):
+        self.kit = Kit(MemoryEntryStore(room))
+        self.kit.policy = CachePolicy(private=private)
+        self.kit.answer = self.respond
+        self.made = {}
+        self.by_tag = {}
+        self.sequence = 0
+        self.written = dict.fromkeys(PATHS, -1)
+        self.directives = "max-age=60"
+        self.varies = False
+        self.sets_cookie = False
+        self.status = 200
+        self.upstream_age_s = 0
+        self.versions = dict.fromkeys(PATHS, 0)
+        self.tagged = True
+        self.streams = False
+        self.write_meanwhile = False
+        self.asking = ("nobody", PATHS[0])
+        self.last_contact = None
+        self.language = None
+
+    # The origin
+
+    async def respond(self, exchange):
+        head = exchange.head
+        principal, path = self.asking
+        self.sequence += 1
+        mine = self.sequence
+        if head.method == "POST":
+            return response(b"written", cache_control="no-store")
+        self.last_contact = self.status
+        if self.write_meanwhile:
+            self.write_meanwhile = False
+            self.touch_origin(path)
+            self.asking = (principal, path)
+        if self.status == 0:
+            raise UpstreamConnectError("api", "down", sent=False)
+        if self.status != 200:
+            return response(b"error", self.status)
+        language = head.headers.get(b"accept-language")
+        tag = f'"{path} {principal} {language} {self.versions[path]}"'
+        fields = {"cache_control": self.directives or [], "date": self.date()}
+        if self.varies:
+            fields["vary"] = "Accept-Language"
+        if self.tagged:
+            fields["etag"] = tag
+        asked = head.headers.get(b"if-none-match")
+        if self.tagged and asked == tag.encode():
+            self.confirm(asked)
+            return response(b"", 304, **fields)
+        self.made[mine] = Made(
+            path,
+            principal,
+            None if language is None else language.decode(),
+            self.varies,
+            mine,
+            [Terms(self.directives, self.upstream_age_s, self.kit.clock.now_ns())],
+        )
+        self.by_tag.setdefault(tag.encode(), []).append(mine)
+        if self.upstream_age_s:
+            fields["age"] = self.upstream_age_s
+        if self.sets_cookie:
+            fields["set_cookie"] = "s=secret"
+        body = b"%d" % mine
+        return response(pieces(body[:1], body[1:]) if self.streams else body, **fields)
+
+    def confirm(self, tag):
+        """A 304: the cache may hold any response with this tag, on any of its terms."""
+        for number in self.by_tag.get(tag, ()):
+            terms = self.made[number].terms
+            for directives in {each.directives for each in terms}:
+                # A 304 without Cache-Control leaves the stored one as it is.
+                said = self.directives or directives
+                terms.append(Terms(said, 0, self.kit.clock.now_ns()))
+
+    def date(self):
+        return format_http_date(self.kit.clock.now_ns() // SECOND_NS).decode()
+
+    def touch_origin(self, path):
+        """A successful write, through the cache."""
+        self.versions[path] += 1
+        assert self.run(path, method="POST").status == 200
+        self.sequence += 1
+        self.written[path] = self.sequence
+
+    # What happens
+
+    @rule(
+        directives=st.sampled_from(DIRECTIVES),
+        varies=st.booleans(),
+        age_s=st.sampled_from((0, 0, 5)),
+        cookie=st.sampled_from((False, False, True)),
+    )
+    def change_what_the_origin_says(self, directives, varies, age_s, cookie):
+        self.directives = directives
+        self.varies = varies
+        self.upstream_age_s = age_s
+        self.sets_cookie = cookie
+
+    @rule(tagged=st.booleans(), streams=st.booleans(), path=st.sampled_from(PATHS))
+    def change_how_the_origin_answers(self, tagged, streams, path):
+        self.tagged = tagged
+        self.streams = streams
+        self.versions[path] += 1
+
+    @rule(status=st.sampled_from((200, 200, 200, 503, 0)))
+    def break_or_mend_the_origin(self, status):
+        self.status = status
+
+    @rule(path=st.sampled_from(PATHS))
+    def write(self, path):
+        self.touch_origin(path)
+
+    @rule(path=st.sampled_from((b"/", b"/a", b"/b")))
+    def purge(self, path):
+        self.kit.store.purge(path_prefix=path)
+        self.sequence += 1
+        for each in PATHS:
+            if each.encode().startswith(path):
+                self.written[each] = self.sequence
+
+    @rule(
+        path=st.sampled_from(PATHS),
+        principal=st.sampled_from(sorted(PRINCIPALS)),
+        asked=st.sampled_from(ASKED),
+        language=st.sampled_from(LANGUAGES),
+        method=st.sampled_from(("GET", "GET", "GET", "HEAD")),
+    )
+    def request(self, path, principal, asked, language, method):
+        self.ask(path, principal, asked=asked, language=language, method=method)
+
+    # Most of what can go wrong needs the same request again, so that comes often.
+
+    @rule(path=st.sampled_from(PATHS), seconds=SECONDS)
+    def request_plainly(self, path, seconds):
+        self.ask(path, "nobody")
+        self.kit.clock.move(seconds)
+        self.ask(path, "nobody")
+
+    @rule(seconds=SECONDS, asked=st.sampled_from(ASKED))
+    def request_again_later(self, seconds, asked):
+        self.kit.clock.move(seconds)
+        principal, path = self.asking
+        self.ask(path, principal, asked=asked, language=self.language)
+
+    @rule(principal=st.sampled_from(sorted(PRINCIPALS)))
+    def request_as_another(self, principal):
+        self.ask(self.asking[1], principal, language=self.language)
+
+    @rule()
+    def request_during_a_write(self):
+        self.write_meanwhile = True
+        for _ in range(2):
+            self.ask(self.asking[1], "nobody")
+
+    @rule(seconds=SECONDS, status=st.sampled_from((0, 503)))
+    def request_while_the_origin_fails(self, seconds, status):
+        principal, path = self.asking
+        self.ask(path, principal)
+        self.kit.clock.move(seconds)
+        before, self.status = self.status, status
+        self.ask(path, principal)
+        self.status = before
+
+    def ask(self, path, principal, *, asked="", language=None, method="GET"):
+        self.language = language
+        fields = dict(PRINCIPALS[principal])
+        if asked:
+            fields["cache_control"] = asked
+        if language is not None:
+            fields["accept_language"] = language
+        self.asking = (principal, path)
+        self.last_contact = None
+        exchange = self.kit.exchange(path, method=method, **fields)
+        try:
+            answer = self.finish(exchange)
+        except HandlerError:
+            assert self.status == 0
+            return
+        served = exchange.cache_result
+        assert served in {"hit", "stale", "miss", "revalidated"}
+        assert (served == "hit") <= (self.last_contact is None)
+        if method == "HEAD":
+            assert answer.body == b"" or served == "miss"
+            return
+        if answer.status == 200 and served != "miss":
+            assert b"set-cookie" not in answer.headers
+            self.check(exchange, self.made[int(answer.body)], asked=asked, language=language)
+
+    def run(self, path, **options):
+        return self.finish(self.kit.exchange(path, **options))
+
+    def finish(self, exchange):
+        """Runs a request; nothing in it may wait."""
+        answer = driving.start(self.kit.run(exchange))
+        assert isinstance(answer, Response)
+        if not isinstance(answer.body, bytes):
+            out = bytearray()
+            try:
+                self.drain(answer, out).send(None)
+            except StopIteration:
+                answer.body = bytes(out)
+        return answer
+
+    async def drain(self, answer, out):
+        chunks = [chunk async for chunk in answer.body]
+        for number, chunk in enumerate(chunks, start=1):
+            for tap in answer.taps or ():
+                tap.feed(chunk, last=number == len(chunks))
+            out += chunk
+
+    # What must hold for everything that comes from the store
+
+    def check(self, exchange, made, *, asked, language):
+        path = self.asking[1]
+        assert made.path == path
+        assert not made.varies or made.language == language
+        if exchange.cache_result == "revalidated":
+            assert self.last_contact == 200
+        else:
+            assert made.sequence > self.written[path], "served what was written over"
+        faults = [self.fault(exchange, made.principal, terms, asked) for terms in made.terms]
+        assert None in faults, faults
+
+    def fault(self, exchange, maker, terms, asked):
+        """What forbids to serve it on these terms; None if nothing does."""
+        says = parse_cache_control([terms.directives.encode()])
+        principal = self.asking[0]
+        if says.no_store or not self.may_share(maker, principal, says):
+            return "not for this principal"
+        if exchange.cache_result == "revalidated":
+            return None
+        age_s = (self.kit.clock.now_ns() - terms.since_ns) / SECOND_NS + terms.upstream_age_s
+        if dict(exchange.added)[b"age"] != b"%d" % age_s:
+            return "the age is wrong"
+        shared = not self.kit.policy.private or principal == "nobody"
+        lifetime_s = says.max_age or 0
+        if shared and says.s_maxage is not None:
+            lifetime_s = says.s_maxage
+        wants = parse_cache_control([asked.encode()])
+        if says.no_cache or not young_enough(wants, age_s, lifetime_s):
+            return "the origin had to be asked"
+        if exchange.cache_result == "hit":
+            return None if age_s < lifetime_s else "stale, but called fresh"
+        strict = says.must_revalidate or (shared and says.s_maxage is not None)
+        if age_s < lifetime_s or strict:
+            return "fresh, or never to be served stale"
+        return None if self.may_be_stale(says, wants, age_s - lifetime_s) else "stale"
+
+    def may_be_stale(self, says, wants, staleness_s):
+        if self.last_contact is None:
+            return wants.max_stale_any or (wants.max_stale or -1) >= staleness_s
+        failed = self.last_contact in {0, 503}
+        return failed and (says.stale_if_error or -1) >= staleness_s
+
+    def may_share(self, maker, principal, says):
+        if self.kit.policy.private:
+            return maker == principal
+        for_cookies = says.public or says.s_maxage is not None
+        for_credentials = for_cookies or says.must_revalidate
+        needed = {"nobody": True, "cookie": for_cookies}
+        both = (maker, principal)
+        return not says.private and all(needed.get(who, for_credentials) for who in both)
+
+    @invariant()
+    def the_store_is_in_order(self):
+        stats = self.kit.store.stats()
+        assert 0 <= stats.used_bytes <= stats.limit_bytes
+        assert not self.kit.contained
+        assert len(self.kit.stage._flights) == 0
+
+
+def young_enough(wants, age_s, lifetime_s):
+    """Whether the client's own bounds are met; max-stale lifts the one on the age."""
+    if wants.no_cache:
+        return False
+    if wants.max_age is not None and age_s > wants.max_age:
+        return False
+    return wants.min_fresh is None or lifetime_s - age_s >= wants.min_fresh
+
+
+CacheAgainstModel.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
+TestCacheAgainstModel = CacheAgainstModel.TestCase

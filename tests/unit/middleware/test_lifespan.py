@@ -1,0 +1,124 @@
+"""Starting and closing the hub that the middleware made."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, WebSocket
+
+from lukhas.config.settings import Settings
+from lukhas.errors import ConfigError
+from lukhas.hub.hub import Hub
+from lukhas.middleware import OptimizerMiddleware, limit
+from lukhas.middleware.fastapi import LUKHASFastAPIMiddleware
+from tests.unit.middleware.kit import call, http_scope, statuses
+
+
+class Lifespan:
+    """The server's end of a lifespan."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._events = ["lifespan.startup", "lifespan.shutdown"]
+
+    async def receive(self) -> dict[str, Any]:
+        return {"type": self._events.pop(0)}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(dict(message))
+
+    async def run(self, app: Any) -> list[str]:
+        await app({"type": "lifespan", "asgi": {}, "state": {}}, self.receive, self.send)
+        return [message["type"].removeprefix("lifespan.") for message in self.sent]
+
+
+def hubs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to hubs from here on."""
+    events: list[str] = []
+    start, close = Hub.start, Hub.close
+
+    async def started(self: Hub, *, with_keys: bool = True) -> None:
+        events.append("start")
+        await start(self, with_keys=with_keys)
+
+    async def closed(self: Hub) -> None:
+        events.append("close")
+        await close(self)
+
+    monkeypatch.setattr(Hub, "start", started)
+    monkeypatch.setattr(Hub, "close", closed)
+    return events
+
+
+def make_app(tmp_path: Path, **options: Any) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(
+        OptimizerMiddleware,
+        settings=Settings(state_dir=tmp_path / "state", tiers={"free": "2/minute"}),
+        **options,
+    )
+    app.get("/")(lambda: "ok")
+    return app
+
+
+async def test_the_hub_lives_as_long_as_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub starts with the app and closes with it, once."""
+    events = hubs(monkeypatch)
+    assert await Lifespan().run(make_app(tmp_path)) == ["startup.complete", "shutdown.complete"]
+    assert events == ["start", "close"]
+
+
+async def test_without_a_lifespan_the_hub_starts_at_the_first_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Limits hold on servers that know no lifespan."""
+    events = hubs(monkeypatch)
+    assert await statuses(make_app(tmp_path), "/", 3) == [200, 200, 429]
+    assert events == ["start"]
+    assert not (tmp_path / "state" / "keys.lmdb").exists()
+
+
+async def test_a_given_hub_is_left_to_whoever_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pipeline=hub` uses the hub; starting and closing it is not ours."""
+    events = hubs(monkeypatch)
+    hub = Hub(Settings(state_dir=tmp_path, tiers={"free": "1/minute"}))
+    for given in (hub, hub.pipeline):
+        app = FastAPI()
+        app.add_middleware(LUKHASFastAPIMiddleware, pipeline=given)
+        app.get("/")(lambda: "ok")
+        await Lifespan().run(app)
+    assert await statuses(app, "/", 2) == [200, 429]
+    assert events == []
+
+
+async def test_a_mark_that_cannot_be_enforced_stops_the_start(tmp_path: Path) -> None:
+    """A limit on a WebSocket route is refused at startup, not silently dropped."""
+    app = make_app(tmp_path)
+
+    @app.websocket("/ws")
+    @limit("1/minute")
+    async def ws(socket: WebSocket) -> None: ...
+
+    lifespan = Lifespan()
+    with pytest.raises(ConfigError, match="WebSocket"):
+        await lifespan.run(app)
+    assert lifespan.sent[-1]["type"] == "lifespan.startup.failed"
+
+
+async def test_an_app_without_lifespan_is_left_alone(tmp_path: Path) -> None:
+    """An app that raises at the lifespan scope does so through the middleware."""
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    middleware = OptimizerMiddleware(app, settings=Settings(state_dir=tmp_path))
+    with pytest.raises(NotImplementedError):
+        await Lifespan().run(middleware)
+    assert (await call(middleware, http_scope())).status == 204

@@ -1,0 +1,141 @@
+"""A cache stage in a pipeline, in front of an origin that answers as told."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead, Response
+from lukhas.pipeline.driving import Parked, complete
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.routing.routes import RouteMatch, RouteRule
+from lukhas.storage.memory_entries import MemoryEntryStore
+from lukhas.units import MIB, SECOND_NS
+
+START_NS = 1_800_000_000 * SECOND_NS
+
+Answer = Callable[[Exchange], Awaitable[Response]]
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.ns = START_NS
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def move(self, seconds: float) -> None:
+        self.ns += round(seconds * SECOND_NS)
+
+
+def response(body: object = b"body", status: int = 200, **fields: object) -> Response:
+    """A response; `cache_control="..."` becomes Cache-Control, a list several lines."""
+    return Response(status, headers(fields), body)
+
+
+def headers(fields: dict[str, object]) -> Headers:
+    """Headers from keyword arguments."""
+    return Headers.of(
+        (name.replace("_", "-"), str(line))
+        for name, value in fields.items()
+        for line in (value if isinstance(value, list) else [value])
+    )
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+class Kit:
+    """Sends requests through the stage to an origin.
+
+    `answer` is what the origin says: a response, an exception, or a function of the exchange.
+    """
+
+    def __init__(self, store: MemoryEntryStore | None = None, **options: object) -> None:
+        self.clock = Clock()
+        self.store = store or MemoryEntryStore(8 * MIB)
+        self.stage = CacheStage(self.store, self.clock, **options)
+        self.policy = CachePolicy()
+        self.answer: object = None
+        self.heads: list[RequestHead] = []
+        self.contained: list[Exception] = []
+        self.run = Pipeline([self.stage], lambda _, error: self.contained.append(error)).around(
+            self._handle
+        )
+
+    @property
+    def calls(self) -> int:
+        """How often the origin was asked."""
+        return len(self.heads)
+
+    async def _handle(self, exchange: Exchange) -> Response:
+        self.heads.append(exchange.head)
+        answer = self.answer
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(answer, Response):
+            return Response(answer.status, answer.headers, answer.body, taps=answer.taps)
+        return await answer(exchange)
+
+    def exchange(
+        self,
+        path: str = "/x",
+        *,
+        method: str = "GET",
+        consumer: Consumer | None = None,
+        body: AsyncIterator[bytes] | None = None,
+        **fields: object,
+    ) -> Exchange:
+        target, _, query = path.partition("?")
+        head = RequestHead(
+            method, "http", b"a.example", target.encode(), query.encode(), headers(fields)
+        )
+        made = Exchange(head, "10.0.0.1", self.clock.now_ns(), b"id", body)
+        made.consumer = consumer
+        made.route = RouteMatch(RouteRule(name="r", template="*", cache=self.policy))
+        return made
+
+    async def send(self, exchange: Exchange) -> Response:
+        """The answer, its stream read through its taps."""
+        answer = await complete(self.run(exchange))
+        assert not isinstance(answer, Parked)
+        if not isinstance(answer.body, bytes):
+            answer.body = await drained(answer)
+        return answer
+
+    async def ask(self, path: str = "/x", **options: object) -> "Told":
+        """Sends one request."""
+        exchange = self.exchange(path, **options)
+        return Told(exchange, await self.send(exchange))
+
+
+class Told:
+    """What one client got."""
+
+    def __init__(self, exchange: Exchange, answer: Response) -> None:
+        self.exchange = exchange
+        self.answer = answer
+        self.status = answer.status
+        self.body = answer.body
+        self.result = exchange.cache_result
+        added = dict(exchange.added)
+        self.age = int(added[b"age"]) if b"age" in added else None
+        self.told = added.get(b"cache-status", b"").decode()
+        self.verdict = exchange.verdicts[-1].verdict() if exchange.verdicts else None
+
+
+async def drained(answer: Response) -> bytes:
+    """Reads a stream the way the front server does."""
+    chunks = [chunk async for chunk in answer.body]
+    out = b""
+    for number, chunk in enumerate(chunks, start=1):
+        for tap in answer.taps or ():
+            chunk = tap.feed(chunk, last=number == len(chunks))  # noqa: PLW2901 - passes through
+        out += chunk
+    return out

@@ -1,0 +1,54 @@
+"""lukhas.pipeline.stages.cache_flights."""
+
+import asyncio
+
+from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
+
+KEY = (("http", b"a.example", b"/", b"", ""), b"")
+
+
+def numbered(number):
+    return (KEY[0], b"%d" % number)
+
+
+def test_only_the_first_end_counts():
+    """And no flight at all has no end."""
+    flights = Flights(1)
+    flight = flights.begin(KEY, 0)
+    flights.end(flight, FlightEnd.STORED)
+    flights.end(flight, FlightEnd.STORED)
+    flights.end(None, FlightEnd.STORED)
+    assert len(flights) == 0
+
+
+def test_a_later_flight_is_not_ended_by_an_earlier_one():
+    """After an invalidation two fetches of one key may be on their way."""
+    flights = Flights(1)
+    old = flights.begin(KEY, 0)
+    new = flights.begin(KEY, 1)
+    flights.end(old, FlightEnd.STORED)
+    assert flights.find(KEY) is new
+
+
+def test_what_cannot_be_shared_is_remembered_for_a_while():
+    """Bounded in time and in number, and until an answer is stored."""
+    flights = Flights(1)
+    flights.go_alone(KEY, 0)
+    assert flights.is_alone(KEY, 29 * 10**9)
+    assert not flights.is_alone(KEY, 30 * 10**9)
+    flights.share_again(KEY)
+    assert not flights.is_alone(KEY, 0)
+    for number in range(4097):
+        flights.go_alone(numbered(number), 0)
+    assert not flights.is_alone(numbered(0), 0)
+    assert flights.is_alone(numbered(1), 0)
+
+
+async def test_an_end_in_the_same_instant_beats_the_limit():
+    """The timer may be due already when the end comes; what the flight brought still counts."""
+    flights = Flights(0)
+    flight = flights.begin(KEY, 0)
+    waiter = asyncio.create_task(flights.wait(flight))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(flights.end, flight, FlightEnd.STORED)
+    assert await waiter is FlightEnd.STORED
