@@ -23,7 +23,7 @@ __all__ = ("FrontConnection",)
 _log = logging.getLogger("lukhas.gateway")
 
 # After an early answer so much of an unwanted body is read and dropped to keep the connection.
-_DISCARD_BYTES = 64 * 1024
+_DISCARD_BYTES = 256 * 1024
 # So much, for so long, is read after a final answer, lest a reset overtakes it (RFC 9112 9.6).
 _LINGER_BYTES = 1024 * 1024
 _LINGER_S = 2.0

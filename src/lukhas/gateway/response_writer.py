@@ -1,6 +1,8 @@
 """Streaming a response to a client that may be slow."""
 
 import logging
+import socket
+import struct
 from asyncio import AbstractEventLoop, Future, Transport
 from collections.abc import AsyncIterator
 from typing import cast
@@ -66,7 +68,7 @@ class ResponseWriter:
             discard(response)
             # Without a length or a last chunk only a reset can tell the client.
             if framing is Framing.CLOSE:
-                self._transport.abort()
+                self._reset()
             else:
                 self._transport.close()
             return False
@@ -93,6 +95,13 @@ class ResponseWriter:
             write(b"%x\r\n%b\r\n" % (len(rest), rest) if chunked else rest)
         if chunked:
             write(b"0\r\n\r\n")
+
+    def _reset(self) -> None:
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            # Closing with a linger time of zero sends a reset; a mere abort sends a clean end.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     async def _room(self) -> None:
         self._waiter = self._loop.create_future()

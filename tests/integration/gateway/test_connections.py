@@ -369,9 +369,6 @@ async def test_who_waits_for_the_upstream_is_not_timed(gate: Gateway) -> None:
 # -- size ----------------------------------------------------------------------------------------
 
 
-def small(limits: FrontLimits) -> FrontLimits:
-    return dataclasses.replace(limits, body_bytes=1000)
-
 
 async def test_chunked_body_over_the_limit(tmp_path: Path) -> None:
     """A body without a length is cut off where it passes the limit."""

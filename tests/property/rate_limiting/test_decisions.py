@@ -1,12 +1,13 @@
 """Decisions over several groups of limits: all or nothing, with and without shadow."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.decisions import LimitDecision, decide
+from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, decide
 from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.policies import LimitPlan, LimitPolicy, plan_for
 from lukhas.policy.rate_limiting.strict_ring import RingState
@@ -70,6 +71,10 @@ def play(own: tuple[LimitPolicy, ...], arrivals: Arrivals) -> Run:
     return run
 
 
+def names(violations: tuple[Violation, ...]) -> list[str]:
+    return [found.limit.name for found in violations]
+
+
 @given(enforced_policies, shadow_policies, arrivals)
 def test_groups_are_charged_all_or_none(
     enforced: tuple[LimitPolicy, ...], shadow: tuple[LimitPolicy, ...], arrivals: Arrivals
@@ -94,12 +99,8 @@ def test_groups_are_charged_all_or_none(
             if allowed and fit:
                 model.charge(cost)
         assert decision.allowed == allowed
-        assert [found.limit.name for found in decision.violations] == sum(
-            broken[: plan.enforced], []
-        )
-        assert [found.limit.name for found in decision.shadow_violations] == sum(
-            broken[plan.enforced :], []
-        )
+        assert names(decision.violations) == list(chain(*broken[: plan.enforced]))
+        assert names(decision.shadow_violations) == list(chain(*broken[plan.enforced :]))
         for group, state, model in zip(plan.groups, states, models, strict=True):
             assert group.ring.used(state) == tuple(map(model.used, model.limits))
         remaining = [
@@ -119,7 +120,11 @@ def test_a_shadow_policy_changes_nothing_that_is_seen(
     alone = play(enforced, arrivals)
     assert seen.plan.policy_field == alone.plan.policy_field
     for one, other in zip(seen.decisions, alone.decisions, strict=True):
-        assert (one.allowed, one.policy, one.figures) == (other.allowed, other.policy, other.figures)
+        assert (one.allowed, one.policy, one.figures) == (
+            other.allowed,
+            other.policy,
+            other.figures,
+        )
         assert one.violations == other.violations
         assert one.retry_after_s == other.retry_after_s
         assert one.limit_field() == other.limit_field()

@@ -8,7 +8,7 @@ from lukhas.config.faults import SettingsError
 from lukhas.config.loading import DEFAULT, load_settings
 from lukhas.config.schema import leaves
 
-HOME = {"HOME": "/home/somebody"}
+HOME = {"HOME": "/srv/somebody"}
 
 
 def toml(tmp_path: Path, text: str) -> Path:

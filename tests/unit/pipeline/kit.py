@@ -39,7 +39,7 @@ class Tap:
     def __init__(self) -> None:
         self.aborted = 0
 
-    def feed(self, chunk: bytes, *, last: bool) -> bytes:  # noqa: ARG002 - the port's signature
+    def feed(self, chunk: bytes, *, last: bool) -> bytes:
         return chunk
 
     def abort(self) -> None:

@@ -1,5 +1,7 @@
 """Exchanges."""
 
+from collections.abc import AsyncIterator
+
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.rate_limiting.tiers import Tier
@@ -29,7 +31,7 @@ def test_an_exchange_keeps_body_and_asserted_consumer() -> None:
     """As they are given."""
     consumer = Consumer("user:1", Tier.BASIC)
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces() -> AsyncIterator[bytes]:
         yield b"x"
 
     body = pieces()

@@ -1,5 +1,7 @@
 """Where exchanges begin."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from lukhas.http.headers import Headers
@@ -54,7 +56,7 @@ def test_body_and_consumer_are_handed_on() -> None:
     intake = Intake(ManualClock(), "w1")
     one = head()
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces() -> AsyncIterator[bytes]:
         yield b"x"
 
     body = pieces()

@@ -98,6 +98,17 @@ def test_one_pipeline_serves_many_handlers_and_exchanges() -> None:
     assert ran(pipeline, handler_of(other), exchange()) is other
 
 
+def test_other_stages_report_to_the_same_place() -> None:
+    """A pipeline made from another has its stages, not its layers."""
+    contained = Contained()
+    pipeline = Pipeline([Layer("a", [], CLOSED, before=raising(BROKEN))], contained)
+    other = pipeline.with_stages([Layer("b", [], OPEN, before=raising(BROKEN))])
+    held = Held()
+    assert ran(other, handler_of(held.response), exchange()) is held.response
+    assert contained.found == [("b", "broken")]
+    assert [stage.name for stage in pipeline.stages] == ["a"]
+
+
 def test_open_failure_before_the_call_goes_on_without_the_stage() -> None:
     """The rest of the onion still runs."""
     log: list[str] = []

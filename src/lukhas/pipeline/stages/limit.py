@@ -144,10 +144,9 @@ class LimitStage:
         if not plan.groups:
             exchange.verdicts.append(_UNLIMITED)
             return await call_next(exchange)
+        subjects = (consumer.key,) if plan.by_consumer else _subjects(plan, consumer, exchange)
         try:
-            decision = self._store.decide(
-                plan, _subjects(plan, consumer, exchange), exchange.now_ns, 1
-            )
+            decision = self._store.decide(plan, subjects, exchange.now_ns, 1)
         except StoreError:
             exchange.verdicts.append(_STORE_FAILED)
             raise
@@ -203,15 +202,12 @@ def _is_shadow(group: LimitGroup) -> bool:
 
 
 def _subjects(plan: LimitPlan, consumer: Consumer, exchange: Exchange) -> tuple[str, ...]:
-    groups = plan.groups
-    if len(groups) == 1 and groups[0].by is Dimension.CONSUMER:
-        return (consumer.key,)
     return tuple(
         [
             consumer.key
             if group.by is Dimension.CONSUMER
             else f"addr:{address_key(exchange.client)}"
-            for group in groups
+            for group in plan.groups
         ]
     )
 

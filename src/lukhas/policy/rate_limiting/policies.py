@@ -61,19 +61,21 @@ class LimitGroup:
     policies: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LimitPlan:
     """All limits that apply to requests of one tier on one route; checked and charged as one.
 
     Attributes:
         groups: enforced groups first, then those in shadow mode.
         enforced: how many of the groups are enforced.
+        by_consumer: whether there is one group, counted by consumer: the usual case.
         policy_field: the value of RateLimit-Policy; empty if nothing is enforced.
         limit_template: the value of RateLimit with `%d` for each `r` and `t`.
     """
 
     groups: tuple[LimitGroup, ...]
     enforced: int = field(init=False)
+    by_consumer: bool = field(init=False)
     policy_field: bytes = field(init=False)
     limit_template: bytes = field(init=False)
 
@@ -86,6 +88,8 @@ class LimitPlan:
         ]
         put = object.__setattr__
         put(self, "enforced", sum(group.mode is Mode.ENFORCE for group in self.groups))
+        by_consumer = len(self.groups) == 1 and self.groups[0].by is Dimension.CONSUMER
+        put(self, "by_consumer", by_consumer)
         put(
             self,
             "policy_field",

@@ -19,9 +19,9 @@ __all__ = ("BUCKETS", "RingState", "StrictRing")
 
 BUCKETS = 20
 _CELLS = BUCKETS + 1
-# Cells of one window: total, position of the newest bucket, how many buckets back the oldest
-# non-empty one lies, then the buckets themselves.
-_TOTAL, _HEAD, _LAG, _RING = 0, 1, 2, 3
+# Cells of one window: its total, how many buckets back the oldest non-empty one lies, then the
+# buckets themselves. The newest stands at (its number) % _CELLS.
+_TOTAL, _LAG, _RING = 0, 1, 2
 _STRIDE = _RING + _CELLS
 
 
@@ -64,26 +64,25 @@ class StrictRing:
         limits: at least one; each has a window that is a whole number of seconds.
     """
 
-    __slots__ = ("_typecode", "_windows", "limits", "longest_ns")
+    __slots__ = ("_empty", "_moment", "_moment_ns", "_windows", "limits", "longest_ns")
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         self.limits = tuple(limits)
         self.longest_ns = max(limit.window_ns for limit in self.limits)
         largest = max(limit.quota for limit in self.limits)
-        self._typecode = "H" if largest < 2**16 else "I"
+        self._empty = array("H" if largest < 2**16 else "I", [0]) * (len(self.limits) * _STRIDE)
         self._windows = tuple(
             (index * _STRIDE, limit.window_ns // BUCKETS, limit.quota)
             for index, limit in enumerate(self.limits)
         )
+        # Buckets begin at the same moments for every key, so what follows from the moment alone is
+        # worked out once for all of them; a memo, no state.
+        self._moment_ns = -1
+        self._moment: tuple[tuple[int, int, int, int, int], ...] = ()
 
     def new_state(self, now_ns: int) -> RingState:
         """The state of a key that has used nothing."""
-        cells = array(
-            self._typecode, bytes(_ITEM_SIZE[self._typecode] * len(self.limits) * _STRIDE)
-        )
-        for base, width_ns, _quota in self._windows:
-            cells[base + _HEAD] = now_ns // width_ns % _CELLS
-        return RingState(self._next_ns(now_ns), cells)
+        return RingState(self._next_ns(now_ns), self._empty[:])
 
     def fits(self, state: RingState, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
@@ -98,11 +97,40 @@ class StrictRing:
     def charge(self, state: RingState, cost: int) -> None:
         """Books `cost` in every window. Only after `fits` said yes, at the same moment."""
         cells = state.cells
-        for base, _width_ns, _quota in self._windows:
+        for base, newest_at, _quota, _width_ns, _leaves_ns in self._at(state.next_ns):
             if not cells[base]:
                 cells[base + _LAG] = 0
             cells[base] += cost
-            cells[base + _RING + cells[base + _HEAD]] += cost
+            cells[newest_at] += cost
+
+    def take(self, state: RingState, now_ns: int, cost: int) -> tuple[int, ...] | None:
+        """Charges `cost` if every window has room for it: `fits`, `charge` and `figures` at once.
+
+        It runs for every request, and one pass costs half of three.
+
+        Returns:
+            The figures after charging, or None, and then nothing was charged.
+        """
+        next_ns = state.next_ns
+        if now_ns >= next_ns:
+            self._move_on(state, now_ns)
+            next_ns = state.next_ns
+        cells = state.cells
+        moment = self._moment if next_ns == self._moment_ns else self._at(next_ns)
+        for base, _newest_at, quota, _width_ns, _leaves_ns in moment:
+            if cells[base] + cost > quota:
+                return None
+        figures: list[int] = []
+        for base, newest_at, quota, width_ns, leaves_ns in moment:
+            total = cells[base] + cost
+            if total == cost:
+                cells[base + 1] = 0
+            else:
+                leaves_ns -= cells[base + 1] * width_ns  # noqa: PLW2901 - see _at
+            cells[base] = total
+            cells[newest_at] += cost
+            figures += (quota - total, -((now_ns - leaves_ns) // 1_000_000_000))
+        return tuple(figures)
 
     def figures(self, state: RingState, now_ns: int) -> tuple[int, ...]:
         """What is left and in how many seconds something is given back: `(r, t, r, t, ...)`.
@@ -111,15 +139,11 @@ class StrictRing:
         that is empty.
         """
         cells = state.cells
-        last_ns = state.next_ns - 1
         figures: list[int] = []
-        for base, width_ns, quota in self._windows:
+        for base, _newest_at, quota, width_ns, leaves_ns in self._at(state.next_ns):
             total = cells[base]
-            if total:
-                oldest = last_ns // width_ns - cells[base + _LAG]
-                wait_s = -((now_ns - (oldest + _CELLS) * width_ns) // SECOND_NS)
-            else:
-                wait_s = 0
+            oldest_leaves_ns = leaves_ns - cells[base + _LAG] * width_ns
+            wait_s = -((now_ns - oldest_leaves_ns) // SECOND_NS) if total else 0
             figures += (quota - total, wait_s)
         return tuple(figures)
 
@@ -147,10 +171,9 @@ class StrictRing:
         cells = state.cells
         excess = cells[base] + cost - quota
         newest = (state.next_ns - 1) // width_ns
-        head = cells[base + _HEAD]
         lag = cells[base + _LAG]
         while excess > 0:
-            excess -= cells[base + _RING + (head - lag) % _CELLS]
+            excess -= cells[base + _RING + (newest - lag) % _CELLS]
             lag -= 1
         return (newest - (lag + 1) + _CELLS) * width_ns
 
@@ -160,6 +183,25 @@ class StrictRing:
         # bucket later.
         return now_ns >= state.next_ns + self.longest_ns + self.longest_ns // BUCKETS
 
+    def _at(self, next_ns: int) -> tuple[tuple[int, int, int, int, int], ...]:
+        """What the moment before `next_ns` says about each window.
+
+        Its base, the cell of its newest bucket, its quota, the width of a bucket, and when the
+        newest bucket leaves the window; one that lies `lag` buckets back leaves `lag` widths
+        before.
+        """
+        if next_ns != self._moment_ns:
+            self._moment = tuple(
+                [
+                    (base, base + _RING + newest % _CELLS, quota, width_ns, leaves_ns)
+                    for base, width_ns, quota in self._windows
+                    for newest in ((next_ns - 1) // width_ns,)
+                    for leaves_ns in ((newest + _CELLS) * width_ns,)
+                ]
+            )
+            self._moment_ns = next_ns
+        return self._moment
+
     def _next_ns(self, now_ns: int) -> int:
         return min([(now_ns // width_ns + 1) * width_ns for _b, width_ns, _q in self._windows])
 
@@ -167,36 +209,24 @@ class StrictRing:
         cells = state.cells
         before_ns = state.next_ns - 1
         for base, width_ns, _quota in self._windows:
-            newest = now_ns // width_ns
-            passed = newest - before_ns // width_ns
-            if not passed:
-                continue
-            if not cells[base]:
-                cells[base + _HEAD] = newest % _CELLS
-            elif passed > BUCKETS:
-                cells[base : base + _STRIDE] = array(
-                    cells.typecode, bytes(cells.itemsize * _STRIDE)
-                )
-                cells[base + _HEAD] = newest % _CELLS
-            else:
-                _turn(cells, base, passed)
+            if cells[base]:
+                newest = now_ns // width_ns
+                passed = newest - before_ns // width_ns
+                if passed > BUCKETS:
+                    cells[base : base + _STRIDE] = self._empty[:_STRIDE]
+                elif passed:
+                    _turn(cells, base, newest, passed)
         state.next_ns = self._next_ns(now_ns)
 
 
-_ITEM_SIZE = {code: array(code).itemsize for code in ("H", "I")}
-
-
-def _turn(cells: "array[int]", base: int, passed: int) -> None:
-    """Moves the newest bucket of one window on by `passed`, emptying what leaves the window."""
+def _turn(cells: "array[int]", base: int, newest: int, passed: int) -> None:
+    """Empties what has left one window, now that `passed` buckets more have begun."""
     ring = base + _RING
-    head = cells[base + _HEAD]
-    for step in range(1, passed + 1):
-        leaving = ring + (head + step) % _CELLS
+    for number in range(newest - passed + 1, newest + 1):
+        leaving = ring + number % _CELLS
         cells[base] -= cells[leaving]
         cells[leaving] = 0
-    head = (head + passed) % _CELLS
     lag = min(cells[base + _LAG] + passed, BUCKETS)
-    while lag and not cells[ring + (head - lag) % _CELLS]:
+    while lag and not cells[ring + (newest - lag) % _CELLS]:
         lag -= 1
-    cells[base + _HEAD] = head
     cells[base + _LAG] = lag

@@ -23,9 +23,7 @@ class Judge:
     def __init__(self, tier_limits: str, *policies: LimitPolicy) -> None:
         own = parse_limits(tier_limits, policy="free") if tier_limits else ()
         self.plan = plan_for(Tier.FREE, own, policies, route="default")
-        self.states: list[RingState] = [
-            group.ring.new_state(T0) for group in self.plan.groups
-        ]
+        self.states: list[RingState] = [group.ring.new_state(T0) for group in self.plan.groups]
 
     def decide(self, now_ns: int = T0, cost: int = 1) -> LimitDecision:
         return decide(self.plan, self.states, now_ns, cost)

@@ -254,7 +254,7 @@ def test_the_state_has_a_fixed_size() -> None:
     state = ring.new_state(T0)
     for second in range(0, 600, 7):
         admit(ring, state, T0 + second * S)
-    assert len(state.cells) == 3 * (3 + BUCKETS + 1)
+    assert len(state.cells) == 3 * (2 + BUCKETS + 1)
 
 
 def test_copies_are_independent_and_equal_by_value() -> None:
