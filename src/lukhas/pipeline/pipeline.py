@@ -45,11 +45,13 @@ class Pipeline:
 
     def _guarded(self, index: int, call_next: Handler) -> Handler:
         stage = self.stages[index]
+        # The bound method: calling the object would look it up again for every request.
+        run = stage.__call__
 
         async def guarded(exchange: Exchange) -> Response:
             exchange.depth = index
             try:
-                response = await stage(exchange, call_next)
+                response = await run(exchange, call_next)
             except HandlerError:
                 raise
             except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request

@@ -126,9 +126,9 @@ def decide(plan: LimitPlan, states: Sequence[RingState], now_ns: int, cost: int)
         # The usual case, without the bookkeeping of the general one.
         ring = groups[0].ring
         state = states[0]
-        figures = ring.take(state, now_ns, cost)
-        if figures is not None:
-            return LimitDecision(plan, figures, now_ns, cost)
+        if ring.fits(state, now_ns, cost):
+            ring.charge(state, cost)
+            return LimitDecision(plan, ring.figures(state, now_ns), now_ns, cost)
     return _decide_all(plan, states, now_ns, cost)
 
 

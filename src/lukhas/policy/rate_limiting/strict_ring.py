@@ -5,8 +5,11 @@ now can touch are the last BUCKETS + 1, the oldest of them only in part; it is c
 *any* window of length W no more than the quota is ever admitted, at the price of admitting a few
 per cent less than an exact log would (4 % at 2x overload with 20 buckets), in constant memory.
 
-All windows stand in one flat array of small integers, and are checked before any is charged: a
-refused request consumes nothing.
+All windows stand in one flat array of small integers, and are charged together or not at all: a
+refused request consumes nothing. Between two moments at which a bucket of any window ends, every
+charge goes into the newest bucket of every window. So it is enough to count the charges of the
+moment once, against the least room that any window had at its beginning; they are booked into the
+windows when the moment ends. A check costs the same however many windows there are.
 """
 
 from array import array
@@ -30,23 +33,29 @@ class RingState:
 
     Attributes:
         next_ns: the first moment at which a bucket of any window ends; up to it nothing moves.
+        pending: what was charged since the last such moment; not in `cells` yet.
+        room: how much `pending` may be.
         cells: the counters; see the module's layout.
     """
 
-    __slots__ = ("cells", "next_ns")
+    __slots__ = ("cells", "next_ns", "pending", "room")
 
-    def __init__(self, next_ns: int, cells: "array[int]") -> None:
+    def __init__(self, next_ns: int, pending: int, room: int, cells: "array[int]") -> None:
         self.next_ns = next_ns
+        self.pending = pending
+        self.room = room
         self.cells = cells
 
     def copy(self) -> "RingState":
         """An independent copy."""
-        return RingState(self.next_ns, self.cells[:])
+        return RingState(self.next_ns, self.pending, self.room, self.cells[:])
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, RingState)
             and self.next_ns == other.next_ns
+            and self.pending == other.pending
+            and self.room == other.room
             and self.cells == other.cells
         )
 
@@ -64,7 +73,15 @@ class StrictRing:
         limits: at least one; each has a window that is a whole number of seconds.
     """
 
-    __slots__ = ("_empty", "_moment", "_moment_ns", "_windows", "limits", "longest_ns")
+    __slots__ = (
+        "_empty",
+        "_least",
+        "_moment",
+        "_moment_ns",
+        "_windows",
+        "limits",
+        "longest_ns",
+    )
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         self.limits = tuple(limits)
@@ -75,62 +92,25 @@ class StrictRing:
             (index * _STRIDE, limit.window_ns // BUCKETS, limit.quota)
             for index, limit in enumerate(self.limits)
         )
+        self._least = min(limit.quota for limit in self.limits)
         # Buckets begin at the same moments for every key, so what follows from the moment alone is
         # worked out once for all of them; a memo, no state.
         self._moment_ns = -1
-        self._moment: tuple[tuple[int, int, int, int, int], ...] = ()
+        self._moment: tuple[tuple[int, int, int, int], ...] = ()
 
     def new_state(self, now_ns: int) -> RingState:
         """The state of a key that has used nothing."""
-        return RingState(self._next_ns(now_ns), self._empty[:])
+        return RingState(self._next_ns(now_ns), 0, self._least, self._empty[:])
 
     def fits(self, state: RingState, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
         if now_ns >= state.next_ns:
             self._move_on(state, now_ns)
-        cells = state.cells
-        for base, _width_ns, quota in self._windows:  # noqa: SIM110 - all() costs twice as much
-            if cells[base] + cost > quota:
-                return False
-        return True
+        return state.pending + cost <= state.room
 
     def charge(self, state: RingState, cost: int) -> None:
         """Books `cost` in every window. Only after `fits` said yes, at the same moment."""
-        cells = state.cells
-        for base, newest_at, _quota, _width_ns, _leaves_ns in self._at(state.next_ns):
-            if not cells[base]:
-                cells[base + _LAG] = 0
-            cells[base] += cost
-            cells[newest_at] += cost
-
-    def take(self, state: RingState, now_ns: int, cost: int) -> tuple[int, ...] | None:
-        """Charges `cost` if every window has room for it: `fits`, `charge` and `figures` at once.
-
-        It runs for every request, and one pass costs half of three.
-
-        Returns:
-            The figures after charging, or None, and then nothing was charged.
-        """
-        next_ns = state.next_ns
-        if now_ns >= next_ns:
-            self._move_on(state, now_ns)
-            next_ns = state.next_ns
-        cells = state.cells
-        moment = self._moment if next_ns == self._moment_ns else self._at(next_ns)
-        for base, _newest_at, quota, _width_ns, _leaves_ns in moment:
-            if cells[base] + cost > quota:
-                return None
-        figures: list[int] = []
-        for base, newest_at, quota, width_ns, leaves_ns in moment:
-            total = cells[base] + cost
-            if total == cost:
-                cells[base + 1] = 0
-            else:
-                leaves_ns -= cells[base + 1] * width_ns  # noqa: PLW2901 - see _at
-            cells[base] = total
-            cells[newest_at] += cost
-            figures += (quota - total, -((now_ns - leaves_ns) // 1_000_000_000))
-        return tuple(figures)
+        state.pending += cost
 
     def figures(self, state: RingState, now_ns: int) -> tuple[int, ...]:
         """What is left and in how many seconds something is given back: `(r, t, r, t, ...)`.
@@ -139,27 +119,36 @@ class StrictRing:
         that is empty.
         """
         cells = state.cells
+        pending = state.pending
+        next_ns = state.next_ns
+        moment = self._moment if next_ns == self._moment_ns else self._at(next_ns)
         figures: list[int] = []
-        for base, _newest_at, quota, width_ns, leaves_ns in self._at(state.next_ns):
-            total = cells[base]
-            oldest_leaves_ns = leaves_ns - cells[base + _LAG] * width_ns
-            wait_s = -((now_ns - oldest_leaves_ns) // SECOND_NS) if total else 0
-            figures += (quota - total, wait_s)
+        for base, quota, width_ns, leaves_ns in moment:
+            booked = cells[base]
+            if booked:
+                oldest_ns = leaves_ns - cells[base + 1] * width_ns
+                figures += (quota - booked - pending, -((now_ns - oldest_ns) // SECOND_NS))
+            elif pending:
+                figures += (quota - pending, -((now_ns - leaves_ns) // SECOND_NS))
+            else:
+                figures += (quota, 0)
         return tuple(figures)
 
     def used(self, state: RingState) -> tuple[int, ...]:
         """What is counted in each window, in the order of `limits`."""
         cells = state.cells
-        return tuple([cells[base] for base, _width_ns, _quota in self._windows])
+        pending = state.pending
+        return tuple([cells[base] + pending for base, _width_ns, _quota in self._windows])
 
     def violated(self, state: RingState, cost: int) -> tuple[int, ...]:
         """The indexes of the limits that `cost` more would break."""
         cells = state.cells
+        more = state.pending + cost
         return tuple(
             [
                 index
                 for index, (base, _width_ns, quota) in enumerate(self._windows)
-                if cells[base] + cost > quota
+                if cells[base] + more > quota
             ]
         )
 
@@ -169,13 +158,17 @@ class StrictRing:
         if cost > quota:
             return None
         cells = state.cells
-        excess = cells[base] + cost - quota
+        excess = cells[base] + state.pending + cost - quota
         newest = (state.next_ns - 1) // width_ns
-        lag = cells[base + _LAG]
+        lag = cells[base + _LAG] if cells[base] else 0
         while excess > 0:
             excess -= cells[base + _RING + (newest - lag) % _CELLS]
+            if not lag:
+                break  # What is left of the excess is in the newest bucket, with what is pending.
             lag -= 1
-        return (newest - (lag + 1) + _CELLS) * width_ns
+        else:
+            lag += 1
+        return (newest - lag + _CELLS) * width_ns
 
     def is_idle(self, state: RingState, now_ns: int) -> bool:
         """Whether nothing is counted any more, so that forgetting the state changes nothing."""
@@ -183,40 +176,52 @@ class StrictRing:
         # bucket later.
         return now_ns >= state.next_ns + self.longest_ns + self.longest_ns // BUCKETS
 
-    def _at(self, next_ns: int) -> tuple[tuple[int, int, int, int, int], ...]:
+    def _at(self, next_ns: int) -> tuple[tuple[int, int, int, int], ...]:
         """What the moment before `next_ns` says about each window.
 
-        Its base, the cell of its newest bucket, its quota, the width of a bucket, and when the
-        newest bucket leaves the window; one that lies `lag` buckets back leaves `lag` widths
-        before.
+        Its base, its quota, the width of a bucket, and when the newest bucket leaves the window;
+        one that lies `lag` buckets back leaves `lag` widths before.
         """
-        if next_ns != self._moment_ns:
-            self._moment = tuple(
-                [
-                    (base, base + _RING + newest % _CELLS, quota, width_ns, leaves_ns)
-                    for base, width_ns, quota in self._windows
-                    for newest in ((next_ns - 1) // width_ns,)
-                    for leaves_ns in ((newest + _CELLS) * width_ns,)
-                ]
-            )
-            self._moment_ns = next_ns
+        self._moment = tuple(
+            [
+                (base, quota, width_ns, ((next_ns - 1) // width_ns + _CELLS) * width_ns)
+                for base, width_ns, quota in self._windows
+            ]
+        )
+        self._moment_ns = next_ns
         return self._moment
 
     def _next_ns(self, now_ns: int) -> int:
         return min([(now_ns // width_ns + 1) * width_ns for _b, width_ns, _q in self._windows])
 
     def _move_on(self, state: RingState, now_ns: int) -> None:
+        """Books what is pending, and empties the buckets that have left their windows by now."""
         cells = state.cells
         before_ns = state.next_ns - 1
-        for base, width_ns, _quota in self._windows:
-            if cells[base]:
+        pending = state.pending
+        room = self._least
+        for base, width_ns, quota in self._windows:
+            if pending or cells[base]:
+                before = before_ns // width_ns
+                if pending:
+                    _book(cells, base, before, pending)
                 newest = now_ns // width_ns
-                passed = newest - before_ns // width_ns
-                if passed > BUCKETS:
+                if newest - before > BUCKETS:
                     cells[base : base + _STRIDE] = self._empty[:_STRIDE]
-                elif passed:
-                    _turn(cells, base, newest, passed)
+                elif newest != before:
+                    _turn(cells, base, newest, newest - before)
+                room = min(room, quota - cells[base])
+        state.pending = 0
+        state.room = room
         state.next_ns = self._next_ns(now_ns)
+
+
+def _book(cells: "array[int]", base: int, newest: int, pending: int) -> None:
+    """Puts what was pending into the newest bucket of one window."""
+    if not cells[base]:
+        cells[base + _LAG] = 0
+    cells[base] += pending
+    cells[base + _RING + newest % _CELLS] += pending
 
 
 def _turn(cells: "array[int]", base: int, newest: int, passed: int) -> None:

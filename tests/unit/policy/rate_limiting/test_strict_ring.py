@@ -266,7 +266,7 @@ def test_copies_are_independent_and_equal_by_value() -> None:
     ring.charge(copied, 1)
     assert copied != state
     assert ring.used(state) == (0,)
-    assert RingState(1, state.cells) != RingState(2, state.cells)
+    assert RingState(1, 0, 9, state.cells) != RingState(2, 0, 9, state.cells)
     assert state != "state"
 
 

@@ -1,0 +1,255 @@
+"""The limiter in memory: three windows, one key and 100 000, beside limits and pyrate-limiter."""
+
+import gc
+import random
+import statistics
+import sys
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.isolation import in_fresh_process
+from benchmarks.measurement import Figure, Section, pin
+
+__all__ = ("run",)
+
+_KEYS = 100_000
+_HOT_CHECKS = 20_000
+_RUNS = 3
+_TIMEOUT_S = 120.0
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+# The FREE tier; each of the many keys is asked for three times, so that all are admitted.
+_FREE = (60, 1_000, 10_000)
+_LARGE = (10_000_000, 100_000_000, 1_000_000_000)
+
+Quotas = tuple[int, int, int]
+Check = Callable[[str], bool]
+
+
+class Sample(msgspec.Struct):
+    """What one run of one case showed, in microseconds and bytes."""
+
+    hot_p50_us: float
+    new_p50_us: float
+    p50_us: float
+    p99_us: float
+    worst_us: float
+    key_bytes: float
+
+
+def _lukhas(quotas: Quotas) -> Check:
+    from lukhas.clock import SystemClock
+    from lukhas.policy.rate_limiting.limits import parse_limits
+    from lukhas.policy.rate_limiting.policies import plan_for
+    from lukhas.policy.rate_limiting.tiers import Tier
+    from lukhas.storage.memory_counters import MemoryCounters
+
+    text = "{}/minute; {}/hour; {}/day".format(*quotas)
+    plan = plan_for(Tier.FREE, parse_limits(text, policy="free"), (), route="default")
+    decide = MemoryCounters().decide
+    now_ns = SystemClock().now_ns
+
+    def check(key: str) -> bool:
+        return decide(plan, (key,), now_ns(), 1).allowed
+
+    return check
+
+
+def _limits(strategy: str, quotas: Quotas) -> Check:
+    from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute, strategies
+    from limits.storage import MemoryStorage
+
+    hit = getattr(strategies, strategy)(MemoryStorage()).hit
+    minute = RateLimitItemPerMinute(quotas[0])
+    hour = RateLimitItemPerHour(quotas[1])
+    day = RateLimitItemPerDay(quotas[2])
+
+    def check(key: str) -> bool:
+        return bool(hit(minute, key) and hit(hour, key) and hit(day, key))
+
+    return check
+
+
+def _pyrate(algorithm: str, quotas: Quotas) -> Check:
+    import pyrate_limiter as pyrate
+
+    windows_s = (_MINUTE_S, _HOUR_S, _DAY_S)
+    rates = [
+        pyrate.Rate(quota, window_s * 1000)
+        for quota, window_s in zip(quotas, windows_s, strict=True)
+    ]
+    now_ms = pyrate.MonotonicClock().now
+
+    def bucket() -> object:
+        if algorithm == "GCRA":
+            return pyrate.StateBucket(rates, pyrate.GCRA())
+        return pyrate.InMemoryBucket(rates)
+
+    class BucketPerKey(pyrate.BucketFactory):  # type: ignore[misc]  # not installed where we check
+        def __init__(self) -> None:
+            self._buckets: dict[str, object] = {}
+
+        def wrap_item(self, name: str, weight: int = 1) -> object:
+            return pyrate.RateItem(name, now_ms(), weight)
+
+        def get(self, item: object) -> object:
+            name = item.name  # type: ignore[attr-defined]  # a RateItem
+            found = self._buckets.get(name)
+            if found is None:
+                found = self._buckets[name] = bucket()
+            return found
+
+    acquire = pyrate.Limiter(BucketPerKey()).try_acquire
+
+    def check(key: str) -> bool:
+        return bool(acquire(key, blocking=False))
+
+    return check
+
+
+_CASES: dict[str, Callable[[Quotas], Check]] = {
+    "lukhas strict ring": _lukhas,
+    "limits fixed window": lambda quotas: _limits("FixedWindowRateLimiter", quotas),
+    "limits sliding window": lambda quotas: _limits("SlidingWindowCounterRateLimiter", quotas),
+    "limits moving window": lambda quotas: _limits("MovingWindowRateLimiter", quotas),
+    "pyrate-limiter GCRA": lambda quotas: _pyrate("GCRA", quotas),
+    "pyrate-limiter log": lambda quotas: _pyrate("log", quotas),
+}
+_LARGE_CASE = "lukhas strict ring, quotas of millions"
+
+
+def run() -> Section:
+    """Runs the comparison."""
+    section = Section(
+        "Limiter in memory",
+        f"Three windows (minute, hour, day) in one check, the clock read included; {_RUNS} fresh "
+        "interleaved processes each, bound to one core. `1 key`: p50 of "
+        f"{_HOT_CHECKS} checks of one key. The rest with {_KEYS} keys and the quotas of the FREE "
+        "tier: first check of a key, then all of them twice in random order. Medians of the runs; "
+        "the worst pause is the lowest worst of the runs, for other load stretches it. Memory is "
+        "the growth of the resident set, without the keys' own text. limits: one hit a window, not "
+        "atomic together; pyrate-limiter: one bucket a key, no leaker.",
+    )
+    section.skipped += _missing()
+    cases = [name for name in (*_CASES, _LARGE_CASE) if _needs(name) not in _missing_packages()]
+    samples: dict[str, list[Sample]] = {name: [] for name in cases}
+    for _ in range(_RUNS):
+        for name in cases:
+            result = in_fresh_process("benchmarks.limiter", [name], timeout_s=_TIMEOUT_S)
+            samples[name].append(msgspec.json.decode(result, type=Sample))
+    medians = {name: _median(runs) for name, runs in samples.items()}
+    for name, sample in medians.items():
+        section.figures.append(_figure(name, sample))
+    _aim(section, medians)
+    return section
+
+
+def _needs(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def _missing_packages() -> frozenset[str]:
+    from importlib.util import find_spec
+
+    packages = (("limits", "limits"), ("pyrate-limiter", "pyrate_limiter"))
+    return frozenset(name for name, module in packages if find_spec(module) is None)
+
+
+def _missing() -> list[str]:
+    return [f"{name}: not installed in this environment" for name in sorted(_missing_packages())]
+
+
+def _median(runs: Sequence[Sample]) -> Sample:
+    fields = {
+        field: statistics.median(getattr(sample, field) for sample in runs)
+        for field in Sample.__struct_fields__
+    }
+    return Sample(**{**fields, "worst_us": min(sample.worst_us for sample in runs)})
+
+
+def _figure(name: str, sample: Sample) -> Figure:
+    return Figure(
+        name,
+        (
+            ("1 key p50 us", round(sample.hot_p50_us, 2)),
+            ("p50 us", round(sample.p50_us, 2)),
+            ("p99 us", round(sample.p99_us, 2)),
+            ("first p50 us", round(sample.new_p50_us, 2)),
+            ("worst ms", round(sample.worst_us / 1000, 2)),
+            ("B/key", round(sample.key_bytes)),
+        ),
+        ours=name.startswith("lukhas"),
+    )
+
+
+def _aim(section: Section, medians: dict[str, Sample]) -> None:
+    ours = medians["lukhas strict ring"]
+    section.at_most("p50 of a check, 1 key", ours.hot_p50_us, 2.5, " us")
+    section.at_most(f"p50 of a check, {_KEYS} keys", ours.p50_us, 2.5, " us")
+    for peer, bound in (
+        ("pyrate-limiter GCRA", 4.0),
+        ("pyrate-limiter log", 4.0),
+        ("limits sliding window", 8.0),
+    ):
+        if peer in medians:
+            ratio = medians[peer].p50_us / ours.p50_us
+            section.at_least(f"times cheaper than {peer}", ratio, bound)
+    section.at_most("memory for a key, FREE tier", ours.key_bytes, 450, " B")
+    section.at_most(f"worst pause, {_KEYS} keys", ours.worst_us / 1000, 2, " ms")
+
+
+def _timed(check: Check, keys: Sequence[str]) -> "array[int]":
+    """Nanoseconds of each check."""
+    clock_ns = time.perf_counter_ns
+    taken = array("Q", bytes(8 * len(keys)))
+    refused = 0
+    for index, key in enumerate(keys):
+        begun_ns = clock_ns()
+        allowed = check(key)
+        taken[index] = clock_ns() - begun_ns
+        if not allowed:
+            refused += 1
+    if refused:
+        raise RuntimeError(f"{refused} checks were refused: this measures something else")
+    return taken
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def _measure(name: str) -> Sample:
+    pin(0)
+    large = name == _LARGE_CASE
+    make = _CASES["lukhas strict ring" if large else name]
+    hot = _timed(make(_LARGE), ["client"] * _HOT_CHECKS)
+    keys = [f"key:{number:08x}" for number in range(_KEYS)]
+    shuffled = keys * 2
+    random.Random(1).shuffle(shuffled)
+    check = make(_LARGE if large else _FREE)
+    _timed(check, ["warm-up"] * 50)
+    # Room for the figures before memory is looked at.
+    first = array("Q", bytes(8 * _KEYS))
+    before = _resident_bytes()
+    first = _timed(check, keys)
+    grown = _resident_bytes() - before
+    later = _timed(check, shuffled)
+    ranked = sorted(later)
+    return Sample(
+        hot_p50_us=statistics.median(hot) / 1000,
+        new_p50_us=statistics.median(first) / 1000,
+        p50_us=ranked[len(ranked) // 2] / 1000,
+        p99_us=ranked[len(ranked) * 99 // 100] / 1000,
+        worst_us=max(max(first), ranked[-1]) / 1000,
+        key_bytes=grown / _KEYS,
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_bytes(msgspec.json.encode(_measure(sys.argv[1])))
