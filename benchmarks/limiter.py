@@ -201,10 +201,13 @@ def _aim(section: Section, medians: dict[str, Sample]) -> None:
     section.at_most(f"worst pause, {_KEYS} keys", ours.worst_us / 1000, 2, " ms")
 
 
-def _timed(check: Check, keys: Sequence[str]) -> "array[int]":
-    """Nanoseconds of each check."""
+def _room(keys: Sequence[str]) -> "array[int]":
+    return array("Q", bytes(8 * len(keys)))
+
+
+def _timed(check: Check, keys: Sequence[str], taken: "array[int]") -> None:
+    """Notes the nanoseconds of each check."""
     clock_ns = time.perf_counter_ns
-    taken = array("Q", bytes(8 * len(keys)))
     refused = 0
     for index, key in enumerate(keys):
         begun_ns = clock_ns()
@@ -214,7 +217,6 @@ def _timed(check: Check, keys: Sequence[str]) -> "array[int]":
             refused += 1
     if refused:
         raise RuntimeError(f"{refused} checks were refused: this measures something else")
-    return taken
 
 
 def _resident_bytes() -> int:
@@ -228,18 +230,19 @@ def _measure(name: str) -> Sample:
     pin(0)
     large = name == _LARGE_CASE
     make = _CASES["lukhas strict ring" if large else name]
-    hot = _timed(make(_LARGE), ["client"] * _HOT_CHECKS)
+    one = ["client"] * _HOT_CHECKS
+    hot = _room(one)
+    _timed(make(_LARGE), one, hot)
     keys = [f"key:{number:08x}" for number in range(_KEYS)]
     shuffled = keys * 2
     random.Random(1).shuffle(shuffled)
+    first, later = _room(keys), _room(shuffled)
     check = make(_LARGE if large else _FREE)
-    _timed(check, ["warm-up"] * 50)
-    # Room for the figures before memory is looked at.
-    first = array("Q", bytes(8 * _KEYS))
+    _timed(check, ["warm-up"] * 50, later)
     before = _resident_bytes()
-    first = _timed(check, keys)
+    _timed(check, keys, first)
     grown = _resident_bytes() - before
-    later = _timed(check, shuffled)
+    _timed(check, shuffled, later)
     ranked = sorted(later)
     return Sample(
         hot_p50_us=statistics.median(hot) / 1000,

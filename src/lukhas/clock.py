@@ -3,7 +3,6 @@
 import time
 from typing import Protocol
 
-
 __all__ = ("Clock", "SystemClock")
 
 

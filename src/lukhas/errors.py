@@ -91,7 +91,10 @@ class UpstreamError(LukhasError):
     Attributes:
         upstream: its name.
         sent: whether any byte of the request may have reached it.
+        kind: one word for metrics.
     """
+
+    kind = "other"
 
     def __init__(self, upstream: str, what: str, *, sent: bool) -> None:
         self.upstream = upstream
@@ -103,10 +106,16 @@ class UpstreamError(LukhasError):
 class UpstreamConnectError(UpstreamError):
     """No connection to the upstream could be made."""
 
+    kind = "connect"
+
 
 class UpstreamTimeoutError(UpstreamError):
     """The upstream did not connect, answer or go on in time."""
 
+    kind = "timeout"
+
 
 class UpstreamProtocolError(UpstreamError):
     """The upstream sent something that is not a whole HTTP/1.1 response."""
+
+    kind = "protocol"

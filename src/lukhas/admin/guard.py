@@ -9,11 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lukhas.admin.access import AdminToken, GuessBrake
 from lukhas.clock import Clock
+from lukhas.config.serving import ADMIN_SESSION_COOKIE
 from lukhas.http.problem import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, Problem
 
 __all__ = ("AUTHORISED", "SESSION_COOKIE", "AccessMiddleware", "address_of", "problem_answer")
 
-SESSION_COOKIE = "lukhas_admin_session"
+SESSION_COOKIE = ADMIN_SESSION_COOKIE
 
 AUTHORISED = "lukhas.authorised"
 """Key in the ASGI scope: whether the caller has shown the token or a session."""

@@ -6,7 +6,10 @@ from lukhas.config.addresses import Address
 from lukhas.config.fields import AddressField, Host, Seconds, Section, SizeBytes, UpstreamUrl
 from lukhas.units import KIB, MIB
 
-__all__ = ("AdminSettings", "ServerSettings", "UpstreamSettings")
+__all__ = ("ADMIN_SESSION_COOKIE", "AdminSettings", "ServerSettings", "UpstreamSettings")
+
+ADMIN_SESSION_COOKIE = "lukhas_admin_session"
+"""The cookie of the admin plane. Cookies ignore ports, so browsers send it to the gateway too."""
 
 
 class AdminSettings(Section):

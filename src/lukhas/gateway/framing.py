@@ -7,7 +7,9 @@ decided here, before anything else sees the request. Nothing of the raw framing 
 
 from dataclasses import dataclass
 
+from lukhas.config.serving import ADMIN_SESSION_COOKIE
 from lukhas.http.authority import normalise_authority
+from lukhas.http.cookies import without_cookie
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.http.request_target import PathPolicy, Target, TargetProblem, parse_target
@@ -16,6 +18,8 @@ __all__ = ("Fault", "FrontLimits", "HeadReader", "MalformedRequestError")
 
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect", b"content-type")
 _CACHED_NAMES = 4096
+# The upstream has no business with it, and it must not make requests personal for the cache.
+_ADMIN_COOKIE = ADMIN_SESSION_COOKIE.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ class HeadReader:
             b"content-length" in index or index[b"transfer-encoding"].lower() != b"chunked"
         ):
             raise _malformed("The only transfer coding taken is a single 'chunked'.")
+        if b"cookie" in index and any(_ADMIN_COOKIE in line for line in headers.get_all(b"cookie")):
+            headers = Headers(without_cookie(raw, _ADMIN_COOKIE))
         host = index.get(b"host")
         if host is None:
             raise _malformed("A request must have a Host field.")

@@ -3,6 +3,7 @@
 import logging
 from asyncio import CancelledError, Protocol, Task, Transport
 from collections import deque
+from dataclasses import replace
 from typing import Any, cast
 
 from lukhas.errors import HandlerError
@@ -15,6 +16,7 @@ from lukhas.gateway.response_writer import ResponseWriter
 from lukhas.gateway.serialisation import Framing, framing_of, response_head
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -262,9 +264,27 @@ class FrontConnection(Protocol):
         return pieces
 
     def _send_whole(self, request: FrontRequest, response: Response, body: bytes) -> None:
+        if (
+            response.ready_head is not None
+            and request.plain
+            and response.taps is None
+            and not self._state.draining
+        ):
+            # A hit for an ordinary GET: nothing to choose, so nothing is asked.
+            pieces = [response.ready_head]
+            for name, value in cast("Exchange", request.exchange).added:
+                pieces += (name, b": ", value, b"\r\n")
+            pieces += (b"\r\n", body)
+            self._transport.write(b"".join(pieces))
+            if response.on_close is not None:
+                response.on_close()
+            return
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
-        for tap in response.taps or ():
-            body = tap.feed(body, last=True)
+        if response.taps:
+            for tap in response.taps:
+                body = tap.feed(body, last=True)
+            # A copy, since others may share the response; the length is that of what is sent.
+            response = replace(response, body=body, taps=None)
         pieces = self._head(request, response, framing)
         if framing is not Framing.NONE:
             pieces.append(body)

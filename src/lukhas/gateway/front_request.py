@@ -28,9 +28,10 @@ class FrontRequest:
         fault: why it is refused without, or in spite of, its exchange.
         begun: whether it has been handed on to the pipeline.
         method: the method; empty if there is no exchange.
+        plain: whether it is an HTTP/1.1 GET without a body on a connection that goes on.
     """
 
-    __slots__ = ("begun", "body", "exchange", "fault", "keep_alive", "method", "version")
+    __slots__ = ("begun", "body", "exchange", "fault", "keep_alive", "method", "plain", "version")
 
     def __init__(
         self,
@@ -47,7 +48,8 @@ class FrontRequest:
         self.keep_alive = keep_alive
         self.fault = fault
         self.begun = False
-        self.method = exchange.head.method if exchange is not None else ""
+        self.method = method = exchange.head.method if exchange is not None else ""
+        self.plain = keep_alive and body is None and method == "GET" and version == "1.1"
 
 
 HEAD_TOO_LARGE = Fault(431, "header-too-large", "The request head is too large.")

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
+from lukhas.gateway.known_heads import KnownHeads
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stage import Handler
 
@@ -41,6 +42,8 @@ class FrontState:
         limits: limits on everything a client sends.
 
     Attributes:
+        reader: reads request heads.
+        known_heads: heads read before.
         connections: the open connections.
         draining: whether every response ends its connection.
         now_s: the loop's time, good to a quarter of a second; for deadlines.
@@ -56,6 +59,7 @@ class FrontState:
         self.limits = limits
         self.reader = HeadReader(limits)
         self.loop = asyncio.get_running_loop()
+        self.known_heads = KnownHeads()
         self.connections: set[Connection] = set()
         self.draining = False
         self.now_s = self.loop.time()

@@ -28,6 +28,9 @@ _WHOLE_BODY_BYTES = 64 * 1024
 _CHUNK_OVERHEAD = 8
 
 _CHUNKS_TOO_LARGE = Fault(431, "header-too-large", "Chunk extensions or trailers are too large.")
+# Heads with these do something to the connection besides asking.
+_NOT_REMEMBERED = frozenset((b"upgrade", b"expect", b"connection"))
+
 _UNKNOWN_METHOD = Fault(501, "method-not-implemented", "This method is not known here.")
 
 
@@ -80,6 +83,11 @@ class RequestParser:
         self._foreign = 0
         self._overhead = 0
         self._began = False
+        self._several = False
+        # Whether the connection goes on after the last request, and the request that the bytes
+        # being fed consist of, if they are just one.
+        self._goes_on = True
+        self._alone: RequestHead | None = None
         self._upgrading = False
         self._priming = False
         self.in_head = False
@@ -92,9 +100,16 @@ class RequestParser:
             Why nothing more on this connection can be believed, or None.
         """
         before = self.incoming
+        if before is None and not self._fed and self._goes_on:
+            head = self._state.known_heads.get(data)
+            if head is not None:
+                exchange = self._state.intake.exchange(head, self._peer)
+                self._sink.arrived(FrontRequest(exchange, None, version="1.1", keep_alive=True))
+                return None
         quiet = before is None and not self.in_head
         received = before.body.received if before is not None and before.body is not None else 0
-        self._began = False
+        self._began = self._several = False
+        self._alone = None
         self._fed += len(data)
         fault = self._parse(data)
         if fault is not None:
@@ -108,6 +123,8 @@ class RequestParser:
         if quiet and not self._began:
             # Only empty lines, which may stand before a request (RFC 9112 section 2.2).
             return HEAD_TOO_LARGE if self._fed > limit else None
+        if self._alone is not None and self._fed == len(data):
+            self._state.known_heads.remember(data, self._alone)
         self._fed = self._foreign = 0
         if before is not None and before is self.incoming:
             return self._check_overhead(before, len(data), received)
@@ -164,6 +181,7 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """A request starts."""
+        self._several = self._began
         self.in_head = self._began = True
         self._target = b""
         self._raw = []
@@ -206,6 +224,7 @@ class RequestParser:
             exchange, body, version=version, keep_alive=parser.should_keep_alive()
         )
         self.incoming = request
+        self._goes_on = request.keep_alive
         self._overhead = 0
         # The parser ends such a request here, body or not.
         self._upgrading = body is not None and b"upgrade" in index and parser.should_upgrade()
@@ -236,6 +255,9 @@ class RequestParser:
             return
         if request.body is not None:
             request.body.finish()
+        elif request.plain and not self._several and request.exchange is not None:
+            head = request.exchange.head
+            self._alone = head if _NOT_REMEMBERED.isdisjoint(head.headers.index()) else None
         if request.begun:
             self._sink.whole(request)
         else:

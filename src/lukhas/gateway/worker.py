@@ -22,6 +22,7 @@ from lukhas.hub.child_link import ChildTask, announce_ready, end_with_parent, re
 from lukhas.hub.hub import Hub
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
+from lukhas.telemetry.recorder import Recorder
 
 __all__ = ("front_limits", "main", "serve")
 
@@ -62,7 +63,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     settings = task.settings
     hub = Hub(settings, under_observe=(FaultStage(),))
     await hub.start()
-    pool, forwarding = _forwarding(settings)
+    pool, forwarding = _forwarding(settings, hub.recorder)
     state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))
     server = FrontServer(state, hub.clock)
     _watch(hub, state, pool)
@@ -109,7 +110,7 @@ def front_limits(settings: Settings) -> FrontLimits:
     )
 
 
-def _forwarding(settings: Settings) -> tuple[UpstreamPool, Forwarding]:
+def _forwarding(settings: Settings, recorder: Recorder) -> tuple[UpstreamPool, Forwarding]:
     upstream = settings.upstream
     if upstream.url is None:
         raise ConfigError(
@@ -128,7 +129,12 @@ def _forwarding(settings: Settings) -> tuple[UpstreamPool, Forwarding]:
         connections=upstream.pool_connections,
         idle_s=upstream.pool_idle_s,
     )
-    return pool, Forwarding(pool, prefix=address.prefix, body_bytes=settings.server.body_bytes)
+    return pool, Forwarding(
+        pool,
+        prefix=address.prefix,
+        body_bytes=settings.server.body_bytes,
+        on_error=lambda error: recorder.upstream_failed(error.upstream, error.kind),
+    )
 
 
 def _watch(hub: Hub, state: FrontState, pool: UpstreamPool) -> None:

@@ -73,20 +73,22 @@ def start(run: Run) -> Response | Parked | Waiting:
     Returns:
         The response, if the run ended; else what it waits for.
     """
-    return _step(run, None)
+    # Not through `resume`: this is on the way of every request, and a call costs.
+    try:
+        yielded: object = run.send(None)
+    except StopIteration as stop:
+        response: Response = stop.value
+        return response
+    return PARKED if yielded is PARKED else Waiting(yielded)
 
 
 def resume(run: Run, response: Response) -> Response | Parked | Waiting:
     """Gives a parked run the response it waits for."""
-    return _step(run, response)
-
-
-def _step(run: Run, value: Response | None) -> Response | Parked | Waiting:
     try:
-        yielded: object = run.send(value)
+        yielded: object = run.send(response)
     except StopIteration as stop:
-        response: Response = stop.value
-        return response
+        final: Response = stop.value
+        return final
     return PARKED if yielded is PARKED else Waiting(yielded)
 
 

@@ -6,15 +6,12 @@ from collections.abc import Awaitable, Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lukhas.clock import SystemClock
-from lukhas.gateway.framing import FrontLimits
-from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.intake import Intake
 from tests.integration.gateway.framing_cases import CASES
+from tests.unit.gateway.transport_kit import at_rest, connected
 
 SMALL = [case.raw for case in CASES if len(case.raw) < 2000]
 WORDS = [
@@ -41,39 +38,6 @@ WORDS = [
 ]
 
 
-class Transport:
-    """Takes what is written, as a socket that is always ready."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def write_eof(self) -> None:
-        self.closed = True
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        pass
-
-    resume_reading = pause_reading
-
-    def get_extra_info(self, _name: str) -> tuple[str, int]:
-        return ("192.0.2.1", 1)
-
-
 async def echo(exchange: Exchange) -> Response:
     """Answers with what was understood, as soon as the body is whole."""
     body = b""
@@ -89,11 +53,7 @@ async def served(
     pieces: list[bytes], handler: Callable[[Exchange], Awaitable[Response]]
 ) -> tuple[bytes, int, FrontState]:
     """What a client gets for these pieces, once the loop has come to rest."""
-    state = FrontState(handler, Intake(SystemClock(), "p"), FrontLimits())  # type: ignore[arg-type]
-    state.date = b"now"
-    connection = FrontConnection(state)
-    transport = Transport()
-    connection.connection_made(transport)
+    connection, transport, state = connected(handler)
     for piece in pieces:
         connection.data_received(piece)
         await at_rest(connection)
@@ -102,13 +62,6 @@ async def served(
     await at_rest(connection)
     assert not state.connections
     return answered, state.requests, state
-
-
-async def at_rest(connection: FrontConnection) -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
-    while connection._task is not None and connection._queue:
-        await asyncio.sleep(0)
 
 
 def without_ids(answer: bytes) -> list[bytes]:

@@ -4,13 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from lukhas.clock import Clock
-from lukhas.errors import (
-    HandlerError,
-    UpstreamConnectError,
-    UpstreamError,
-    UpstreamProtocolError,
-    UpstreamTimeoutError,
-)
+from lukhas.errors import HandlerError, UpstreamError, UpstreamTimeoutError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
@@ -110,8 +104,8 @@ class ObserveStage:
     def _failed(self, exchange: Exchange, error: BaseException) -> None:
         cause = error.cause if isinstance(error, HandlerError) else error
         if isinstance(cause, UpstreamError):
-            kind, status = _upstream_failure(cause)
-            self._recorder.upstream_failed(cause.upstream, kind)
+            status = 504 if isinstance(cause, UpstreamTimeoutError) else 502
+            self._recorder.upstream_failed(cause.upstream, cause.kind)
         elif isinstance(cause, (asyncio.CancelledError, GeneratorExit)):
             status = CLIENT_GONE
         else:
@@ -182,13 +176,3 @@ class _StreamEnd:
         if self._open:
             self._open = False
             self._stage._finish(self._exchange, self._status, self._body_bytes)
-
-
-def _upstream_failure(error: UpstreamError) -> tuple[str, int]:
-    if isinstance(error, UpstreamTimeoutError):
-        return "timeout", 504
-    if isinstance(error, UpstreamConnectError):
-        return "connect", 502
-    if isinstance(error, UpstreamProtocolError):
-        return "protocol", 502
-    return "other", 502

@@ -33,6 +33,7 @@ from lukhas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
         ("5 per second", 5, 1, "second"),
         ("100/2h", 100, 7200, "2h"),
         ("100/2 hours", 100, 7200, "2h"),
+        ("3/15min", 3, 900, "15m"),
         ("3/15mins", 3, 900, "15m"),
         ("3/30secs", 3, 30, "30s"),
         ("3/2weeks", 3, 14 * 86_400, "14d"),

@@ -160,6 +160,23 @@ def test_fields_tell_only_what_is_enforced() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tier_limits", "policies", "expected"),
+    [
+        (FREE, [], True),
+        ((), [policy("p")], True),
+        ((), [policy("p", by=Dimension.ADDRESS)], False),
+        (FREE, [policy("p")], False),
+        ((), [], False),
+    ],
+)
+def test_a_plan_knows_whether_the_consumer_is_its_only_subject(
+    tier_limits: tuple[Limit, ...], policies: list[LimitPolicy], expected: object
+) -> None:
+    """The usual case, for which nobody has to look at the groups: one group, by consumer."""
+    assert plan_for(Tier.FREE, tier_limits, policies, route="r").by_consumer is expected
+
+
 def test_a_plan_of_nothing_says_nothing() -> None:
     """Without groups, or with shadow only."""
     shadow = [policy("trial", mode=Mode.SHADOW)]

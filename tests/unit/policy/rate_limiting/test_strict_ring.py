@@ -1,5 +1,7 @@
 """The strict ring, bucket by bucket: windows of 20 s have buckets of 1 s."""
 
+from array import array
+
 import pytest
 
 from lukhas.policy.rate_limiting.limits import Limit
@@ -249,12 +251,13 @@ def test_counters_hold_the_largest_quota(quota: int, item_size: int) -> None:
 
 
 def test_the_state_has_a_fixed_size() -> None:
-    """24 cells a window, whatever was counted."""
+    """That of a new one, whatever was counted."""
     ring = ring_of((9, 20), (9, 60), (9, 3600))
     state = ring.new_state(T0)
     for second in range(0, 600, 7):
         admit(ring, state, T0 + second * S)
-    assert len(state.cells) == 3 * (2 + BUCKETS + 1)
+    one_window = len(ring_of((9, 20)).new_state(T0).cells)
+    assert len(state.cells) == len(ring.new_state(T0).cells) == 3 * one_window
 
 
 def test_copies_are_independent_and_equal_by_value() -> None:
@@ -266,8 +269,46 @@ def test_copies_are_independent_and_equal_by_value() -> None:
     ring.charge(copied, 1)
     assert copied != state
     assert ring.used(state) == (0,)
-    assert RingState(1, 0, 9, state.cells) != RingState(2, 0, 9, state.cells)
     assert state != "state"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        RingState(2, 0, 9, array("H", [0])),
+        RingState(1, 1, 9, array("H", [0])),
+        RingState(1, 0, 8, array("H", [0])),
+        RingState(1, 0, 9, array("H", [1])),
+    ],
+)
+def test_states_that_differ_in_anything_are_not_equal(other: RingState) -> None:
+    """In the time, in what is pending, in the room for it, in the counters."""
+    assert RingState(1, 0, 9, array("H", [0])) == RingState(1, 0, 9, array("H", [0]))
+    assert RingState(1, 0, 9, array("H", [0])) != other
+
+
+def test_one_ring_serves_states_at_different_moments() -> None:
+    """What it remembers of one moment never tells of another."""
+    ring = ring_of((5, 20), (9, 60))
+    early, late = ring.new_state(T0), ring.new_state(T0 + 40 * S)
+    assert admit(ring, early, T0)
+    assert admit(ring, late, T0 + 40 * S)
+    for _ in range(2):
+        assert ring.figures(early, T0) == (4, 21, 8, 63)
+        assert ring.figures(late, T0 + 40 * S) == (4, 21, 8, 62)
+
+
+def test_room_is_that_of_the_tightest_window() -> None:
+    """Whichever it is, at first and after time moved on; nothing counted gives it back."""
+    for limits in (((5, 20), (6, 60)), ((6, 60), (5, 20))):
+        ring = ring_of(*limits)
+        state = ring.new_state(T0)
+        assert [cost for cost in range(1, 9) if ring.fits(state, T0, cost)] == [1, 2, 3, 4, 5]
+        assert admit(ring, state, T0, 4)
+        for second, room in ((1, 1), (20, 1), (21, 2), (62, 2), (63, 5)):
+            now_ns = T0 + second * S
+            assert ring.fits(state, now_ns, room)
+            assert not ring.fits(state, now_ns, room + 1)
 
 
 def test_a_state_is_no_key() -> None:

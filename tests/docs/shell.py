@@ -1,0 +1,188 @@
+"""One shell session for a page: its commands run in order, its servers in the background."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.docs.pages import ROOT
+
+__all__ = ("CommandFailedError", "Session", "is_server")
+
+_SERVERS = re.compile(r"(lukhas (serve|demo)\b|uvicorn |python3 -m http\.server )(?!.*--help)")
+_PORTS = ("8000", "8001", "9000")
+_PORT = re.compile(rf"(?<!\d)({'|'.join(_PORTS)})(?!\d)")
+_READY_S = 20.0
+_COMMAND_S = 20.0
+_STOP_S = 10.0
+_END = "--end-of-command--"
+
+
+class CommandFailedError(AssertionError):
+    """A command of the documentation does not do what the page says."""
+
+
+def is_server(command: str) -> bool:
+    """Whether a command runs until it is stopped."""
+    return _SERVERS.match(command) is not None
+
+
+class Session:
+    """A bash with a home, a state directory and ports of its own.
+
+    The ports of the documentation are replaced by free ones in everything that is run, and put
+    back in everything that comes out.
+
+    Args:
+        folder: an empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self.status = 0
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (folder.parent / "servers.log").open("wb")
+        shutil.copytree(ROOT / "examples", folder / "examples")
+        for example in (folder / "examples").iterdir():
+            if example.is_file():
+                example.write_text(self.ours(example.read_text(encoding="utf-8")))
+        self.environment = self._environment()
+        self._shell = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            cwd=folder,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def ours(self, text: str) -> str:
+        """The text with the ports of this session."""
+        return _PORT.sub(lambda match: self.ports[match[1]], text)
+
+    def theirs(self, text: str) -> str:
+        """The text with the ports of the documentation."""
+        for documented, used in self.ports.items():
+            text = text.replace(used, documented)
+        return text
+
+    def run(self, command: str) -> str:
+        """Runs a command to its end, or a server until it answers; gives what was written."""
+        if is_server(command):
+            self._start(command)
+            return ""
+        pipe = self._shell.stdin
+        assert pipe is not None
+        pipe.write(f"{{ {self.ours(command)}\n}} </dev/null; echo {_END} $?\n".encode())
+        pipe.flush()
+        return self.theirs(self._read(command))
+
+    def close(self) -> None:
+        """Stops the shell and every server; the product's own must end well."""
+        codes = {name: self._stop(name) for name in list(self._servers)}
+        for pipe in (self._shell.stdin, self._shell.stdout):
+            assert pipe is not None
+        self._shell.kill()
+        self._shell.communicate()
+        self._log.close()
+        failed = {name: code for name, code in codes.items() if name == "lukhas" and code != 0}
+        if failed:
+            raise CommandFailedError(f"not a graceful end: {failed}")
+
+    def _environment(self) -> dict[str, str]:
+        tools = Path(sys.executable).parent
+        home = self.folder.parent / "home"
+        home.mkdir()
+        # As at a terminal: no progress meter.
+        (home / ".curlrc").write_text("silent\nshow-error\n", encoding="ascii")
+        return {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "LUKHAS_ADMIN__LISTEN": f"127.0.0.1:{self.ports['8001']}",
+            "LUKHAS_LISTEN": f"127.0.0.1:{self.ports['8000']}",
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+        }
+
+    def _start(self, command: str) -> None:
+        kind = "origin" if "http.server" in command or "9000" in command.split() else "lukhas"
+        name = "app" if command.startswith("uvicorn") and kind == "lukhas" else kind
+        # What answers on one port has to go before the next can.
+        for other in (name,) if name == "origin" else ("lukhas", "app"):
+            if other in self._servers:
+                self._stop(other)
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {self.ours(command)}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._servers[name] = process
+        waited_for = {"origin": ("9000",), "app": ("8000",), "lukhas": ("8000", "8001")}[name]
+        for port in waited_for:
+            self._wait_for(command, process, port=port)
+
+    def _wait_for(self, command: str, process: subprocess.Popen[bytes], *, port: str) -> None:
+        end_s = time.monotonic() + _READY_S
+        while time.monotonic() < end_s:
+            if process.poll() is not None:
+                break
+            try:
+                # A listening socket is not enough, and a whole request would count for limits.
+                with socket.create_connection(
+                    ("127.0.0.1", int(self.ports[port])), _READY_S
+                ) as probe:
+                    probe.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    if probe.recv(1):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        self._log.flush()
+        written = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+        raise CommandFailedError(f"{command}: does not serve\n{written[-2000:]}")
+
+    def _stop(self, name: str) -> int:
+        process = self._servers.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _read(self, command: str) -> str:
+        pipe = self._shell.stdout
+        assert pipe is not None
+        written = b""
+        end_s = time.monotonic() + _COMMAND_S
+        while (left_s := end_s - time.monotonic()) > 0:
+            if not select.select([pipe], [], [], left_s)[0]:
+                break
+            piece = os.read(pipe.fileno(), 65536)
+            if not piece:
+                break
+            written += piece
+            text = written.decode(errors="replace")
+            match = re.search(rf"(.*){_END} (\d+)\n\Z", text, re.DOTALL)
+            if match is not None:
+                self.status = int(match[2])
+                return match[1]
+        raise CommandFailedError(f"{command}: does not end: {written.decode(errors='replace')}")
+
+
+def _free_ports(number: int) -> list[str]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [str(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
