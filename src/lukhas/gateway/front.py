@@ -105,15 +105,19 @@ class FrontConnection(Protocol):
             return
         fault = self._parser.feed(data)
         if fault is not None:
-            last = self._queue[-1] if self._queue else self._active
-            ended = last is not None and not last.keep_alive and self._parser.incoming is None
-            if self._closing or ended:
+            if self._is_last():
                 self._broken = True  # Bytes behind a last request are nobody's, and no fault.
             else:
                 self._refuse(fault)
         elif self._parser.in_head and self._active is None and not self._head_timed:
             self._head_timed = True
             self.deadline = self._state.now_s + self._state.limits.header_timeout_s
+
+    def _is_last(self) -> bool:
+        """Whether the last request that arrived ends the connection."""
+        last = self._queue[-1] if self._queue else self._active
+        ends = last is not None and not last.keep_alive and self._parser.incoming is None
+        return ends or self._closing
 
     # -- requests (RequestSink) ------------------------------------------------------------------
 

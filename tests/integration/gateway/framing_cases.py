@@ -348,14 +348,4 @@ _SEQUENCES = (
     ),
 )
 
-CASES = (
-    _LENGTHS
-    + _CODINGS
-    + _CHUNKS
-    + _LINES
-    + _HOSTS
-    + _TARGETS
-    + _SIZES
-    + _UPGRADES
-    + _SEQUENCES
-)
+CASES = _LENGTHS + _CODINGS + _CHUNKS + _LINES + _HOSTS + _TARGETS + _SIZES + _UPGRADES + _SEQUENCES

@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,15 @@ async def silent(client: Client) -> bool:
     for _ in range(20):
         await asyncio.sleep(0.001)
     return not client.reader._buffer  # type: ignore[attr-defined]
+
+
+async def test_small_answers_do_not_wait(gate: Gateway) -> None:
+    """TCP_NODELAY is on for what the front server accepts."""
+    client = await gate.client()
+    await client.get()
+    accepted = the_connection(gate)._transport.get_extra_info("socket")
+    with socket.socket(fileno=os.dup(accepted.fileno())) as same:
+        assert same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 async def test_answers_keep_the_order_of_requests(tmp_path: Path) -> None:
@@ -367,7 +378,6 @@ async def test_who_waits_for_the_upstream_is_not_timed(gate: Gateway) -> None:
 
 
 # -- size ----------------------------------------------------------------------------------------
-
 
 
 async def test_chunked_body_over_the_limit(tmp_path: Path) -> None:

@@ -26,8 +26,11 @@ async def test_framing(gate: Gateway, case: Case) -> None:
 
 # What stands behind a last request may meet a closed connection, and then a reset.
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if not case.name.startswith("behind")], ids=lambda case: case.name
+    "case",
+    [case for case in CASES if not case.name.startswith("behind")],
+    ids=lambda case: case.name,
 )
+@pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_framing_in_small_pieces(gate: Gateway, case: Case) -> None:
     """It makes no difference in how many pieces the bytes come."""
     client = await gate.client()

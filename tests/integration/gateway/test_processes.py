@@ -25,7 +25,13 @@ WAIT_S = 40.0
 class _Fine(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    go = threading.Event()
+    waiting = threading.Event()
+
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.waiting.set()
+            self.go.wait(WAIT_S)
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -138,6 +144,22 @@ def test_serves_heals_and_ends(origin: str, tmp_path: Path) -> None:
         assert served.process.wait(WAIT_S) == 0
         with pytest.raises(ConnectionRefusedError):
             get(served.port)
+
+
+def test_an_end_waits_for_what_is_under_way(origin: str, tmp_path: Path) -> None:
+    """A request that is under way at SIGTERM gets its answer; the process ends with 0 after it."""
+    answers: list[tuple[int, bytes]] = []
+    _Fine.go.clear()
+    _Fine.waiting.clear()
+    with serving(origin, tmp_path / "state") as served:
+        asking = threading.Thread(target=lambda: answers.append(get(served.port, "/slow")))
+        asking.start()
+        assert _Fine.waiting.wait(WAIT_S)
+        served.process.send_signal(signal.SIGTERM)
+        _Fine.go.set()
+        asking.join(WAIT_S)
+        assert answers == [(200, b"ok")]
+        assert served.process.wait(WAIT_S) == 0
 
 
 def test_a_refusing_upstream_is_a_problem_and_no_end(refused_url: str, tmp_path: Path) -> None:

@@ -448,9 +448,7 @@ async def test_lengths_are_exact(gate: Gateway) -> None:
     await client.ask(
         b"POST /x HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n" % HOST
     )
-    await client.ask(
-        b"POST /x HTTP/1.1\r\n%bContent-Length: 70000\r\n\r\n" % HOST + b"x" * 70_000
-    )
+    await client.ask(b"POST /x HTTP/1.1\r\n%bContent-Length: 70000\r\n\r\n" % HOST + b"x" * 70_000)
     first, second, third = gate.origin.seen
     assert first.values(b"content-length") == [b"5"]
     assert not first.values(b"transfer-encoding")

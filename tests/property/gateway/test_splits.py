@@ -50,10 +50,13 @@ async def echo(exchange: Exchange) -> Response:
 
 
 async def served(
-    pieces: list[bytes], handler: Callable[[Exchange], Awaitable[Response]]
+    pieces: list[bytes],
+    handler: Callable[[Exchange], Awaitable[Response]],
+    known: FrontState | None = None,
 ) -> tuple[bytes, int, FrontState]:
     """What a client gets for these pieces, once the loop has come to rest."""
-    connection, transport, state = connected(handler)
+    connection, transport, state = connected(handler, state=known)
+    before = state.requests
     for piece in pieces:
         connection.data_received(piece)
         await at_rest(connection)
@@ -61,7 +64,7 @@ async def served(
     connection.connection_lost(None)
     await at_rest(connection)
     assert not state.connections
-    return answered, state.requests, state
+    return answered, state.requests - before, state
 
 
 def without_ids(answer: bytes) -> list[bytes]:
@@ -91,6 +94,30 @@ def test_splits_change_nothing(raw: bytes, places: list[int]) -> None:
     assert without_ids(in_pieces) == without_ids(at_once)
     assert requests_in_pieces == requests
     assert state.unhandled == state_in_pieces.unhandled == 0
+
+
+REPEATED = [b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n", b"GET /y HTTP/1.1\r\nHost: b\r\n\r\n"]
+
+
+@settings(max_examples=300)
+@given(
+    pieces=st.lists(
+        st.one_of(st.sampled_from(REPEATED), st.sampled_from(SMALL), st.sampled_from(WORDS)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_what_is_remembered_changes_nothing(pieces: list[bytes]) -> None:
+    """Bytes that were read before are read the same again, whatever stands before them."""
+
+    async def twice() -> None:
+        fresh, requests, _ = await served(pieces, echo)
+        _, _, state = await served([*REPEATED, *pieces], echo)
+        again, requests_again, _ = await served(pieces, echo, state)
+        assert without_ids(again) == without_ids(fresh)
+        assert requests_again == requests
+
+    asyncio.run(twice())
 
 
 @settings(max_examples=400)

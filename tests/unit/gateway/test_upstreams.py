@@ -23,6 +23,7 @@ from lukhas.gateway.worker import _forwarding, front_limits
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
+from lukhas.telemetry.recorder import Recorder
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_https_upstreams_are_refused() -> None:
 def test_no_upstream_is_refused() -> None:
     """A worker without an upstream does not start."""
     with pytest.raises(ConfigError, match=r"upstream\.url"):
-        _forwarding(Settings())
+        _forwarding(Settings(), Recorder())
 
 
 def test_front_limits_follow_the_settings() -> None:
@@ -122,9 +123,7 @@ async def test_a_refused_connection_frees_its_place() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         async with pool_of(1, bound.getsockname()[1]) as pool:
-            results = await asyncio.gather(
-                *(pool.open() for _ in range(4)), return_exceptions=True
-            )
+            results = await asyncio.gather(*(pool.open() for _ in range(4)), return_exceptions=True)
             assert [type(result) for result in results] == [UpstreamConnectError] * 4
             assert pool.counts() == (0, 0)
 

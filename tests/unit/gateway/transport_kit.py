@@ -59,9 +59,12 @@ def connected(
     handler: Callable[[Exchange], Awaitable[Response]],
     transport: Transport | None = None,
     limits: FrontLimits | None = None,
+    state: FrontState | None = None,
 ) -> tuple[FrontConnection, Transport, FrontState]:
-    """A connection whose requests go to `handler`."""
-    state = FrontState(handler, Intake(SystemClock(), "p"), limits or FrontLimits())  # type: ignore[arg-type]
+    """A connection whose requests go to `handler`; or one more of what `state` is shared by."""
+    if state is None:
+        intake = Intake(SystemClock(), "p")
+        state = FrontState(handler, intake, limits or FrontLimits())  # type: ignore[arg-type]
     state.date = b"now"
     connection = FrontConnection(state)
     transport = transport or Transport()

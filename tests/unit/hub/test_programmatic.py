@@ -193,7 +193,9 @@ async def test_own_content_type_stays(hub: OptimizationHub) -> None:
     """A given Content-Type is kept, a given Content-Length is not believed."""
     _, result = await hub.process_api_request(endpoint="/x", method="GET")
     done = await hub.complete_api_request(
-        result["request_id"], "<p>", headers=[("Content-Type", "text/html"), ("Content-Length", "9")]
+        result["request_id"],
+        "<p>",
+        headers=[("Content-Type", "text/html"), ("Content-Length", "9")],
     )
     assert ("content-type", "text/html") in done["headers"]
     assert ("content-length", "3") in done["headers"]

@@ -14,7 +14,6 @@ from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget
 from lukhas.pipeline.stages.cache_flights import Flight, FlightEnd, FlightKey, Flights
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.freshness import Timing
-from lukhas.policy.caching.keys import credential_digest
 from lukhas.policy.caching.lookup import may_replace_error
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
@@ -75,6 +74,7 @@ class CacheFetcher:
         self._status = status
         self._flights = flights
         self._budget = budget
+        self._verdicts: dict[tuple[str, str, str], Verdict] = {}
 
     def join(self, fetch: Fetch) -> Flight | None:
         """The fetch of somebody else to wait for; or None, and then ours may be one that leads."""
@@ -180,12 +180,19 @@ class CacheFetcher:
             storing = Storing("a response to HEAD has no body to store")
         else:
             storing = self.keep(fetch, response)
-        exchange.verdicts.append(
-            Verdict("cache", Outcome.PASSED, storing.reason, fetch.policy.name, fetch.policy.mode)
-        )
+        exchange.verdicts.append(self._passed(storing.reason, fetch.policy))
         status = self._status.forwarded(fetch.reason, stored=storing.terms is not None)
         exchange.added.append((b"cache-status", status))
         return response
+
+    def _passed(self, reason: str, policy: CachePolicy) -> Verdict:
+        """The verdict on a response that passed; the reasons are few, so each is made once."""
+        key = (reason, policy.name, policy.mode.name)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = Verdict("cache", Outcome.PASSED, reason, policy.name, policy.mode)
+            self._verdicts[key] = verdict
+        return verdict
 
     def keep(self, fetch: Fetch, response: Response) -> Storing:
         """Stores a response, or prepares that; tells what became of it."""
@@ -321,11 +328,12 @@ def _flight_key(fetch: Fetch) -> FlightKey:
     request = fetch.request
     entry = fetch.entry
     if not request.shared or not request.personal or (entry is not None and entry.open_to_all):
-        return (request.key, b"")
+        return (request.key, 0)
     consumer = fetch.exchange.consumer
-    name = consumer.key.encode() if consumer is not None else b""
-    digest = credential_digest(request.headers, fetch.policy)
-    return (request.key, b"%b %b" % (name, digest))
+    # Not a digest: a collision would only make one wait for another, and a secret is not kept.
+    names = fetch.policy.credential_headers
+    shown = tuple(pair for pair in request.headers.raw if pair[0] in names or pair[0] == b"cookie")
+    return (request.key, hash((consumer.key if consumer is not None else "", shown)))
 
 
 def _entry(

@@ -10,8 +10,8 @@ from lukhas.units import SECOND_NS
 
 __all__ = ("Flight", "FlightEnd", "FlightKey", "Flights")
 
-FlightKey: TypeAlias = tuple[CacheKey, bytes]
-"""A cache key, and the principal where the answer may be meant for one only."""
+FlightKey: TypeAlias = tuple[CacheKey, int]
+"""A cache key, and a hash of the principal where the answer may be meant for one only."""
 
 _ALONE_NS = 30 * SECOND_NS
 _MAX_ALONE = 4096

@@ -41,8 +41,7 @@ def has_credentials(headers: Headers, consumer: Consumer | None, policy: CachePo
     """
     if consumer is not None and not consumer.is_anonymous:
         return True
-    fields = headers.index()
-    return any(name in fields for name in policy.credential_headers)
+    return not policy.credential_headers.isdisjoint(headers.index())
 
 
 def credential_digest(headers: Headers, policy: CachePolicy) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from lukhas.http.cache_control import CacheControl, parse_cache_control
+from lukhas.http.cache_control import NO_DIRECTIVES, CacheControl, parse_cache_control
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.policy.access.consumers import Consumer
@@ -13,12 +13,14 @@ __all__ = ("CacheRequest", "bypass_reason", "cache_request", "request_directives
 
 # Preconditions that are the origin's business (RFC 9111 section 4.3.2), and ranges: a stored whole
 # response could answer them, but a 206 is never stored.
-_ORIGIN_FIELDS = (b"range", b"if-match", b"if-unmodified-since", b"if-range")
+_ORIGIN_FIELDS = frozenset((b"range", b"if-match", b"if-unmodified-since", b"if-range"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CacheRequest:
     """What decides whether a request may be answered from the store, and its response kept.
+
+    Treated as a value; not frozen because one is made for every miss, and frozen ones cost double.
 
     Attributes:
         key: what it looks up.
@@ -48,6 +50,8 @@ def request_directives(headers: Headers) -> CacheControl:
     """The Cache-Control of a request; Pragma: no-cache where it has none (RFC 9111 section 5.4)."""
     fields = headers.index()
     if b"cache-control" not in fields:
+        if b"pragma" not in fields:
+            return NO_DIRECTIVES
         pragma = headers.joined(b"pragma") or b""
         if b"no-cache" in {part.strip(b" \t").lower() for part in pragma.split(b",")}:
             return parse_cache_control([b"no-cache"])
@@ -88,6 +92,6 @@ def bypass_reason(headers: Headers, directives: CacheControl, *, has_body: bool)
         return "the request has a body"
     if directives.no_store:
         return "the request says no-store"
-    if any(name in fields for name in _ORIGIN_FIELDS):
+    if not _ORIGIN_FIELDS.isdisjoint(fields):
         return "the request has a range or a precondition for the origin"
     return ""

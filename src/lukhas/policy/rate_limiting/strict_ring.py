@@ -22,8 +22,8 @@ __all__ = ("BUCKETS", "RingState", "StrictRing")
 
 BUCKETS = 20
 _CELLS = BUCKETS + 1
-# Cells of one window: its total, how many buckets back the oldest non-empty one lies, then the
-# buckets themselves. The newest stands at (its number) % _CELLS.
+# Cells of one window: its total, how many buckets back the oldest non-empty one lies (0 if all are
+# empty), then the buckets themselves. The newest stands at (its number) % _CELLS.
 _TOTAL, _LAG, _RING = 0, 1, 2
 _STRIDE = _RING + _CELLS
 
@@ -160,7 +160,7 @@ class StrictRing:
         cells = state.cells
         excess = cells[base] + state.pending + cost - quota
         newest = (state.next_ns - 1) // width_ns
-        lag = cells[base + _LAG] if cells[base] else 0
+        lag = cells[base + _LAG]
         while excess > 0:
             excess -= cells[base + _RING + (newest - lag) % _CELLS]
             if not lag:
@@ -218,8 +218,6 @@ class StrictRing:
 
 def _book(cells: "array[int]", base: int, newest: int, pending: int) -> None:
     """Puts what was pending into the newest bucket of one window."""
-    if not cells[base]:
-        cells[base + _LAG] = 0
     cells[base] += pending
     cells[base + _RING + newest % _CELLS] += pending
 

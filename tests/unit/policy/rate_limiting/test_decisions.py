@@ -180,6 +180,12 @@ def test_the_verdict_of_a_shadow_refusal() -> None:
     )
 
 
+def test_figures_belong_to_the_plan() -> None:
+    """A decision whose figures are not those of its limits is not explained wrongly."""
+    with pytest.raises(ValueError, match="zip"):
+        LimitDecision(Judge("3/20s").plan, (), T0, 1).verdict()
+
+
 def test_the_field_of_a_decision() -> None:
     """Remaining and seconds, for each enforced limit."""
     assert Judge("3/20s; 9/60s").decide().limit_field() == (

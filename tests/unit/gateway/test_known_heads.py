@@ -1,0 +1,21 @@
+"""Remembered heads."""
+
+import pytest
+
+from lukhas.gateway.known_heads import KnownHeads
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead
+
+HEAD = RequestHead("GET", "http", b"a.example", b"/", b"", Headers([]))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many heads are remembered, and none that is long."""
+    monkeypatch.setattr("lukhas.gateway.known_heads._MOST", 3)
+    known = KnownHeads()
+    for number in range(10):
+        known.remember(b"%d" % number, HEAD)
+        assert known.get(b"%d" % number) is HEAD
+        assert len(known) <= 3
+    known.remember(b"x" * 10_000, HEAD)
+    assert known.get(b"x" * 10_000) is None
