@@ -16,11 +16,11 @@ from benchmarks.servers import (
     LOAD_CPU,
     SERVER_CPU,
     Load,
+    child_running,
     envoy_path,
     free_port,
     lukhas_command,
     nginx,
-    process_tree,
     running,
     wrk,
 )
@@ -164,21 +164,13 @@ def _lukhas(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:
     secret = next(word for word in key.split() if word.startswith("lk_"))
     process = stack.enter_context(running(lukhas_command(config, folder), port))
     # The admin process is not part of a request; it is left out of the CPU figure.
-    worker = _child_running(process.pid, "lukhas.gateway")
+    worker = child_running(process.pid, "lukhas.gateway")
     headers = (*HEADERS, f"X-API-Key: {secret}")
     base = f"http://127.0.0.1:{port}"
     return [
         ("lukhas hit: key + 3 limits + cache", f"{base}/cached", worker, headers),
         ("lukhas proxy: key + 3 limits", f"{base}/", worker, headers),
     ]
-
-
-def _child_running(pid: int, module: str) -> int:
-    for member in process_tree(pid):
-        command = Path(f"/proc/{member}/cmdline").read_bytes().split(b"\0")
-        if module.encode() in command:
-            return member
-    raise RuntimeError(f"no process runs {module}")
 
 
 def _nginx(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 __all__ = (
     "Load",
+    "child_running",
     "cpu_s",
     "envoy_path",
     "free_port",
@@ -78,6 +79,15 @@ def process_tree(pid: int) -> list[int]:
     return tree
 
 
+def child_running(pid: int, module: str) -> int:
+    """The descendant of a process that runs a Python module."""
+    for member in process_tree(pid):
+        with contextlib.suppress(OSError):
+            if module.encode() in Path(f"/proc/{member}/cmdline").read_bytes().split(b"\0"):
+                return member
+    raise RuntimeError(f"no process runs {module}")
+
+
 def cpu_s(pids: list[int]) -> float:
     """User and system time that these processes have used."""
     total = 0
@@ -90,12 +100,16 @@ def cpu_s(pids: list[int]) -> float:
 
 @contextlib.contextmanager
 def running(
-    command: list[str], port: int, *, cpu: str = SERVER_CPU, env: dict[str, str] | None = None
+    command: list[str],
+    port: int,
+    *,
+    cpu: str | None = SERVER_CPU,
+    env: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server bound to one core until the block ends; waits until its port answers."""
+    """Runs a server until the block ends, bound to one core if given; waits for its port."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            ["taskset", "-c", cpu, *command],
+            [*(("taskset", "-c", cpu) if cpu else ()), *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},

@@ -176,7 +176,9 @@ def run_gateway(
         service.kill()
 
 
-def run_cli(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def run_cli(
+    *arguments: str, env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     """Runs `lukhas` to its end."""
     return subprocess.run(
         [*LUKHAS, *arguments],

@@ -39,4 +39,6 @@ async def broken() -> None:
 
 app = FastAPI()
 app.include_router(router)
-app.add_middleware(OptimizerMiddleware, settings=Settings.model_validate({"tiers": {"free": "40/minute"}}))
+app.add_middleware(
+    OptimizerMiddleware, settings=Settings.model_validate({"tiers": {"free": "40/minute"}})
+)

@@ -14,9 +14,7 @@ _ANSWERS = {
     b"/half-head": b"HTTP/1.1 200 OK\r\ncontent-le",
     b"/half-body": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this",
     b"/half-chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20\r\nonly this",
-    b"/two-lengths": (
-        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\ngood"
-    ),
+    b"/two-lengths": (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\ngood"),
 }
 
 

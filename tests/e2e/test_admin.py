@@ -27,9 +27,7 @@ def admin(running: Gateway) -> Iterator[httpx.Client]:
 
 def test_health_is_open_and_metrics_are_not(running: Gateway, admin: httpx.Client) -> None:
     """Health needs no token; metrics, status and the pages do."""
-    wait_for(
-        lambda: httpx.get(f"{running.admin_url}/health").status_code == 200, "ready health"
-    )
+    wait_for(lambda: httpx.get(f"{running.admin_url}/health").status_code == 200, "ready health")
     health = httpx.get(f"{running.admin_url}/health").json()
     assert (health["ready"], health["live"]) == (True, True)
     for path in ("/metrics", "/api/v1/status", "/docs", "/openapi.json", "/"):
@@ -54,7 +52,9 @@ def test_counters_are_the_requests_made(
     assert [http.get(f"{running.url}/get").status_code for _ in range(3)] == [429] * 3
 
     def counted() -> dict[str, int] | None:
-        found = re.findall(r"^lukhas_requests_total\{(.*)\} (\d+)$", admin.get("/metrics").text, re.M)
+        found = re.findall(
+            r"^lukhas_requests_total\{(.*)\} (\d+)$", admin.get("/metrics").text, re.MULTILINE
+        )
         counts = {labels: int(number) for labels, number in found}
         return counts if sum(counts.values()) >= 8 else None
 

@@ -110,7 +110,7 @@ def test_a_large_body_is_413(running: Gateway) -> None:
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"501"),
         (b"GET / HTTP/1.1\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", b"400"),
         (b"GET /../x HTTP/1.1\r\nhost: a\r\nbad name: b\r\n\r\n", b"400"),
@@ -138,9 +138,7 @@ def test_clients_that_leave_early_do_no_harm(running: Gateway) -> None:
             client.sendall(request[:length])
 
 
-def test_a_dead_upstream_is_502_and_comes_back(
-    tmp_path: Path, http: httpx.Client
-) -> None:
+def test_a_dead_upstream_is_502_and_comes_back(tmp_path: Path, http: httpx.Client) -> None:
     """While the upstream refuses connections the answer is 502; once it is back it serves."""
     port = unused_port()
     with run_gateway(tmp_path, "--upstream", f"http://127.0.0.1:{port}") as gateway:

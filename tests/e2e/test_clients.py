@@ -96,7 +96,9 @@ def test_pipelined_requests_are_answered_in_order(before_origin: Gateway) -> Non
     """Requests that are sent without waiting are answered in their order (RFC 9112 9.3.2)."""
     request = b"GET /plain/pipe/%d HTTP/1.1\r\nhost: a\r\n%b\r\n"
     pieces = [request % (number, b"") for number in range(4)]
-    said = ask_raw(before_origin.address, b"".join(pieces) + request % (9, b"connection: close\r\n"))
+    said = ask_raw(
+        before_origin.address, b"".join(pieces) + request % (9, b"connection: close\r\n")
+    )
     assert said.count(b"HTTP/1.1 200 OK\r\n") == 5
     assert said.count(b"call 1") == 5
 

@@ -46,9 +46,11 @@ _BAD = {
     "impossible-limit": ('upstream = "http://a.test"\n[tiers]\nfree = "0/minute"\n', [3], "0"),
     "no-limit": ('upstream = "http://a.test"\n[tiers]\nfree = "often"\n', [3], "often"),
     "routes-alike": (
-        'upstream = "http://a.test"\n'
-        '[[routes]]\nname = "one"\npath = "/a/{x}"\n'
-        '[[routes]]\nname = "two"\npath = "/a/{y}"\n',
+        (
+            'upstream = "http://a.test"\n'
+            '[[routes]]\nname = "one"\npath = "/a/{x}"\n'
+            '[[routes]]\nname = "two"\npath = "/a/{y}"\n'
+        ),
         [5],
         "'one'",
     ),

@@ -41,7 +41,7 @@ def _shell(line: str) -> str:
 def test_the_printed_lines_work_and_ctrl_c_ends_everything(demo: Service, tmp_path: Path) -> None:
     """Each printed curl line does what it says; after Ctrl-C no process and no folder is left."""
     said = demo.stdout
-    lines = re.findall(r"^  ((?:curl|for) .*?)(?:\s+#.*)?$", said, re.M)
+    lines = re.findall(r"^  ((?:curl|for) .*?)(?:\s+#.*)?$", said, re.MULTILINE)
     twice, with_key, many, stream = lines
     _shell(twice)
     assert "cache-status: lukhas; hit" in _shell(twice).lower()

@@ -43,9 +43,10 @@ def test_limits_and_cache_hold(url: str, http: httpx.Client) -> None:
     assert int(answers[2].headers["retry-after"]) > 0
 
     assert http.post(f"{url}/v1/echo", content=b"x" * 300_000).json() == {"length": 300_000}
-    assert http.get(f"{url}/v1/broken").status_code == 500
+    # uvicorn ends the connection after a failure, so it is not one that is used again.
+    assert httpx.get(f"{url}/v1/broken", trust_env=False).status_code == 500
     assert http.get(f"{url}/v1/nothing").status_code == 404
 
-    statuses = [http.get(f"{url}/v1/nothing").status_code for _ in range(40)]
-    assert statuses.count(404) + 9 <= 40
-    assert statuses[-1] == 429
+    # Eight were charged so far: a refused request costs nothing.
+    statuses = [http.get(f"{url}/v1/nothing").status_code for _ in range(35)]
+    assert statuses == [404] * 32 + [429] * 3

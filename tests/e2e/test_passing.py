@@ -1,8 +1,8 @@
 """What goes through the gateway arrives as if it were not there."""
 
 import hashlib
-from http.client import HTTPConnection
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -58,7 +58,13 @@ _REQUESTS = (
     ids=[f"{method} {path.partition('?')[0]}" for method, path, _ in _REQUESTS],
 )
 def test_answers_are_those_of_the_api(
-    before_httpbin: Gateway, httpbin: str, http: httpx.Client, *, method: str, path: str, body: bytes
+    before_httpbin: Gateway,
+    httpbin: str,
+    http: httpx.Client,
+    *,
+    method: str,
+    path: str,
+    body: bytes,
 ) -> None:
     """Status, header fields and body bytes are what the API itself answers."""
     sent = {

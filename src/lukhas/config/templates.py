@@ -21,7 +21,7 @@ def template_shape(template: str) -> tuple[str, ...]:
             `{name:path}` only the last one, and no name comes twice.
     """
     if template == "*":
-        return ("*",)
+        return template_shape("/{rest:path}")
     if not template.startswith("/"):
         raise ConfigError(f"the path {template!r} does not start with /", hint="put a / in front")
     segments = template[1:].split("/")

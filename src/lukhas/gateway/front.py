@@ -3,17 +3,22 @@
 import logging
 from asyncio import CancelledError, Protocol, Task, Transport
 from collections import deque
-from dataclasses import replace
 from typing import Any, cast
 
 from lukhas.errors import HandlerError
 from lukhas.gateway.body_stream import BodyAbortedError
 from lukhas.gateway.framing import Fault
-from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
+from lukhas.gateway.front_request import BODY_BROKEN, INTERNAL_ERROR, FrontRequest, problem_of
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
-from lukhas.gateway.serialisation import Framing, framing_of, response_head
+from lukhas.gateway.serialisation import (
+    Framing,
+    framing_of,
+    ready_response,
+    response_head,
+    through_taps,
+)
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
@@ -235,9 +240,7 @@ class FrontConnection(Protocol):
             return problem_response(problem_of(request.fault or BODY_BROKEN))
         _log.error("a %s request failed", request.method, exc_info=error)
         self._state.unhandled += 1
-        return problem_response(
-            problem_of(Fault(500, "internal-error", "The gateway failed; its log says why."))
-        )
+        return problem_response(problem_of(INTERNAL_ERROR))
 
     # -- responses -------------------------------------------------------------------------------
 
@@ -275,20 +278,14 @@ class FrontConnection(Protocol):
             and not self._state.draining
         ):
             # A hit for an ordinary GET: nothing to choose, so nothing is asked.
-            pieces = [response.ready_head]
-            for name, value in cast("Exchange", request.exchange).added:
-                pieces += (name, b": ", value, b"\r\n")
-            pieces += (b"\r\n", body)
-            self._transport.write(b"".join(pieces))
+            added = cast("Exchange", request.exchange).added
+            self._transport.write(ready_response(response.ready_head, added, body))
             if response.on_close is not None:
                 response.on_close()
             return
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
         if response.taps:
-            for tap in response.taps:
-                body = tap.feed(body, last=True)
-            # A copy, since others may share the response; the length is that of what is sent.
-            response = replace(response, body=body, taps=None)
+            response, body = through_taps(response, body)
         pieces = self._head(request, response, framing)
         if framing is not Framing.NONE:
             pieces.append(body)

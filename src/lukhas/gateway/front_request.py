@@ -9,6 +9,7 @@ from lukhas.pipeline.exchange import Exchange
 __all__ = (
     "BODY_BROKEN",
     "HEAD_TOO_LARGE",
+    "INTERNAL_ERROR",
     "FrontRequest",
     "body_too_large",
     "check_expectation",
@@ -53,6 +54,7 @@ class FrontRequest:
 
 
 HEAD_TOO_LARGE = Fault(431, "header-too-large", "The request head is too large.")
+INTERNAL_ERROR = Fault(500, "internal-error", "The gateway failed; its log says why.")
 BODY_BROKEN = Fault(400, "body-incomplete", "The request body did not arrive whole.")
 
 

@@ -1,5 +1,6 @@
 """Responses as HTTP/1.1 bytes."""
 
+from dataclasses import replace
 from enum import Enum
 from typing import Final, cast
 
@@ -7,7 +8,7 @@ from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import Response
 from lukhas.http.status import status_line
 
-__all__ = ("Framing", "framing_of", "response_head")
+__all__ = ("Framing", "framing_of", "ready_response", "response_head", "through_taps")
 
 
 class Framing(Enum):
@@ -31,6 +32,26 @@ def framing_of(response: Response, *, is_head: bool, version: str) -> Framing:
     if isinstance(response.body, bytes) or b"content-length" in response.headers.index():
         return _LENGTH
     return _CHUNKED if version == "1.1" else Framing.CLOSE
+
+
+def ready_response(ready_head: bytes, added: HeaderPairs, body: bytes) -> bytes:
+    """A response whose head is there already, but for what is added to it."""
+    pieces = [ready_head]
+    for name, value in added:
+        pieces += (name, b": ", value, b"\r\n")
+    pieces += (b"\r\n", body)
+    return b"".join(pieces)
+
+
+def through_taps(response: Response, body: bytes) -> tuple[Response, bytes]:
+    """A whole body as its taps let it pass, and the response that has it.
+
+    The response is a copy, since others may share what was given. A tap that changes the length is
+    put there by a stage that takes Content-Length away.
+    """
+    for tap in response.taps or ():
+        body = tap.feed(body, last=True)
+    return replace(response, body=body, taps=None), body
 
 
 def response_head(

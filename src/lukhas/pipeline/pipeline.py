@@ -111,7 +111,9 @@ def _marked(depth: int, handler: Handler) -> Handler:
 
 def discard(response: Response) -> None:
     """Gives up a response that will not be sent, so that whatever it holds is freed."""
-    for tap in response.taps or ():
-        tap.abort()
-    if response.on_close is not None:
-        response.on_close()
+    try:
+        for tap in response.taps or ():
+            tap.abort()
+    finally:
+        if response.on_close is not None:
+            response.on_close()

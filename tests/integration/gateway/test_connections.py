@@ -70,6 +70,23 @@ async def test_answers_keep_the_order_of_requests(tmp_path: Path) -> None:
         assert gate.state.requests == 3
 
 
+async def test_hits_are_whole_responses(tmp_path: Path) -> None:
+    """A hit has one Date, one length and an Age, however often it is asked for."""
+    async with gateway(tmp_path, cache=CACHED) as gate:
+        client = await gate.client()
+        for _ in range(3):
+            reply = await client.get(b"/cached")
+            assert reply.body == b"ok"
+            assert len(reply.values(b"date")) == 1
+            assert reply.values(b"content-length") == [b"2"]
+        assert len(reply.values(b"age")) == 1
+        reply = await client.ask(b"HEAD /cached HTTP/1.1\r\n%b\r\n" % HOST)
+        assert (reply.status, reply.values(b"content-length")) == (200, [b"2"])
+        reply = await client.get(b"/cached", b"Connection: close")
+        assert reply.values(b"connection") == [b"close"]
+        assert len(gate.origin.seen) == 1
+
+
 async def test_a_reader_that_stops_stops_us(tmp_path: Path) -> None:
     """A thousand pipelined hits for a client that does not read take bounded memory."""
     body = b"x" * 20_000

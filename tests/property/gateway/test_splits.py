@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,7 +76,7 @@ def without_ids(answer: bytes) -> list[bytes]:
 
 def cut(raw: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted({place % (len(raw) + 1) for place in places}), len(raw)]
-    return [raw[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start]
+    return [raw[start:end] for start, end in pairwise(edges) if end > start]
 
 
 STREAMS = st.one_of(

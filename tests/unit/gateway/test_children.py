@@ -92,7 +92,7 @@ async def test_a_child_that_dies_is_started_until_it_runs(
     await child.start()
     keeping = asyncio.create_task(child.keep())
     async with asyncio.timeout(30):
-        while starts.read_text() != "xxx":
+        while starts.read_text() != "xxx":  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
     await child.stop()
     async with asyncio.timeout(30):

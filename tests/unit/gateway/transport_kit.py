@@ -76,5 +76,5 @@ async def at_rest(connection: FrontConnection) -> None:
     """Lets the loop turn until nothing moves any more."""
     for _ in range(5):
         await asyncio.sleep(0)
-    while connection._task is not None and connection._queue:
+    while connection._task is not None and connection._queue:  # noqa: ASYNC110 - no event
         await asyncio.sleep(0)

@@ -110,6 +110,6 @@ def test_limits_of_settings_and_routes() -> None:
     assert Tier.INTERNAL not in everybody.tiers
     assert some.tiers == {Tier.INTERNAL}
     assert some.routes == {"r"}
-    assert (route.name, route.routes) == ("r", {"r"})
+    assert (route.name, route.routes) == ("r", frozenset(("r",)))
     match = route_table(settings).match("GET", b"s.example", b"/s")
     assert (match.rule.name, match.rule.body_bytes) == ("s", 5)

@@ -172,6 +172,7 @@ class CacheFetcher:
             and entry is not None
             and self._may_replace_error(fetch, entry)
         ):
+            exchange.response = None
             discard(response)
             self._flights.end(fetch.flight, FlightEnd.NOT_SHARED)
             return self._instead_of_error(fetch, entry, response.status)

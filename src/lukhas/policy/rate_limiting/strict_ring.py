@@ -67,7 +67,7 @@ class StrictRing:
 
     The methods are pure in what they depend on, (settings, state, now, cost), and change the state
     given to them in place; to keep the old state, `copy` it. Time may stand still or go backwards
-    between calls: then the last seen bucket stays the newest.
+    between calls: then the last seen bucket stays the newest. Not to be shared between threads.
 
     Args:
         limits: at least one; each has a window that is a whole number of seconds.

@@ -1,0 +1,143 @@
+"""The product beside other programs of the system: a browser, nginx, wrk."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.chromium import FLAGS, run_chromium
+from tests.e2e.conftest import FREELY, Origin, StartGateway
+from tests.e2e.kit import Gateway, Service, unused_port, wait_for
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if path is None:
+        pytest.skip(f"{name} is not installed; scripts/install-system installs it as root")
+    return path
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[str]:
+    """The address of an nginx that serves the folder `files`."""
+    program = _program("nginx")
+    port = unused_port()
+    folder = tmp_path / "nginx"
+    (folder / "files").mkdir(parents=True)
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log stderr;\n"
+        "events {}\n"
+        f"http {{ access_log off; {temporary}\n"
+        # Otherwise nginx does not compress what a proxy asks for.
+        "gzip on; gzip_proxied any; gzip_types text/plain; gzip_min_length 100;\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}/files;\n"
+        "location /long/ { alias " + f"{folder}/files/; expires 1h; }}\n"
+        "location = /moved { return 301 /hello.txt; } } }\n"
+    )
+    service = Service([program, "-p", str(folder), "-c", str(folder / "nginx.conf")], folder)
+    try:
+        url = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            assert service.process.poll() is None, service.stderr
+            try:
+                return httpx.get(url, trust_env=False).status_code > 0
+            except httpx.HTTPError:
+                return False
+
+        wait_for(answers, "answer of nginx")
+        yield url
+        service.end()
+    finally:
+        service.kill()
+
+
+def test_nginx_as_the_origin(
+    nginx: str, gateway: StartGateway, http: httpx.Client, tmp_path: Path
+) -> None:
+    """Files, ranges, conditions, compression and redirects of nginx pass; fresh ones are hits."""
+    files = tmp_path / "nginx" / "files"
+    (files / "hello.txt").write_text("hello " * 1000)
+    large = os.urandom(8 * 2**20)
+    (files / "large.bin").write_bytes(large)
+    running = gateway("--upstream", nginx, *FREELY)
+
+    for path in ("/hello.txt", "/large.bin", "/missing", "/moved"):
+        direct, through = http.get(nginx + path), http.get(running.url + path)
+        assert through.status_code == direct.status_code
+        assert hashlib.sha256(through.content).digest() == hashlib.sha256(direct.content).digest()
+        for name in ("content-type", "content-encoding", "etag", "last-modified"):
+            assert through.headers.get(name) == direct.headers.get(name), (path, name)
+    part = http.get(f"{running.url}/large.bin", headers={"range": "bytes=1000-1999"})
+    assert (part.status_code, part.content) == (206, large[1000:2000])
+    etag = http.get(f"{running.url}/large.bin").headers["etag"]
+    same = http.get(f"{running.url}/large.bin", headers={"if-none-match": etag})
+    assert (same.status_code, same.content) == (304, b"")
+
+    plain = {"accept-encoding": "identity"}
+    fresh = [http.get(f"{running.url}/long/hello.txt", headers=plain) for _ in range(2)]
+    assert fresh[1].headers["cache-status"].startswith("lukhas; hit")
+    packed = http.get(f"{running.url}/long/hello.txt", headers={"accept-encoding": "gzip"})
+    assert packed.text == fresh[1].text == "hello " * 1000
+
+
+@pytest.mark.parametrize("path", ["/fresh/wrk", "/plain/wrk"], ids=["hits", "forwarded"])
+def test_wrk_sees_no_errors(before_origin: Gateway, path: str) -> None:
+    """64 connections for three seconds get nothing but 200s."""
+    wrk = _program("wrk")
+    command = [wrk, "-t2", "-c64", "-d3s", "--latency", before_origin.url + path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "Socket errors" not in done.stdout, done.stdout
+    assert "Non-2xx" not in done.stdout, done.stdout
+    found = re.search(r"(\d+) requests in", done.stdout)
+    assert found is not None
+    assert int(found[1]) > 500
+
+
+def test_the_login_page_in_a_browser(before_origin: Gateway, tmp_path: Path) -> None:
+    """A browser that asks for the dashboard gets the login form."""
+    chromium = _program("chromium")
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    command = [chromium, *FLAGS, profile, "--dump-dom", f"{before_origin.admin_url}/"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "<form" in done.stdout
+    assert 'name="token"' in done.stdout
+
+
+def test_the_live_page_in_a_browser(
+    gateway: StartGateway, origin: Origin, http: httpx.Client, tmp_path: Path
+) -> None:
+    """After the login the page shows the counters, and new ones without being loaded again."""
+    chromium = _program("chromium")
+    running = gateway("--upstream", origin.url)
+    with run_chromium(chromium, tmp_path) as page:
+        page.open(f"{running.admin_url}/")
+        wait_for(lambda: page.run("!!document.querySelector('input[name=token]')"), "login form")
+        page.run("document.querySelector('input[name=token]').value = 'not-the-token'")
+        page.run("document.querySelector('form').requestSubmit()")
+        page.wait_for_text("This is not the admin token")
+        complaints = [text for text in page.complaints if "401" not in text]
+        page.complaints.clear()
+        page.run(f"document.querySelector('input[name=token]').value = '{running.token}'")
+        page.run("document.querySelector('form').requestSubmit()")
+        page.wait_for_text("No traffic yet")
+        page.run("window.sameDocument = true")
+        for number in range(7):
+            http.get(f"{running.url}/fresh/browser/{number % 2}")
+        shown = page.wait_for_text("7 requests in all")
+        assert "Healthy" in shown
+        assert "worker-1" in shown
+        assert page.run("window.sameDocument") is True
+        assert complaints + page.complaints == []
