@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 BENCH_PY := .venv-bench/bin/python
 
-.PHONY: help run test test-system check lint types contracts coverage bench docs mutation format lock clean env env-bench
+.PHONY: help run test test-system check lint types contracts coverage bench soak docs mutation format lock clean env env-bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,7 @@ lint: env ## style and formatting
 	$(PY) -m ruff format --check .
 
 types: env ## mypy --strict
-	$(PY) -m mypy --strict src tests
+	$(PY) -m mypy --strict src tests benchmarks
 
 contracts: env ## who may import whom
 	.venv/bin/lint-imports --no-logo
@@ -41,6 +41,9 @@ coverage: env ## the tests of `make test`, with the coverage gates
 
 bench: env-bench ## print the measured numbers, with those of the peers
 	$(BENCH_PY) -m benchmarks $(ARGS)
+
+soak: env ## ten minutes of mixed load on the gateway; fails on errors, growth, stuck connections
+	$(PY) -m benchmarks.soak $(ARGS)
 
 docs: env ## run every example of README.md and docs/
 	$(PY) -m pytest tests/docs

@@ -28,7 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; or all")
     parser.add_argument("--no-report", action="store_true", help="print only")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 where a target is missed"
+    )
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:

@@ -69,9 +69,7 @@ async def _call(app: ASGIApp, scope: dict[str, Any], calls: int) -> None:
         await app({**scope, "headers": [*scope["headers"]], "state": {}}, _receive, _send)
 
 
-def caller(
-    loop: asyncio.AbstractEventLoop, app: ASGIApp, path: str
-) -> Callable[[int], None]:
+def caller(loop: asyncio.AbstractEventLoop, app: ASGIApp, path: str) -> Callable[[int], None]:
     """A function that makes so many calls of an app."""
     scope = get_scope(path)
 

@@ -31,7 +31,13 @@ _REPORT = {
     "id": 4711,
     "title": "Monthly report",
     "rows": [
-        {"id": row, "name": f"product {row:03}", "sold": row * 37, "price": row + 0.25, "tags": tags}
+        {
+            "id": row,
+            "name": f"product {row:03}",
+            "sold": row * 37,
+            "price": row + 0.25,
+            "tags": tags,
+        }
         for row, tags in enumerate([["new", "sale"], ["classic"]] * 10)
     ],
     "note": "x" * 240,
@@ -152,7 +158,8 @@ def run() -> Section:
                 continue
             try:
                 made[name] = _checked(loop, make(calls, name, Path(folder)), name=name, calls=calls)
-            except Exception as error:  # noqa: BLE001 - a peer that breaks is told, not fatal
+            except Exception as error:
+                # A peer that breaks is told, not fatal.
                 if name in {_OURS, _AROUND}:
                     raise
                 section.skipped.append(f"{name}: {type(error).__name__}: {error}")

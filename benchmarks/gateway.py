@@ -1,4 +1,5 @@
 """The gateway beside nginx and Envoy: a hit with key, limit and cache; proxying with a limit."""
+# ruff: noqa: E501 - the names of Envoy's types
 
 import contextlib
 import shutil
@@ -155,8 +156,10 @@ def _lukhas(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:
     config = folder / "bench.toml"
     config.write_text(_CONFIG.format(port=port, admin=admin, origin=origin))
     key = subprocess.run(
-        [sys.executable, "-m", "lukhas", "keys", "create", "--tier", "premium"]
-        + ["--state-dir", str(folder)],
+        [
+            *(sys.executable, "-m", "lukhas", "keys", "create", "--tier", "premium"),
+            *("--state-dir", str(folder)),
+        ],
         capture_output=True,
         text=True,
         check=True,

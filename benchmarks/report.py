@@ -89,9 +89,11 @@ def _machine() -> list[str]:
             versions.append(f"nginx {found[1]}")
     cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     return [
-        f"Machine: {cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, "
-        f"{platform.system()}, Python {platform.python_version()}. Loopback; absolute figures vary "
-        "from machine to machine, trust the ratios.",
+        (
+            f"Machine: {cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, "
+            f"{platform.system()}, Python {platform.python_version()}. Loopback; absolute figures "
+            "vary from machine to machine, trust the ratios."
+        ),
         "",
         f"Versions: {', '.join(versions)}.",
     ]

@@ -196,7 +196,9 @@ def wrk(
     requests = int(_search(r"(\d+) requests in", output))
     latency = _LATENCY.search(output)
     bad = int(_search(r"Non-2xx or 3xx responses: (\d+)", output))
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    errors = re.search(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
+    )
     return Load(
         requests=requests,
         rps=float(_search(r"Requests/sec:\s+([\d.]+)", output)),

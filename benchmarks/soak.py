@@ -102,9 +102,7 @@ def _key(state_dir: Path, tier: str) -> str:
     return next(word for word in made.stdout.split() if word.startswith("lk_"))
 
 
-async def _drive(
-    traffic: Traffic, port: int, supervisor: int, load: tuple[int, float]
-) -> Watched:
+async def _drive(traffic: Traffic, port: int, supervisor: int, load: tuple[int, float]) -> Watched:
     clients, seconds = load
     watched = Watched()
     worker = await _worker(supervisor)
@@ -117,9 +115,10 @@ async def _drive(
     traffic.stop()
     await running_load
     until = time.monotonic() + _CLOSED_WITHIN_S
-    while (stuck := _connections(worker)) and time.monotonic() < until:
-        await asyncio.sleep(0.5)
-    watched.stuck = stuck
+    watched.stuck = _connections(worker)
+    while watched.stuck and time.monotonic() < until:
+        await asyncio.sleep(0.5)  # another process's connections: nothing to wait on
+        watched.stuck = _connections(worker)
     watched.replaced = await _worker(supervisor) != worker
     watched.answers = await asyncio.to_thread(_answers, port)
     return watched
@@ -152,7 +151,10 @@ def _connections(pid: int) -> int:
 
 def _answers(port: int) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError), opener.open(f"http://127.0.0.1:{port}/get", timeout=10) as got:
+    with (
+        contextlib.suppress(OSError),
+        opener.open(f"http://127.0.0.1:{port}/get", timeout=10) as got,
+    ):
         return bool(got.status == 200)
     return False
 

@@ -140,7 +140,9 @@ class Traffic:
             for _ in range(8):
                 yield b"c" * 4096
 
-        answer = await client.post("/post", content=chunks(), headers={"Content-Type": "text/plain"})
+        answer = await client.post(
+            "/post", content=chunks(), headers={"Content-Type": "text/plain"}
+        )
         _must_be(answer, 200)
         if len(answer.json()["data"]) != 8 * 4096:
             raise UnexpectedError("the body did not arrive whole")

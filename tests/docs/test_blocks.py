@@ -1,4 +1,4 @@
-"""Every block of code in README.md and docs/ is run, or stands in a list with the reason why not."""
+"""Every block of code in README.md and docs/ is run, or is listed with the reason why not."""
 
 import json
 import re

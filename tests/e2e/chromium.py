@@ -106,6 +106,7 @@ def run_chromium(program: str, folder: Path) -> Iterator[Page]:
                 stack.callback(os.close, ends[-1])
                 os.close(end)
         browser_in, to_browser, from_browser, browser_out = ends
+        own_flags = ("--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}")
         redirect = f'exec "$@" 3<&{browser_in} 4>&{browser_out}'
         with (folder / "chromium.log").open("wb") as log:
             browser = subprocess.Popen(

@@ -148,9 +148,12 @@ class Gateway:
 
 @contextlib.contextmanager
 def run_gateway(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    ended_by_test: bool = False,
 ) -> Iterator[Gateway]:
-    """Serves with these arguments; at the end it must stop cleanly."""
+    """Serves with these arguments; at the end it must stop cleanly, if the test has not ended it."""
     state_dir = folder / "state"
     given = [*LUKHAS, "serve", *arguments]
     for flag, value in (
@@ -165,6 +168,8 @@ def run_gateway(
     try:
         ready = service.wait_for_output(_ANNOUNCED)
         yield Gateway(service, ready[1], ready[2], Path(ready[3]).parent)
+        if ended_by_test:
+            return
         assert service.process.poll() is None, f"the gateway ended unasked: {service.stderr}"
         family = descendants(service.process.pid)
         code = service.end()

@@ -115,7 +115,8 @@ def test_a_large_body_is_413(running: Gateway) -> None:
         (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", b"400"),
         (b"GET /../x HTTP/1.1\r\nhost: a\r\nbad name: b\r\n\r\n", b"400"),
         (
-            b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"POST / HTTP/1.1\r\nhost: a\r\n"
+            b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
             b"400",
         ),
         (b"MAKE / HTTP/1.1\r\nhost: a\r\n\r\n", b"501"),

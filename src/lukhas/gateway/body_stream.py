@@ -134,7 +134,7 @@ class RequestBody(BodyStream):
         on_first_read: called when the handler first asks; sends `100 Continue` if the client waits.
     """
 
-    __slots__ = ("_discarding", "_on_first_read", "_started", "length")
+    __slots__ = ("_discarding", "_looked_at", "_on_first_read", "_started", "length")
 
     def __init__(
         self,
@@ -150,6 +150,7 @@ class RequestBody(BodyStream):
         self._on_first_read = on_first_read
         self._started = False
         self._discarding = False
+        self._looked_at: int | None = None
 
     def feed(self, piece: bytes) -> None:
         """Takes the next piece from the client."""
@@ -162,6 +163,11 @@ class RequestBody(BodyStream):
         """Nobody will read the rest; it is counted and dropped."""
         self._discarding = True
         self._drop()
+
+    def since_last_look(self) -> int | None:
+        """How many bytes have come since this was asked last; None the first time."""
+        last, self._looked_at = self._looked_at, self.received
+        return None if last is None else self.received - last
 
     @property
     def discarded(self) -> bool:

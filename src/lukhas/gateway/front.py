@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, cast
 
 from lukhas.errors import HandlerError
-from lukhas.gateway.body_stream import BodyAbortedError
+from lukhas.gateway.body_stream import BodyAbortedError, RequestBody
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_request import BODY_BROKEN, INTERNAL_ERROR, FrontRequest, problem_of
 from lukhas.gateway.front_state import FrontState
@@ -63,7 +63,6 @@ class FrontConnection(Protocol):
         self._broken = False
         self._head_timed = False
         self._lingered: int | None = None
-        self._body_mark = -1
         self.deadline = 0.0
 
     # -- transport callbacks ---------------------------------------------------------------------
@@ -130,10 +129,8 @@ class FrontConnection(Protocol):
         """See `RequestSink`."""
         if self._closing:
             return
-        if request.body is not None and not request.body.complete:
-            self._body_mark = -1
-            if not self._writer.paused:
-                self.deadline = self._state.now_s + self._state.limits.body_grace_s
+        if request.body is not None and not (request.body.complete or self._writer.paused):
+            self.deadline = self._state.now_s + self._state.limits.body_grace_s
         if self._active is not None or self._queue or self._writer.paused:
             if not self._queue:
                 self.pause_reading()
@@ -257,9 +254,8 @@ class FrontConnection(Protocol):
 
     def _head(self, request: FrontRequest, response: Response, framing: Framing) -> list[bytes]:
         """The head in pieces; settles whether the connection goes on after it."""
-        keep_alive = request.keep_alive = self._keeps_alive(request) and (
-            framing is not Framing.CLOSE
-        )
+        keep_alive = framing is not Framing.CLOSE and self._keeps_alive(request)
+        request.keep_alive = keep_alive
         added = request.exchange.added if request.exchange is not None else []
         pieces = response_head(
             response, added, framing, close=not keep_alive, date=self._state.date
@@ -343,10 +339,9 @@ class FrontConnection(Protocol):
         self.arrived(FrontRequest(None, None, version="1.1", keep_alive=False, fault=fault))
 
     def _answer_fault(self, fault: Fault) -> None:
-        response = problem_response(problem_of(fault))
         request = FrontRequest(None, None, version="1.1", keep_alive=False)
-        pieces = self._head(request, response, Framing.LENGTH)
-        self._transport.write(b"".join([*pieces, cast("bytes", response.body)]))
+        response = problem_response(problem_of(fault))
+        self._send_whole(request, response, cast("bytes", response.body))
         self._close(unread=True)
 
     def _close(self, *, unread: bool) -> None:
@@ -376,7 +371,7 @@ class FrontConnection(Protocol):
         if self._closing or self._writer.paused:
             self._transport.abort()
         elif incoming is not None and incoming.body is not None:
-            self._check_rate(incoming, now_s)
+            self._check_rate(incoming.body, now_s)
         elif self._active is not None:
             return
         elif self._parser.in_head:
@@ -384,17 +379,13 @@ class FrontConnection(Protocol):
         else:
             self._close(unread=False)
 
-    def _check_rate(self, request: FrontRequest, now_s: float) -> None:
-        body = request.body
-        if body is None:
-            return
+    def _check_rate(self, body: RequestBody, now_s: float) -> None:
         self.deadline = now_s + 1.0
-        least = self._state.limits.body_min_rate_bytes
+        came = body.since_last_look()
         # The first look only notes how far it is; nobody is blamed while we are the slow ones.
-        first = self._body_mark < 0
-        came = body.received - self._body_mark
-        self._body_mark = body.received
-        if not (first or self._read_pauses or body.client_waits) and came < least:
+        if came is None or self._read_pauses or body.client_waits:
+            return
+        if came < self._state.limits.body_min_rate_bytes:
             self._refuse(Fault(408, "body-timeout", "The request body comes too slowly."))
 
     def end_if_idle(self) -> None:

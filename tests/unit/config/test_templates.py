@@ -10,7 +10,7 @@ from lukhas.errors import ConfigError
     ("template", "shape"),
     [
         ("/", ("",)),
-        ("*", ("*",)),
+        ("*", ("{:path}",)),
         ("/users/{id}", ("users", "{}")),
         ("/users/{who}/orders", ("users", "{}", "orders")),
         ("/static/{rest:path}", ("static", "{:path}")),
