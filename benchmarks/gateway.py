@@ -17,6 +17,7 @@ from benchmarks.servers import (
     LOAD_CPU,
     SERVER_CPU,
     Load,
+    await_answer,
     child_running,
     envoy_path,
     free_port,
@@ -111,6 +112,9 @@ def run() -> Section:
     with _origin() as origin, contextlib.ExitStack() as stack:
         peers = _peers(stack, origin, section)
         loads: dict[str, list[Load]] = {name: [] for name, *_ in peers}
+        for _name, url, pid, headers in peers:
+            await_answer(url, headers)
+            wrk(url, pid, seconds=1, headers=headers)
         for _ in range(_REPEATS):
             for name, url, pid, headers in peers:
                 loads[name].append(wrk(url, pid, seconds=_SECONDS, headers=headers))

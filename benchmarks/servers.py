@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = (
     "Load",
+    "await_answer",
     "child_running",
     "cpu_s",
     "envoy_path",
@@ -86,6 +88,14 @@ def child_running(pid: int, module: str) -> int:
             if module.encode() in Path(f"/proc/{member}/cmdline").read_bytes().split(b"\0"):
                 return member
     raise RuntimeError(f"no process runs {module}")
+
+
+def await_answer(url: str, headers: tuple[str, ...] = HEADERS) -> None:
+    """Waits until a server answers; its port may be open well before that."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    pairs = dict(header.split(": ", 1) for header in headers)
+    with opener.open(urllib.request.Request(url, headers=pairs), timeout=20) as answer:
+        answer.read()
 
 
 def cpu_s(pids: list[int]) -> float:

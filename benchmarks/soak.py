@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the load lasts")
     parser.add_argument("--clients", type=int, default=16, help="how many at once")
     parser.add_argument("--seed", type=int, default=1, help="of the order of requests")
+    parser.add_argument("--only", default="", help="only these actions, e.g. hit,miss")
     options = parser.parse_args()
     lacking = [name for name in ("httpbin", "waitress") if find_spec(name) is None]
     if lacking:
@@ -74,6 +75,11 @@ def main() -> int:
         return 2
     with _gateway() as (port, supervisor, keys):
         traffic = Traffic(port, keys, seed=options.seed)
+        if options.only:
+            try:
+                traffic.only(options.only.split(","))
+            except ValueError as error:
+                parser.error(str(error))
         seconds = options.minutes * 60
         watched = asyncio.run(_drive(traffic, port, supervisor, (options.clients, seconds)))
     return _report(traffic, watched, seconds)
@@ -165,6 +171,8 @@ def _report(traffic: Traffic, watched: Watched, seconds: float) -> int:
     _say("  " + ", ".join(f"{name} {count}" for name, count in traffic.done.most_common()))
     for what, count in traffic.unexpected.most_common(20):
         _say(f"  unexpected, {count} times: {what}")
+    step = max(1, len(watched.resident_mb) // 20)
+    _say("  MB: " + " ".join(f"{mb:.1f}" for mb in watched.resident_mb[::step]))
     warm_mb, end_mb = _warm_and_end(watched.resident_mb)
     criteria = (
         ("requests were made", f"{total}", total > 0),

@@ -4,12 +4,15 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
 __all__ = ("Keys", "Traffic")
+
+_Action = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 
 _TIMEOUT_S = 30.0
 _SHOWN = 200
@@ -53,7 +56,7 @@ class Traffic:
         self._random = random.Random(seed)
         self._numbers = itertools.count()
         self._stopping = False
-        self._actions: dict[Callable[[httpx.AsyncClient], Awaitable[None]], int] = {
+        self._actions: dict[_Action, int] = {
             self._hit: 30,
             self._miss: 20,
             self._conditional: 6,
@@ -78,6 +81,18 @@ class Traffic:
             self._half_body: 2,
         }
 
+    def only(self, names: Sequence[str]) -> None:
+        """Leaves only these actions.
+
+        Raises:
+            ValueError: there is no such action.
+        """
+        known = {_name(action): action for action in self._actions}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"no action {', '.join(unknown)}; there are {', '.join(known)}")
+        self._actions = {known[name]: self._actions[known[name]] for name in names}
+
     def stop(self) -> None:
         """Each client ends what it does, and closes."""
         self._stopping = True
@@ -98,7 +113,7 @@ class Traffic:
         ) as client:
             while not self._stopping:
                 (action,) = self._random.choices(actions, weights)
-                name = action.__name__.lstrip("_")
+                name = _name(action)
                 try:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await action(client)
@@ -259,6 +274,10 @@ class Traffic:
     def _head_of(self, line: str) -> bytes:
         fields = f"Host: 127.0.0.1:{self._port}\r\nX-API-Key: {self._keys.roomy}\r\n"
         return f"{line} HTTP/1.1\r\n{fields}".encode()
+
+
+def _name(action: _Action) -> str:
+    return action.__name__.lstrip("_")
 
 
 def _must_be(answer: httpx.Response, *statuses: int) -> None:

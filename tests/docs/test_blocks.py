@@ -107,13 +107,13 @@ def run_command(command: str, shown: str | None, *, session: Session, place: str
 
 
 def run_python(block: Block, session: Session) -> str:
-    """Runs Python code as a file of its own, with every warning an error of its tests."""
+    """Runs Python code as a file of its own; a warning is an error. `test_*.py` runs in pytest."""
     path = session.folder / (block.file_name or f"block_{block.line}.py")
     path.write_text(session.ours(block.text), encoding="utf-8")
     is_test = path.name.startswith("test_")
-    command = ["-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(session.folder)]
+    in_pytest = ["-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(session.folder)]
     done = subprocess.run(
-        [sys.executable, *(command if is_test else []), str(path)],
+        [sys.executable, *(in_pytest if is_test else ["-W", "error"]), str(path)],
         cwd=session.folder,
         env=session.environment,
         capture_output=True,

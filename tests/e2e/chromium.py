@@ -110,16 +110,7 @@ def run_chromium(program: str, folder: Path) -> Iterator[Page]:
         redirect = f'exec "$@" 3<&{browser_in} 4>&{browser_out}'
         with (folder / "chromium.log").open("wb") as log:
             browser = subprocess.Popen(
-                [
-                    "bash",
-                    "-c",
-                    redirect,
-                    "bash",
-                    program,
-                    *FLAGS,
-                    "--remote-debugging-pipe",
-                    f"--user-data-dir={folder / 'profile'}",
-                ],
+                ["bash", "-c", redirect, "bash", program, *FLAGS, *own_flags],
                 pass_fds=(browser_in, browser_out),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -54,8 +54,8 @@ def _program(name: str, folder: Path) -> Iterator[str]:
     try:
         port = service.wait_for_output(r"port (\d+)\n")[1]
         yield f"http://127.0.0.1:{port}"
-    finally:
         service.end()
+    finally:
         service.kill()
 
 

@@ -153,7 +153,7 @@ def run_gateway(
     env: Mapping[str, str] | None = None,
     ended_by_test: bool = False,
 ) -> Iterator[Gateway]:
-    """Serves with these arguments; at the end it must stop cleanly, if the test has not ended it."""
+    """Serves with these arguments; the end must be clean, where it is not up to the test."""
     state_dir = folder / "state"
     given = [*LUKHAS, "serve", *arguments]
     for flag, value in (

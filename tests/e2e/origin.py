@@ -126,7 +126,13 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"port {listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    config = uvicorn.Config(Origin(), log_level="error", lifespan="off", timeout_keep_alive=30)
+    config = uvicorn.Config(
+        Origin(),
+        log_level="error",
+        lifespan="off",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
+    )
     uvicorn.Server(config).run([listening])
 
 

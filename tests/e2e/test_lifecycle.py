@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,11 +33,11 @@ def test_requests_under_way_are_finished(origin: Origin, tmp_path: Path) -> None
         assert events.readline() == b"id: 0\n"
         wait_for(lambda: origin.count("/held/draining") == 1, "request at the origin")
 
-        running.service.process.terminate()
-        wait_for(lambda: _refuses(running.url), "end of new connections")
-        origin.signal("draining")
-        origin.signal("draining")
-        for _ in range(4):
+        with httpx.Client(base_url=running.url, trust_env=False) as kept:
+            kept.get("/draining")
+            running.service.process.terminate()
+            wait_for(lambda: _says_close(kept), "polite end of a kept connection")
+        for _ in range(5):
             origin.signal("draining")
         assert held.getresponse().read() == b"released"
         assert events.read().endswith(b"data: event 3\n\n")
@@ -45,10 +46,29 @@ def test_requests_under_way_are_finished(origin: Origin, tmp_path: Path) -> None
         assert running.service.process.wait(20) == 0
 
 
-def _refuses(url: str) -> bool:
+def _says_close(client: httpx.Client) -> bool:
+    return "close" in client.get("/draining").headers.get("connection", "")
+
+
+def test_new_connections_are_refused_while_it_stops(origin: Origin, tmp_path: Path) -> None:
+    """While requests under way are finished, nobody new is left waiting for an answer."""
+    with (
+        _gateway(tmp_path, origin.url) as running,
+        contextlib.closing(HTTPConnection(*running.address, timeout=20)) as held,
+    ):
+        held.request("GET", "/held/refusing")
+        wait_for(lambda: origin.count("/held/refusing") == 1, "request at the origin")
+        running.service.process.terminate()
+        wait_for(lambda: _refuses(running.address), "refusal of new connections", deadline_s=5)
+        origin.signal("refusing")
+        assert held.getresponse().read() == b"released"
+        assert running.service.process.wait(20) == 0
+
+
+def _refuses(address: tuple[str, int]) -> bool:
     try:
-        httpx.get(f"{url}/draining", trust_env=False, timeout=5)
-    except httpx.ConnectError:
+        socket.create_connection(address, 1).close()
+    except ConnectionRefusedError:
         return True
     return False
 
@@ -87,8 +107,8 @@ def test_it_starts_again_on_the_same_state(origin: Origin, tmp_path: Path) -> No
         assert httpx.get(f"{second.url}/again", trust_env=False).status_code == 200
 
 
-@pytest.mark.parametrize("times", range(3))
-def test_an_early_stop_is_a_clean_stop(times: int, origin: Origin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("children", [0, 1, 2])
+def test_an_early_stop_is_a_clean_stop(children: int, origin: Origin, tmp_path: Path) -> None:
     """SIGTERM at any moment of the start ends everything, soon and without a traceback."""
     flags = (
         "--listen",
@@ -100,9 +120,7 @@ def test_an_early_stop_is_a_clean_stop(times: int, origin: Origin, tmp_path: Pat
     )
     service = Service([*LUKHAS, "serve", "--upstream", origin.url, *flags], tmp_path)
     try:
-        wait_for(
-            lambda: len(descendants(service.process.pid)) >= min(times, 2) or None, "its processes"
-        )
+        wait_for(lambda: len(descendants(service.process.pid)) >= children or None, "its processes")
         family = descendants(service.process.pid)
         service.end(deadline_s=10)
         assert "Traceback" not in service.stderr

@@ -77,7 +77,15 @@ def test_answers_are_those_of_the_api(
         "x-forwarded-host": "api.test",
     }
     through = _ask(http, method, before_httpbin.url + path, sent, body)
-    assert through == _ask(http, method, httpbin + path, sent, body)
+    direct = _ask(http, method, httpbin + path, sent, body)
+    chunked = ("transfer-encoding", "chunked")
+    if chunked in direct[1]:
+        # How the end of a body is told may change on each hop: a short one may get a length.
+        direct[1].remove(chunked)
+        length = ("content-length", str(len(through[2])))
+        assert (chunked in through[1]) != (length in through[1])
+        through[1].remove(chunked if chunked in through[1] else length)
+    assert through == direct
 
 
 def _ask(

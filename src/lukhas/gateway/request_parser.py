@@ -181,7 +181,9 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """A request starts."""
-        self._several = self._began
+        if self._began:
+            self._several = True
+            self._alone = None
         self.in_head = self._began = True
         self._target = b""
         self._raw = []

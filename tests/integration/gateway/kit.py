@@ -167,11 +167,11 @@ async def _read_body(reader: asyncio.StreamReader, fields: list[tuple[bytes, byt
     index = dict(fields)
     if b"transfer-encoding" not in index:
         return await reader.readexactly(int(index.get(b"content-length", b"0")))
-    body = b""
+    pieces = []
     while size := int(await reader.readuntil(b"\r\n"), 16):
-        body += (await reader.readexactly(size + 2))[:-2]
+        pieces.append((await reader.readexactly(size + 2))[:-2])
     await reader.readuntil(b"\r\n")
-    return body
+    return b"".join(pieces)
 
 
 @dataclass
@@ -328,6 +328,7 @@ async def gateway(
             client.abort()
         for connection in tuple(state.connections):
             connection.abort()
+        await until(lambda: not state.connections)
         await server.drain()
         listening.close()
         pool.close()

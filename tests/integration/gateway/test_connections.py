@@ -109,6 +109,18 @@ async def test_a_reader_that_stops_stops_us(tmp_path: Path) -> None:
         assert (await client.get(b"/big")).status == 200
 
 
+async def test_repeated_batches_are_answered_whole(tmp_path: Path) -> None:
+    """The same batch of requests in one piece gets all its answers each time."""
+    async with gateway(tmp_path, cache=CACHED) as gate:
+        await gate.get(b"/cached")
+        client = await gate.client()
+        for _ in range(3):
+            await client.send((b"GET /cached HTTP/1.1\r\n%b\r\n" % HOST) * 3)
+            for _ in range(3):
+                assert (await client.reply()).status == 200
+        assert await silent(client)
+
+
 async def test_a_head_cut_behind_many_requests_is_not_too_large(tmp_path: Path) -> None:
     """What stands before a head in the same piece does not count against it."""
     async with gateway(tmp_path, cache=CACHED) as gate:

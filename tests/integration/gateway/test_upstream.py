@@ -356,12 +356,12 @@ async def test_a_waiter_that_gives_up_leaves_its_place(tmp_path: Path) -> None:
     """A client that goes away while it waits takes no place from those behind it."""
     async with gateway(tmp_path, connections=1) as gate:
         gate.origin.scripts[b"/held"] = held = Gatekeeper()
-        first = asyncio.create_task(gate.get(b"/held"))
+        first = asyncio.create_task(gate.get(b"/held?1"))
         await until(lambda: gate.origin.seen)
         impatient = await gate.client()
-        await impatient.send(b"GET /held HTTP/1.1\r\n%b\r\n" % HOST)
+        await impatient.send(b"GET /held?2 HTTP/1.1\r\n%b\r\n" % HOST)
         await until(lambda: len(gate.pool._waiting) == 1)
-        last = asyncio.create_task(gate.get(b"/held"))
+        last = asyncio.create_task(gate.get(b"/held?3"))
         await until(lambda: len(gate.pool._waiting) == 2)
         impatient.abort()
         await until(lambda: len(gate.pool._waiting) == 1)

@@ -1,25 +1,28 @@
 """The cache against a model: whatever happens, it never serves what RFC 9111 forbids."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Unpack
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lukhas.errors import HandlerError, UpstreamConnectError
-from lukhas.http.cache_control import parse_cache_control
+from lukhas.http.cache_control import CacheControl, parse_cache_control
 from lukhas.http.dates import format_http_date
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import SECOND_NS
-from tests.unit.pipeline.stages.cache_kit import Kit, pieces, response
+from tests.unit.pipeline.stages.cache_kit import Asked, Kit, pieces, response
 
 PATHS = ("/a", "/a?q=1")
-PRINCIPALS = {
+PRINCIPALS: dict[str, Asked] = {
     "nobody": {},
     "auth-1": {"authorization": "1"},
     "auth-2": {"authorization": "2"},
@@ -77,12 +80,12 @@ class CacheAgainstModel(RuleBasedStateMachine):
     """Requests, changes of the origin, writes, purges and time, in any order."""
 
     @initialize(private=st.booleans(), room=st.sampled_from((20_000, 1_000_000)))
-    def start(self, private, room):
+    def start(self, private: bool, room: int) -> None:
         self.kit = Kit(MemoryEntryStore(room))
         self.kit.policy = CachePolicy(private=private)
         self.kit.answer = self.respond
-        self.made = {}
-        self.by_tag = {}
+        self.made: dict[int, Made] = {}
+        self.by_tag: dict[bytes, list[int]] = {}
         self.sequence = 0
         self.written = dict.fromkeys(PATHS, -1)
         self.directives = "max-age=60"
@@ -95,12 +98,12 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.streams = False
         self.write_meanwhile = False
         self.asking = ("nobody", PATHS[0])
-        self.last_contact = None
-        self.language = None
+        self.last_contact: int | None = None
+        self.language: str | None = None
 
     # The origin
 
-    async def respond(self, exchange):
+    async def respond(self, exchange: Exchange) -> Response:
         head = exchange.head
         principal, path = self.asking
         self.sequence += 1
@@ -117,8 +120,8 @@ class CacheAgainstModel(RuleBasedStateMachine):
         if self.status != 200:
             return response(b"error", self.status)
         language = head.headers.get(b"accept-language")
-        tag = f'"{path} {principal} {language} {self.versions[path]}"'
-        fields = {"cache_control": self.directives or [], "date": self.date()}
+        tag = f'"{path} {principal} {language!r} {self.versions[path]}"'
+        fields: dict[str, object] = {"cache_control": self.directives or [], "date": self.date()}
         if self.varies:
             fields["vary"] = "Accept-Language"
         if self.tagged:
@@ -141,9 +144,9 @@ class CacheAgainstModel(RuleBasedStateMachine):
         if self.sets_cookie:
             fields["set_cookie"] = "s=secret"
         body = b"%d" % mine
-        return response(pieces(body[:1], body[1:]) if self.streams else body, **fields)
+        return response(pieces(body[:1], body[1:]) if self.streams else body, 200, **fields)
 
-    def confirm(self, tag):
+    def confirm(self, tag: bytes) -> None:
         """A 304: the cache may hold any response with this tag, on any of its terms."""
         for number in self.by_tag.get(tag, ()):
             terms = self.made[number].terms
@@ -152,10 +155,10 @@ class CacheAgainstModel(RuleBasedStateMachine):
                 said = self.directives or directives
                 terms.append(Terms(said, 0, self.kit.clock.now_ns()))
 
-    def date(self):
+    def date(self) -> str:
         return format_http_date(self.kit.clock.now_ns() // SECOND_NS).decode()
 
-    def touch_origin(self, path):
+    def touch_origin(self, path: str) -> None:
         """A successful write, through the cache."""
         self.versions[path] += 1
         assert self.run(path, method="POST").status == 200
@@ -170,28 +173,30 @@ class CacheAgainstModel(RuleBasedStateMachine):
         age_s=st.sampled_from((0, 0, 5)),
         cookie=st.sampled_from((False, False, True)),
     )
-    def change_what_the_origin_says(self, directives, varies, age_s, cookie):
+    def change_what_the_origin_says(
+        self, directives: str, varies: bool, age_s: int, cookie: bool
+    ) -> None:
         self.directives = directives
         self.varies = varies
         self.upstream_age_s = age_s
         self.sets_cookie = cookie
 
     @rule(tagged=st.booleans(), streams=st.booleans(), path=st.sampled_from(PATHS))
-    def change_how_the_origin_answers(self, tagged, streams, path):
+    def change_how_the_origin_answers(self, tagged: bool, streams: bool, path: str) -> None:
         self.tagged = tagged
         self.streams = streams
         self.versions[path] += 1
 
     @rule(status=st.sampled_from((200, 200, 200, 503, 0)))
-    def break_or_mend_the_origin(self, status):
+    def break_or_mend_the_origin(self, status: int) -> None:
         self.status = status
 
     @rule(path=st.sampled_from(PATHS))
-    def write(self, path):
+    def write(self, path: str) -> None:
         self.touch_origin(path)
 
     @rule(path=st.sampled_from((b"/", b"/a", b"/b")))
-    def purge(self, path):
+    def purge(self, path: bytes) -> None:
         self.kit.store.purge(path_prefix=path)
         self.sequence += 1
         for each in PATHS:
@@ -205,35 +210,37 @@ class CacheAgainstModel(RuleBasedStateMachine):
         language=st.sampled_from(LANGUAGES),
         method=st.sampled_from(("GET", "GET", "GET", "HEAD")),
     )
-    def request(self, path, principal, asked, language, method):
+    def request(
+        self, path: str, principal: str, asked: str, language: str | None, method: str
+    ) -> None:
         self.ask(path, principal, asked=asked, language=language, method=method)
 
     # Most of what can go wrong needs the same request again, so that comes often.
 
     @rule(path=st.sampled_from(PATHS), seconds=SECONDS)
-    def request_plainly(self, path, seconds):
+    def request_plainly(self, path: str, seconds: float) -> None:
         self.ask(path, "nobody")
         self.kit.clock.move(seconds)
         self.ask(path, "nobody")
 
     @rule(seconds=SECONDS, asked=st.sampled_from(ASKED))
-    def request_again_later(self, seconds, asked):
+    def request_again_later(self, seconds: float, asked: str) -> None:
         self.kit.clock.move(seconds)
         principal, path = self.asking
         self.ask(path, principal, asked=asked, language=self.language)
 
     @rule(principal=st.sampled_from(sorted(PRINCIPALS)))
-    def request_as_another(self, principal):
+    def request_as_another(self, principal: str) -> None:
         self.ask(self.asking[1], principal, language=self.language)
 
     @rule()
-    def request_during_a_write(self):
+    def request_during_a_write(self) -> None:
         self.write_meanwhile = True
         for _ in range(2):
             self.ask(self.asking[1], "nobody")
 
     @rule(seconds=SECONDS, status=st.sampled_from((0, 503)))
-    def request_while_the_origin_fails(self, seconds, status):
+    def request_while_the_origin_fails(self, seconds: float, status: int) -> None:
         principal, path = self.asking
         self.ask(path, principal)
         self.kit.clock.move(seconds)
@@ -241,16 +248,25 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.ask(path, principal)
         self.status = before
 
-    def ask(self, path, principal, *, asked="", language=None, method="GET"):
+    def ask(
+        self,
+        path: str,
+        principal: str,
+        *,
+        asked: str = "",
+        language: str | None = None,
+        method: str = "GET",
+    ) -> None:
         self.language = language
-        fields = dict(PRINCIPALS[principal])
+        fields = PRINCIPALS[principal].copy()
+        fields["method"] = method
         if asked:
             fields["cache_control"] = asked
         if language is not None:
             fields["accept_language"] = language
         self.asking = (principal, path)
         self.last_contact = None
-        exchange = self.kit.exchange(path, method=method, **fields)
+        exchange = self.kit.exchange(path, **fields)
         try:
             answer = self.finish(exchange)
         except HandlerError:
@@ -263,26 +279,27 @@ class CacheAgainstModel(RuleBasedStateMachine):
             assert answer.body == b"" or served == "miss"
             return
         if answer.status == 200 and served != "miss":
+            assert isinstance(answer.body, bytes)
             assert b"set-cookie" not in answer.headers
             self.check(exchange, self.made[int(answer.body)], asked=asked, language=language)
 
-    def run(self, path, **options):
+    def run(self, path: str, **options: Unpack[Asked]) -> Response:
         return self.finish(self.kit.exchange(path, **options))
 
-    def finish(self, exchange):
+    def finish(self, exchange: Exchange) -> Response:
         """Runs a request; nothing in it may wait."""
         answer = driving.start(self.kit.run(exchange))
         assert isinstance(answer, Response)
-        if not isinstance(answer.body, bytes):
+        if isinstance(answer.body, AsyncIterator):
             out = bytearray()
             try:
-                self.drain(answer, out).send(None)
+                self.drain(answer, answer.body, out).send(None)
             except StopIteration:
                 answer.body = bytes(out)
         return answer
 
-    async def drain(self, answer, out):
-        chunks = [chunk async for chunk in answer.body]
+    async def drain(self, answer: Response, body: AsyncIterator[bytes], out: bytearray) -> None:
+        chunks = [chunk async for chunk in body]
         for number, chunk in enumerate(chunks, start=1):
             for tap in answer.taps or ():
                 tap.feed(chunk, last=number == len(chunks))
@@ -290,7 +307,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
 
     # What must hold for everything that comes from the store
 
-    def check(self, exchange, made, *, asked, language):
+    def check(self, exchange: Exchange, made: Made, *, asked: str, language: str | None) -> None:
         path = self.asking[1]
         assert made.path == path
         assert not made.varies or made.language == language
@@ -301,7 +318,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
         faults = [self.fault(exchange, made.principal, terms, asked) for terms in made.terms]
         assert None in faults, faults
 
-    def fault(self, exchange, maker, terms, asked):
+    def fault(self, exchange: Exchange, maker: str, terms: Terms, asked: str) -> str | None:
         """What forbids to serve it on these terms; None if nothing does."""
         says = parse_cache_control([terms.directives.encode()])
         principal = self.asking[0]
@@ -326,13 +343,13 @@ class CacheAgainstModel(RuleBasedStateMachine):
             return "fresh, or never to be served stale"
         return None if self.may_be_stale(says, wants, age_s - lifetime_s) else "stale"
 
-    def may_be_stale(self, says, wants, staleness_s):
+    def may_be_stale(self, says: CacheControl, wants: CacheControl, staleness_s: float) -> bool:
         if self.last_contact is None:
             return wants.max_stale_any or (wants.max_stale or -1) >= staleness_s
         failed = self.last_contact in {0, 503}
         return failed and (says.stale_if_error or -1) >= staleness_s
 
-    def may_share(self, maker, principal, says):
+    def may_share(self, maker: str, principal: str, says: CacheControl) -> bool:
         if self.kit.policy.private:
             return maker == principal
         for_cookies = says.public or says.s_maxage is not None
@@ -342,14 +359,14 @@ class CacheAgainstModel(RuleBasedStateMachine):
         return not says.private and all(needed.get(who, for_credentials) for who in both)
 
     @invariant()
-    def the_store_is_in_order(self):
+    def the_store_is_in_order(self) -> None:
         stats = self.kit.store.stats()
         assert 0 <= stats.used_bytes <= stats.limit_bytes
         assert not self.kit.contained
         assert len(self.kit.stage._flights) == 0
 
 
-def young_enough(wants, age_s, lifetime_s):
+def young_enough(wants: CacheControl, age_s: float, lifetime_s: float) -> bool:
     """Whether the client's own bounds are met; max-stale lifts the one on the age."""
     if wants.no_cache:
         return False

@@ -221,6 +221,30 @@ async def test_stale_response_stands_in_for_a_failure(hub: OptimizationHub) -> N
     assert (stood_in["cached"], stood_in["response"]) == (True, "old")
 
 
+async def test_confirmation_of_something_else(hub: OptimizationHub) -> None:
+    """A 304 that confirms another response than the stored one leaves nothing to send."""
+    _, result = await hub.process_api_request(endpoint="/x", method="GET", user_id="u")
+    stale = {"Cache-Control": "max-age=0", "ETag": '"one"'}
+    await hub.complete_api_request(result["request_id"], "old", headers=stale)
+    _, result = await hub.process_api_request(endpoint="/x", method="GET", user_id="u")
+    assert not result["cached"]
+    done = await hub.complete_api_request(result["request_id"], b"", 304, headers={"ETag": '"two"'})
+    assert (done["status"], done["cached"]) == (None, False)
+    assert hub.recorder.in_flight == 0
+
+
+async def test_confirmation_of_the_stored_response(hub: OptimizationHub) -> None:
+    """A 304 that confirms it brings the stored response."""
+    _, result = await hub.process_api_request(endpoint="/x", method="GET", user_id="u")
+    stale = {"Cache-Control": "max-age=0", "ETag": '"one"'}
+    await hub.complete_api_request(result["request_id"], "old", headers=stale)
+    _, result = await hub.process_api_request(endpoint="/x", method="GET", user_id="u")
+    done = await hub.complete_api_request(
+        result["request_id"], b"", 304, headers={"ETag": '"one"', "Content-Type": "text/plain"}
+    )
+    assert (done["response"], done["cached"]) == ("old", True)
+
+
 async def test_close_gives_up_what_is_open(tmp_path: Path) -> None:
     """Closing ends every request that was never completed."""
     hub = await hub_of(tmp_path)

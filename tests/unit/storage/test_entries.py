@@ -3,7 +3,7 @@
 from lukhas.http.headers import Headers
 from lukhas.policy.caching.freshness import Freshness
 from lukhas.policy.caching.terms import ReuseTerms
-from lukhas.storage.entries import stored_response
+from lukhas.storage.entries import StoredResponse, stored_response
 from lukhas.units import SECOND_NS
 
 KEY = ("http", b"a.example", b"/", b"", "")
@@ -17,7 +17,9 @@ TERMS = ReuseTerms(
 )
 
 
-def stored(*pairs, status=200, body=b"hello", terms=TERMS):
+def offered(
+    *pairs: tuple[str, str], status: int = 200, body: bytes = b"hello", terms: ReuseTerms = TERMS
+) -> StoredResponse | None:
     return stored_response(
         KEY,
         status=status,
@@ -30,25 +32,33 @@ def stored(*pairs, status=200, body=b"hello", terms=TERMS):
     )
 
 
-def test_head_is_ready_to_send():
+def stored(
+    *pairs: tuple[str, str], status: int = 200, body: bytes = b"hello", terms: ReuseTerms = TERMS
+) -> StoredResponse:
+    made = offered(*pairs, status=status, body=body, terms=terms)
+    assert made is not None
+    return made
+
+
+def test_head_is_ready_to_send() -> None:
     """Status line and fields, each with its line end, without the empty line at the end."""
     entry = stored(("a", "1"), ("content-length", "5"))
     assert entry.ready_head == b"HTTP/1.1 200 OK\r\na: 1\r\ncontent-length: 5\r\n"
 
 
-def test_length_is_filled_in():
+def test_length_is_filled_in() -> None:
     """A chunked body has a known length once it is stored."""
     assert stored().headers.get(b"content-length") == b"5"
     assert stored(status=204, body=b"").headers.get(b"content-length") is None
 
 
-def test_a_body_of_another_length_is_not_whole():
+def test_a_body_of_another_length_is_not_whole() -> None:
     """RFC 9111 section 3.3: what is cut off is not stored as complete."""
-    assert stored(("content-length", "6")) is None
-    assert stored(("content-length", "5"), ("content-length", "5")) is None
+    assert offered(("content-length", "6")) is None
+    assert offered(("content-length", "5"), ("content-length", "5")) is None
 
 
-def test_times_come_from_the_terms():
+def test_times_come_from_the_terms() -> None:
     """Born when the age was zero; never fresh if one must always ask."""
     entry = stored()
     assert entry.born_ns == 95 * SECOND_NS
@@ -66,7 +76,7 @@ def test_times_come_from_the_terms():
     assert stored(terms=asks).open_to_all
 
 
-def test_size_counts_body_fields_and_overhead():
+def test_size_counts_body_fields_and_overhead() -> None:
     """The bound of a store is about memory, so small entries are not free."""
     assert stored(body=b"").size_bytes > 1000
     assert stored(body=b"x" * 5000).size_bytes - stored(body=b"").size_bytes >= 5000

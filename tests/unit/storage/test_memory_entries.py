@@ -5,6 +5,7 @@ import pytest
 from lukhas.errors import ConfigError
 from lukhas.http.headers import Headers
 from lukhas.policy.caching.freshness import Freshness
+from lukhas.policy.caching.keys import Partition
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.storage.entries import StoredResponse
 from lukhas.storage.memory_entries import MAX_VARIANTS, MemoryEntryStore
@@ -20,7 +21,14 @@ TERMS = ReuseTerms(
 UNIT = 10_000
 
 
-def entry(path=b"/", *, host=b"a.example", partition="", variant=None, size_bytes=UNIT):
+def entry(
+    path: bytes = b"/",
+    *,
+    host: bytes = b"a.example",
+    partition: Partition = "",
+    variant: bytes | None = None,
+    size_bytes: int = UNIT,
+) -> StoredResponse:
     made = StoredResponse(
         ("http", host, path, b"", partition),
         status=200,
@@ -35,30 +43,30 @@ def entry(path=b"/", *, host=b"a.example", partition="", variant=None, size_byte
     return made
 
 
-def put(store, *entries):
+def put(store: MemoryEntryStore, *entries: StoredResponse) -> None:
     for each in entries:
         assert store.put(each, store.ticket())
 
 
-def room_for(count):
+def room_for(count: int) -> MemoryEntryStore:
     return MemoryEntryStore(count * UNIT)
 
 
-def holds(store, each):
+def holds(store: MemoryEntryStore, each: StoredResponse) -> bool:
     return each in (store.get(each.key) or ())
 
 
-def path(number):
+def path(number: int) -> bytes:
     return b"/%d" % number
 
 
-def test_room_must_be_positive():
+def test_room_must_be_positive() -> None:
     """A cache without room is a mistake of the settings."""
     with pytest.raises(ConfigError, match="0 bytes"):
         MemoryEntryStore(0)
 
 
-def test_what_is_put_is_found_newest_first():
+def test_what_is_put_is_found_newest_first() -> None:
     """Every variant of a key is kept, the newest one first."""
     store = room_for(10)
     one, two = entry(variant=b"1"), entry(variant=b"2")
@@ -67,7 +75,7 @@ def test_what_is_put_is_found_newest_first():
     assert store.get(entry(b"/other").key) is None
 
 
-def test_superseded_entries_are_replaced():
+def test_superseded_entries_are_replaced() -> None:
     """A response takes the place of those that its request selected."""
     store = room_for(10)
     old, other, new = entry(variant=b"1"), entry(variant=b"2"), entry(variant=b"1")
@@ -77,7 +85,7 @@ def test_superseded_entries_are_replaced():
     assert store.stats().used_bytes == 2 * UNIT
 
 
-def test_bytes_are_bounded():
+def test_bytes_are_bounded() -> None:
     """Whatever comes, the room is never exceeded, and the figures add up."""
     store = room_for(10)
     for number in range(100):
@@ -90,7 +98,7 @@ def test_bytes_are_bounded():
     assert stats.entries == stats.resources
 
 
-def test_an_entry_over_half_of_the_room_is_refused():
+def test_an_entry_over_half_of_the_room_is_refused() -> None:
     """One response must not sweep out everything else."""
     store = room_for(10)
     kept = entry(b"/kept")
@@ -100,7 +108,7 @@ def test_an_entry_over_half_of_the_room_is_refused():
     assert store.stats().refused == 1
 
 
-def test_used_entries_survive_a_scan():
+def test_used_entries_survive_a_scan() -> None:
     """S3-FIFO: what is used again moves to main, what is seen once leaves."""
     store = room_for(20)
     used = [entry(b"/used/%d" % number) for number in range(5)]
@@ -112,7 +120,7 @@ def test_used_entries_survive_a_scan():
     assert all(holds(store, each) for each in used)
 
 
-def test_an_evicted_key_that_returns_is_proven():
+def test_an_evicted_key_that_returns_is_proven() -> None:
     """S3-FIFO: the ghosts of evicted entries lead their keys straight to main."""
     store = room_for(20)
     put(store, *(entry(path(number)) for number in range(21)))
@@ -124,7 +132,7 @@ def test_an_evicted_key_that_returns_is_proven():
     assert holds(store, back)
 
 
-def test_ghosts_are_bounded():
+def test_ghosts_are_bounded() -> None:
     """A flood of random URLs leaves no more traces than entries, or the least number of them."""
     store = room_for(4)
     put(store, *(entry(path(number)) for number in range(500)))
@@ -135,7 +143,7 @@ def test_ghosts_are_bounded():
     assert not holds(store, back)
 
 
-def test_main_gives_second_chances_in_turn():
+def test_main_gives_second_chances_in_turn() -> None:
     """S3-FIFO: main evicts its oldest entry that was not used since its last turn."""
     store = room_for(10)
     proven = [entry(path(number)) for number in range(10)]
@@ -152,14 +160,14 @@ def test_main_gives_second_chances_in_turn():
     assert holds(store, proven[1])
 
 
-def test_what_is_gone_already_can_be_superseded():
+def test_what_is_gone_already_can_be_superseded() -> None:
     """Another answer may have replaced it while this one was on its way."""
     store = room_for(10)
     assert store.put(entry(), store.ticket(), (entry(),))
     assert store.stats().purged == 0
 
 
-def test_a_pause_is_bounded():
+def test_a_pause_is_bounded() -> None:
     """Second chances are limited for each put, however many entries were used."""
     store = room_for(1000)
     crowd = [entry(path(number)) for number in range(1000)]
@@ -173,7 +181,7 @@ def test_a_pause_is_bounded():
     assert store.stats().evicted == 1
 
 
-def test_a_refreshed_entry_keeps_its_standing():
+def test_a_refreshed_entry_keeps_its_standing() -> None:
     """An update is the same response again: it need not prove itself anew."""
     store = room_for(20)
     old = entry(b"/used")
@@ -188,7 +196,7 @@ def test_a_refreshed_entry_keeps_its_standing():
     assert holds(store, old)
 
 
-def test_variants_of_a_key_are_capped():
+def test_variants_of_a_key_are_capped() -> None:
     """A client cannot fill the store by varying one field; the oldest variant goes."""
     store = room_for(100)
     made = [entry(variant=b"%d" % number) for number in range(MAX_VARIANTS + 1)]
@@ -197,7 +205,7 @@ def test_variants_of_a_key_are_capped():
     assert store.stats().entries == MAX_VARIANTS
 
 
-def test_remove_takes_one_variant():
+def test_remove_takes_one_variant() -> None:
     """And says nothing if it is gone already."""
     store = room_for(10)
     one, two = entry(variant=b"1"), entry(variant=b"2")
@@ -208,7 +216,7 @@ def test_remove_takes_one_variant():
     assert store.stats().purged == 1
 
 
-def test_invalidation_covers_all_variants_and_partitions():
+def test_invalidation_covers_all_variants_and_partitions() -> None:
     """RFC 9111 section 4.4: what is no longer true is so for everybody."""
     store = room_for(10)
     doomed = [entry(variant=b"1"), entry(variant=b"2"), entry(partition=("", "key:a", b""))]
@@ -221,7 +229,7 @@ def test_invalidation_covers_all_variants_and_partitions():
     assert store.stats().purged == 4
 
 
-def test_what_was_asked_for_before_an_invalidation_is_refused():
+def test_what_was_asked_for_before_an_invalidation_is_refused() -> None:
     """It may be what the unsafe request has just changed."""
     store = room_for(10)
     before = store.ticket()
@@ -232,7 +240,7 @@ def test_what_was_asked_for_before_an_invalidation_is_refused():
     assert store.put(entry(), store.ticket())
 
 
-def test_a_flood_of_invalidations_is_bounded():
+def test_a_flood_of_invalidations_is_bounded() -> None:
     """The oldest ones count for every resource then: nothing false is ever stored."""
     store = room_for(10)
     before = store.ticket()
@@ -253,7 +261,7 @@ def test_a_flood_of_invalidations_is_bounded():
         ({"authority": b"a.example", "path_prefix": b"/x"}, {"ax"}),
     ],
 )
-def test_purge_removes_what_is_in_scope(scope, removed):
+def test_purge_removes_what_is_in_scope(scope: dict[str, bytes], removed: set[str]) -> None:
     """Everything, an authority, a path prefix, or both."""
     store = room_for(10)
     entries = {

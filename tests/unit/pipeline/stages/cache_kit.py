@@ -1,9 +1,10 @@
 """A cache stage in a pipeline, in front of an origin that answers as told."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TypedDict, Unpack
 
 from lukhas.http.headers import Headers
-from lukhas.http.messages import RequestHead, Response
+from lukhas.http.messages import Pushed, RequestHead, Response
 from lukhas.pipeline.driving import Parked, complete
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
@@ -11,12 +12,46 @@ from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
+from lukhas.policy.verdicts import Verdict
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import MIB, SECOND_NS
 
 START_NS = 1_800_000_000 * SECOND_NS
 
-Answer = Callable[[Exchange], Awaitable[Response]]
+Answer = Response | BaseException | Callable[[Exchange], Awaitable[Response]]
+
+
+class Fields(TypedDict, total=False):
+    """Request fields: `_` stands for `-`, a list for several lines."""
+
+    accept: str
+    accept_language: str | list[str]
+    authorization: str
+    cache_control: str
+    content_length: str
+    cookie: str
+    if_none_match: str
+    pragma: str
+    range: str
+    x: str | list[str]
+    x_api_key: str
+    y: str | list[str]
+
+
+class Asked(Fields, total=False):
+    """Everything that tells one request from another, but its path."""
+
+    method: str
+    consumer: Consumer | None
+    body: AsyncIterator[bytes] | None
+
+
+class Options(TypedDict, total=False):
+    """Settings of the stage."""
+
+    cache_name: str
+    collapse_wait_s: float
+    capture_limit_bytes: int
 
 
 class Clock:
@@ -32,12 +67,14 @@ class Clock:
         self.ns += round(seconds * SECOND_NS)
 
 
-def response(body: object = b"body", status: int = 200, **fields: object) -> Response:
+def response(
+    body: bytes | AsyncIterator[bytes] | Pushed = b"body", status: int = 200, **fields: object
+) -> Response:
     """A response; `cache_control="..."` becomes Cache-Control, a list several lines."""
     return Response(status, headers(fields), body)
 
 
-def headers(fields: dict[str, object]) -> Headers:
+def headers(fields: Mapping[str, object]) -> Headers:
     """Headers from keyword arguments."""
     return Headers.of(
         (name.replace("_", "-"), str(line))
@@ -57,12 +94,12 @@ class Kit:
     `answer` is what the origin says: a response, an exception, or a function of the exchange.
     """
 
-    def __init__(self, store: MemoryEntryStore | None = None, **options: object) -> None:
+    def __init__(self, store: MemoryEntryStore | None = None, **options: Unpack[Options]) -> None:
         self.clock = Clock()
         self.store = store or MemoryEntryStore(8 * MIB)
         self.stage = CacheStage(self.store, self.clock, **options)
         self.policy = CachePolicy()
-        self.answer: object = None
+        self.answer: Answer = AssertionError("the origin has no answer yet")
         self.heads: list[RequestHead] = []
         self.contained: list[Exception] = []
         self.run = Pipeline([self.stage], lambda _, error: self.contained.append(error)).around(
@@ -90,7 +127,7 @@ class Kit:
         method: str = "GET",
         consumer: Consumer | None = None,
         body: AsyncIterator[bytes] | None = None,
-        **fields: object,
+        **fields: Unpack[Fields],
     ) -> Exchange:
         target, _, query = path.partition("?")
         head = RequestHead(
@@ -109,9 +146,9 @@ class Kit:
             answer.body = await drained(answer)
         return answer
 
-    async def ask(self, path: str = "/x", **options: object) -> "Told":
+    async def ask(self, path: str = "/x", **asked: Unpack[Asked]) -> "Told":
         """Sends one request."""
-        exchange = self.exchange(path, **options)
+        exchange = self.exchange(path, **asked)
         return Told(exchange, await self.send(exchange))
 
 
@@ -119,6 +156,7 @@ class Told:
     """What one client got."""
 
     def __init__(self, exchange: Exchange, answer: Response) -> None:
+        assert isinstance(answer.body, bytes)
         self.exchange = exchange
         self.answer = answer
         self.status = answer.status
@@ -127,11 +165,22 @@ class Told:
         added = dict(exchange.added)
         self.age = int(added[b"age"]) if b"age" in added else None
         self.told = added.get(b"cache-status", b"").decode()
-        self.verdict = exchange.verdicts[-1].verdict() if exchange.verdicts else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The innermost decision."""
+        return self.exchange.verdicts[-1].verdict()
+
+    @property
+    def ready_head(self) -> bytes:
+        """The head, which somebody has made ready."""
+        assert self.answer.ready_head is not None
+        return self.answer.ready_head
 
 
 async def drained(answer: Response) -> bytes:
     """Reads a stream the way the front server does."""
+    assert not isinstance(answer.body, bytes | Pushed)
     chunks = [chunk async for chunk in answer.body]
     out = b""
     for number, chunk in enumerate(chunks, start=1):

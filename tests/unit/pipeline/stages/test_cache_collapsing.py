@@ -1,32 +1,35 @@
 """lukhas.pipeline.stages.cache: concurrent misses, and bodies that pass by."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import NoReturn, Unpack
 
 import pytest
 
 from lukhas.errors import HandlerError
-from lukhas.http.messages import Pushed
+from lukhas.http.messages import BodyTap, Pushed, Response
+from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.rate_limiting.tiers import Tier
-from tests.unit.pipeline.stages.cache_kit import Kit, drained, pieces, response
+from tests.unit.pipeline.stages.cache_kit import Asked, Kit, Told, drained, pieces, response
 
 
 @pytest.fixture
-def kit():
+def kit() -> Kit:
     return Kit()
 
 
 class Gate:
     """An origin whose answers wait to be let go; the n-th call gets the n-th answer."""
 
-    def __init__(self, kit, *answers):
+    def __init__(self, kit: Kit, *answers: Response | Exception) -> None:
         self._answers = list(answers)
         self.opened = asyncio.Event()
-        self.asked = asyncio.Queue()
+        self.asked = asyncio.Queue[Exchange]()
         kit.answer = self
 
-    async def __call__(self, exchange):
+    async def __call__(self, exchange: Exchange) -> Response:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         self.asked.put_nowait(exchange)
         await self.opened.wait()
@@ -35,23 +38,31 @@ class Gate:
         return answer
 
 
-async def settle():
+async def settle() -> None:
     """Lets everything that can run do so."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-def fresh(body=b"body"):
+def fresh(body: bytes = b"body") -> Response:
     return response(body, cache_control="max-age=60")
 
 
-async def many(kit, count, **options):
-    tasks = [asyncio.create_task(kit.ask(**options)) for _ in range(count)]
+async def many(
+    kit: Kit, count: int, path: str = "/x", **asked: Unpack[Asked]
+) -> list[asyncio.Task[Told]]:
+    tasks = [asyncio.create_task(kit.ask(path, **asked)) for _ in range(count)]
     await settle()
     return tasks
 
 
-async def test_twenty_concurrent_misses_make_one_call(kit):
+def tap_of(answer: Response) -> BodyTap:
+    """What the stage made the body pass through."""
+    assert answer.taps
+    return answer.taps[0]
+
+
+async def test_twenty_concurrent_misses_make_one_call(kit: Kit) -> None:
     """One asks the origin, nineteen wait and get its response."""
     gate = Gate(kit, fresh())
     tasks = await many(kit, 20)
@@ -66,7 +77,7 @@ async def test_twenty_concurrent_misses_make_one_call(kit):
     assert {each.age for each in collapsed} == {0}
 
 
-async def test_concurrent_revalidations_make_one_call(kit):
+async def test_concurrent_revalidations_make_one_call(kit: Kit) -> None:
     """Also where a stale response is stored, and whatever the clients' conditions."""
     kit.answer = response(cache_control="max-age=60", etag='"a"')
     await kit.ask()
@@ -79,7 +90,7 @@ async def test_concurrent_revalidations_make_one_call(kit):
     assert {each.status for each in told} == {304}
 
 
-async def test_waiters_of_an_uncacheable_leader_are_released_at_once(kit):
+async def test_waiters_of_an_uncacheable_leader_are_released_at_once(kit: Kit) -> None:
     """They ask for themselves, all at the same time, and later ones do not wait at all."""
     gate = Gate(kit, response(cache_control="no-store"))
     tasks = await many(kit, 10)
@@ -94,7 +105,7 @@ async def test_waiters_of_an_uncacheable_leader_are_released_at_once(kit):
     await asyncio.gather(*tasks)
 
 
-async def test_waiting_starts_again_when_answers_are_stored_again(kit):
+async def test_waiting_starts_again_when_answers_are_stored_again(kit: Kit) -> None:
     """An uncacheable answer is remembered for a while only, and a stored one forgets it."""
     kit.answer = response(cache_control="no-store")
     await kit.ask()
@@ -108,7 +119,7 @@ async def test_waiting_starts_again_when_answers_are_stored_again(kit):
     await asyncio.gather(*tasks)
 
 
-async def test_waiters_of_a_failed_leader_are_released_at_once(kit):
+async def test_waiters_of_a_failed_leader_are_released_at_once(kit: Kit) -> None:
     """Each one asks for itself."""
     gate = Gate(kit, ConnectionError("down"))
     tasks = await many(kit, 5)
@@ -121,7 +132,7 @@ async def test_waiters_of_a_failed_leader_are_released_at_once(kit):
     assert (await kit.ask()).body == b"body"
 
 
-async def test_when_the_leader_is_cancelled_another_leads(kit):
+async def test_when_the_leader_is_cancelled_another_leads(kit: Kit) -> None:
     """Its client went away; the others still share one call."""
     gate = Gate(kit, fresh(b"1"), fresh(b"2"))
     leader, *waiters = await many(kit, 10)
@@ -135,7 +146,7 @@ async def test_when_the_leader_is_cancelled_another_leads(kit):
     assert leader.cancelled()
 
 
-async def test_a_cancelled_waiter_takes_nobody_with_it(kit):
+async def test_a_cancelled_waiter_takes_nobody_with_it(kit: Kit) -> None:
     """Neither the leader nor the other waiters notice."""
     gate = Gate(kit, fresh())
     leader, goes, stays = await many(kit, 3)
@@ -147,27 +158,25 @@ async def test_a_cancelled_waiter_takes_nobody_with_it(kit):
     assert kit.calls == 1
 
 
-async def test_nobody_waits_for_another_principal(kit):
+async def test_nobody_waits_for_another_principal(kit: Kit) -> None:
     """What one principal gets is most likely not for the others."""
     gate = Gate(kit, fresh())
-    tasks = [
-        asyncio.create_task(kit.ask(**who))
-        for who in (
-            {"authorization": "A"},
-            {"authorization": "B"},
-            {"cookie": "s=1"},
-            {"consumer": Consumer(key="key:a", tier=Tier.FREE)},
-            {"consumer": Consumer(key="key:b", tier=Tier.FREE)},
-            {},
-        )
-    ]
+    everybody: tuple[Asked, ...] = (
+        {"authorization": "A"},
+        {"authorization": "B"},
+        {"cookie": "s=1"},
+        {"consumer": Consumer(key="key:a", tier=Tier.FREE)},
+        {"consumer": Consumer(key="key:b", tier=Tier.FREE)},
+        {},
+    )
+    tasks = [asyncio.create_task(kit.ask(**who)) for who in everybody]
     await settle()
     assert kit.calls == 6
     gate.opened.set()
     await asyncio.gather(*tasks)
 
 
-async def test_principals_wait_for_what_was_public_before(kit):
+async def test_principals_wait_for_what_was_public_before(kit: Kit) -> None:
     """An expired response that was explicitly shared is fetched once for all."""
     kit.answer = response(cache_control="public, max-age=60")
     await kit.ask()
@@ -181,7 +190,7 @@ async def test_principals_wait_for_what_was_public_before(kit):
     assert kit.calls == 2
 
 
-async def test_a_private_partition_collapses_for_its_principal(kit):
+async def test_a_private_partition_collapses_for_its_principal(kit: Kit) -> None:
     """The requests of one consumer may share, with a private policy."""
     kit.policy = CachePolicy(private=True)
     gate = Gate(kit, fresh())
@@ -192,7 +201,7 @@ async def test_a_private_partition_collapses_for_its_principal(kit):
     assert kit.calls == 1
 
 
-async def test_requests_that_ask_for_fresh_do_not_wait(kit):
+async def test_requests_that_ask_for_fresh_do_not_wait(kit: Kit) -> None:
     """A fetch that began before the request is not what it wants; HEAD gets no body anyway."""
     gate = Gate(kit, fresh())
     kit.answer = fresh()
@@ -206,7 +215,7 @@ async def test_requests_that_ask_for_fresh_do_not_wait(kit):
     await asyncio.gather(*tasks, *heads)
 
 
-async def test_a_condition_of_a_client_does_not_lead(kit):
+async def test_a_condition_of_a_client_does_not_lead(kit: Kit) -> None:
     """Its 304 could serve nobody else; but it may wait for another one's response."""
     gate = Gate(kit, response(cache_control="max-age=60", etag='"a"'))
     own = await many(kit, 2, if_none_match='"x"')
@@ -219,7 +228,7 @@ async def test_a_condition_of_a_client_does_not_lead(kit):
     assert (await waiter[0]).status == 304
 
 
-async def test_a_304_to_a_client_does_not_end_collapsing(kit):
+async def test_a_304_to_a_client_does_not_end_collapsing(kit: Kit) -> None:
     """It says nothing about whether the response can be stored."""
     kit.answer = response(b"", 304)
     await kit.ask(if_none_match='"a"')
@@ -230,7 +239,7 @@ async def test_a_304_to_a_client_does_not_end_collapsing(kit):
     await asyncio.gather(*tasks)
 
 
-async def test_nobody_joins_a_fetch_from_before_an_invalidation(kit):
+async def test_nobody_joins_a_fetch_from_before_an_invalidation(kit: Kit) -> None:
     """After a write, a read must not get what was fetched before it."""
     gate = Gate(kit, fresh(b"old"), fresh(b"new"))
     before = await many(kit, 2)
@@ -244,12 +253,13 @@ async def test_nobody_joins_a_fetch_from_before_an_invalidation(kit):
     assert (await kit.ask()).body == b"new"
 
 
-async def test_variants_that_do_not_fit_fetch_for_themselves(kit):
+async def test_variants_that_do_not_fit_fetch_for_themselves(kit: Kit) -> None:
     """Who waited for another variant asks in turn, and is not held up for ever."""
 
-    async def by_x(exchange):
+    async def by_x(exchange: Exchange) -> Response:
         await asyncio.sleep(0)
         value = exchange.head.headers.get(b"x")
+        assert value is not None
         return response(value, cache_control="max-age=60", vary="x")
 
     kit.answer = by_x
@@ -258,7 +268,7 @@ async def test_variants_that_do_not_fit_fetch_for_themselves(kit):
     assert kit.calls == 8
 
 
-async def test_waiting_has_a_limit():
+async def test_waiting_has_a_limit() -> None:
     """A leader that is slow does not hold up the others, nor those who come later."""
     kit = Kit(collapse_wait_s=0.01)
     gate = Gate(kit, fresh())
@@ -272,30 +282,33 @@ async def test_waiting_has_a_limit():
     await asyncio.gather(*tasks, *later)
 
 
-async def test_a_failing_stage_releases_its_waiters(kit):
+async def test_a_failing_stage_releases_its_waiters(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A store that raises must leave nobody waiting."""
     gate = Gate(kit, fresh())
-    put = kit.store.put
     tasks = await many(kit, 3)
 
-    def fail_once(*args):
-        kit.store.put = put
+    def fail_once(*_: object) -> NoReturn:
+        monkeypatch.undo()
         raise RuntimeError
 
-    kit.store.put = fail_once
+    monkeypatch.setattr(kit.store, "put", fail_once)
     gate.opened.set()
     told = await asyncio.gather(*tasks)
     assert [each.body for each in told] == [b"body"] * 3
     assert len(kit.contained) == 1
 
 
-async def test_a_failing_decision_releases_its_waiters(kit, monkeypatch):
+async def test_a_failing_decision_releases_its_waiters(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever fails after the answer came, another one leads."""
     gate = Gate(kit, fresh())
     tasks = await many(kit, 3)
     name = "lukhas.pipeline.stages.cache_fetch.decide_storing"
 
-    def fail(*_, **__):
+    def fail(*_: object, **__: object) -> NoReturn:
         monkeypatch.undo()
         raise RuntimeError
 
@@ -308,7 +321,7 @@ async def test_a_failing_decision_releases_its_waiters(kit, monkeypatch):
 # Bodies that pass by
 
 
-async def test_a_streamed_body_is_stored_when_it_is_whole(kit):
+async def test_a_streamed_body_is_stored_when_it_is_whole(kit: Kit) -> None:
     """The pieces pass unchanged; the stored copy has a length."""
     kit.answer = response(
         pieces(b"one ", b"", b"two"), cache_control="max-age=60", transfer_encoding="chunked"
@@ -321,7 +334,7 @@ async def test_a_streamed_body_is_stored_when_it_is_whole(kit):
     assert b"transfer-encoding" not in hit.answer.headers
 
 
-async def test_waiters_of_a_stream_get_it_whole(kit):
+async def test_waiters_of_a_stream_get_it_whole(kit: Kit) -> None:
     """They wait for the last piece."""
     kit.answer = response(pieces(b"a", b"b"), cache_control="max-age=60")
     told = await asyncio.gather(*(kit.ask() for _ in range(5)))
@@ -329,14 +342,14 @@ async def test_waiters_of_a_stream_get_it_whole(kit):
     assert kit.calls == 1
 
 
-async def test_a_body_changed_by_an_inner_tap_is_stored_changed(kit):
+async def test_a_body_changed_by_an_inner_tap_is_stored_changed(kit: Kit) -> None:
     """The copy is what comes out of the taps further in, even if the body was whole."""
 
     class Upper:
-        def feed(self, chunk, *, last):
+        def feed(self, chunk: bytes, *, last: bool) -> bytes:
             return chunk.upper()
 
-        def abort(self):
+        def abort(self) -> None:
             raise AssertionError
 
     answer = response(b"abc", cache_control="max-age=60")
@@ -349,15 +362,16 @@ async def test_a_body_changed_by_an_inner_tap_is_stored_changed(kit):
     assert (await kit.ask()).body == b"ABC"
 
 
-async def test_an_oversized_body_passes_but_is_not_stored(kit):
+async def test_an_oversized_body_passes_but_is_not_stored(kit: Kit) -> None:
     """Whole, announced by its length, or found too long on the way."""
     kit.policy = CachePolicy(max_body_bytes=5)
-    for body, fields in (
+    oversized: tuple[tuple[bytes | AsyncIterator[bytes], dict[str, str]], ...] = (
         (b"123456", {}),
         (pieces(b"123", b"456"), {"content_length": "6"}),
         (pieces(b"123", b"456", b"789"), {}),
-    ):
-        kit.answer = response(body, cache_control="max-age=60", **fields)
+    )
+    for body, fields in oversized:
+        kit.answer = response(body, 200, cache_control="max-age=60", **fields)
         told = await kit.ask()
         assert told.body.startswith(b"123456")
         assert kit.store.stats().entries == 0
@@ -366,24 +380,22 @@ async def test_an_oversized_body_passes_but_is_not_stored(kit):
     assert kit.store.stats().entries == 1
 
 
-async def test_waiters_of_an_oversized_body_are_released(kit):
+async def test_waiters_of_an_oversized_body_are_released(kit: Kit) -> None:
     """As soon as it is found too large, not at its end."""
     kit.policy = CachePolicy(max_body_bytes=5)
     kit.answer = response(Pushed(), cache_control="max-age=60")
-    leading = kit.exchange()
-    run = kit.run(leading)
-    answer = await run
+    tap = tap_of(await kit.run(kit.exchange()))
     kit.answer = fresh(b"1")
     waiters = await many(kit, 3)
     assert kit.calls == 1
-    assert answer.taps[0].feed(b"123456", last=False) == b"123456"
+    assert tap.feed(b"123456", last=False) == b"123456"
     told = await asyncio.gather(*waiters)
     assert {each.body for each in told} == {b"1"}
-    assert answer.taps[0].feed(b"more", last=True) == b"more"
-    answer.taps[0].abort()
+    assert tap.feed(b"more", last=True) == b"more"
+    tap.abort()
 
 
-async def test_a_cut_off_body_is_not_stored(kit):
+async def test_a_cut_off_body_is_not_stored(kit: Kit) -> None:
     """Shorter than its Content-Length, or given up: never stored as whole."""
     kit.answer = response(pieces(b"123"), cache_control="max-age=60", content_length="4")
     await kit.ask()
@@ -391,43 +403,45 @@ async def test_a_cut_off_body_is_not_stored(kit):
     assert len(kit.stage._flights) == 0
 
 
-async def test_when_a_leaders_body_is_given_up_another_leads(kit):
+async def test_when_a_leaders_body_is_given_up_another_leads(kit: Kit) -> None:
     """The client of the leader went away in the middle of the body."""
     kit.answer = response(Pushed(), cache_control="max-age=60")
-    answer = await kit.run(kit.exchange())
+    tap = tap_of(await kit.run(kit.exchange()))
     kit.answer = fresh()
     waiters = await many(kit, 3)
     assert kit.calls == 1
-    answer.taps[0].feed(b"half", last=False)
-    answer.taps[0].abort()
+    tap.feed(b"half", last=False)
+    tap.abort()
     told = await asyncio.gather(*waiters)
     assert kit.calls == 2
     assert {each.body for each in told} == {b"body"}
 
 
-async def test_a_failing_store_does_not_break_a_body(kit, caplog):
+async def test_a_failing_store_does_not_break_a_body(
+    kit: Kit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client gets its stream; the failure is logged, nobody is left waiting."""
 
-    def fail(*_):
+    def fail(*_: object) -> NoReturn:
         raise RuntimeError
 
-    kit.store.put = fail
+    monkeypatch.setattr(kit.store, "put", fail)
     kit.answer = response(pieces(b"a", b"b"), cache_control="max-age=60")
     assert (await kit.ask()).body == b"ab"
     assert "could not be stored" in caplog.text
     assert len(kit.stage._flights) == 0
 
 
-async def test_bodies_on_their_way_are_bounded_together():
+async def test_bodies_on_their_way_are_bounded_together() -> None:
     """What many slow clients make us keep has one limit; room is given back."""
     kit = Kit(capture_limit_bytes=10)
     kit.answer = response(Pushed(), cache_control="max-age=60")
-    one = (await kit.run(kit.exchange("/1"))).taps[0]
-    two = (await kit.run(kit.exchange("/2"))).taps[0]
+    one = tap_of(await kit.run(kit.exchange("/1")))
+    two = tap_of(await kit.run(kit.exchange("/2")))
     one.feed(b"123456", last=False)
     two.feed(b"123456", last=True)
     one.feed(b"78", last=True)
     assert kit.store.stats().entries == 1
-    three = (await kit.run(kit.exchange("/3"))).taps[0]
+    three = tap_of(await kit.run(kit.exchange("/3")))
     three.feed(b"1234567890", last=True)
     assert kit.store.stats().entries == 2

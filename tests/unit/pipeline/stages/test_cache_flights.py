@@ -2,16 +2,16 @@
 
 import asyncio
 
-from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
+from lukhas.pipeline.stages.cache_flights import FlightEnd, FlightKey, Flights
 
-KEY = (("http", b"a.example", b"/", b"", ""), b"")
-
-
-def numbered(number):
-    return (KEY[0], b"%d" % number)
+KEY: FlightKey = (("http", b"a.example", b"/", b"", ""), 0)
 
 
-def test_only_the_first_end_counts():
+def numbered(number: int) -> FlightKey:
+    return (KEY[0], 1 + number)
+
+
+def test_only_the_first_end_counts() -> None:
     """And no flight at all has no end."""
     flights = Flights(1)
     flight = flights.begin(KEY, 0)
@@ -21,7 +21,7 @@ def test_only_the_first_end_counts():
     assert len(flights) == 0
 
 
-def test_a_later_flight_is_not_ended_by_an_earlier_one():
+def test_a_later_flight_is_not_ended_by_an_earlier_one() -> None:
     """After an invalidation two fetches of one key may be on their way."""
     flights = Flights(1)
     old = flights.begin(KEY, 0)
@@ -30,7 +30,7 @@ def test_a_later_flight_is_not_ended_by_an_earlier_one():
     assert flights.find(KEY) is new
 
 
-def test_what_cannot_be_shared_is_remembered_for_a_while():
+def test_what_cannot_be_shared_is_remembered_for_a_while() -> None:
     """Bounded in time and in number, and until an answer is stored."""
     flights = Flights(1)
     flights.go_alone(KEY, 0)
@@ -44,7 +44,7 @@ def test_what_cannot_be_shared_is_remembered_for_a_while():
     assert flights.is_alone(numbered(1), 0)
 
 
-async def test_an_end_in_the_same_instant_beats_the_limit():
+async def test_an_end_in_the_same_instant_beats_the_limit() -> None:
     """The timer may be due already when the end comes; what the flight brought still counts."""
     flights = Flights(0)
     flight = flights.begin(KEY, 0)

@@ -1,21 +1,25 @@
 """lukhas.pipeline.stages.cache: conditions, demands of clients, failures of the origin."""
 
+from typing import NoReturn
+
 import pytest
 
 from lukhas.errors import HandlerError, UpstreamConnectError
 from lukhas.http.dates import format_http_date
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.verdicts import Outcome
-from tests.unit.pipeline.stages.cache_kit import START_NS, Kit, response
+from tests.unit.pipeline.stages.cache_kit import START_NS, Asked, Kit, response
 
 DOWN = UpstreamConnectError("api", "no connection", sent=False)
 
 
-def date(offset_s=0):
+def date(offset_s: int = 0) -> str:
     return format_http_date(START_NS // 10**9 + offset_s).decode()
 
 
 @pytest.fixture
-def kit():
+def kit() -> Kit:
     return Kit()
 
 
@@ -32,7 +36,7 @@ def kit():
         {"cache_control": "min-fresh=56"},
     ],
 )
-async def test_a_client_may_ask_for_more_than_fresh(kit, fields):
+async def test_a_client_may_ask_for_more_than_fresh(kit: Kit, fields: Asked) -> None:
     """RFC 9111 section 5.2.1; what comes is stored for the others."""
     kit.answer = response(b"1", cache_control="max-age=60")
     await kit.ask()
@@ -43,14 +47,14 @@ async def test_a_client_may_ask_for_more_than_fresh(kit, fields):
     assert (await kit.ask()).body == b"2"
 
 
-async def test_no_store_of_a_client_goes_past_the_store(kit):
+async def test_no_store_of_a_client_goes_past_the_store(kit: Kit) -> None:
     """RFC 9111 section 5.2.1.5."""
     kit.answer = response(cache_control="max-age=60")
     assert (await kit.ask(cache_control="no-store")).result == "bypass"
     assert kit.store.stats().entries == 0
 
 
-async def test_max_stale_accepts_stale_responses(kit):
+async def test_max_stale_accepts_stale_responses(kit: Kit) -> None:
     """RFC 9111 section 5.2.1.2, told with a negative ttl."""
     kit.answer = response(cache_control="max-age=60")
     await kit.ask()
@@ -63,7 +67,7 @@ async def test_max_stale_accepts_stale_responses(kit):
     assert (await kit.ask(cache_control="max-stale")).result == "miss"
 
 
-async def test_only_if_cached_never_asks_the_origin(kit):
+async def test_only_if_cached_never_asks_the_origin(kit: Kit) -> None:
     """RFC 9111 section 5.2.1.7: a stored response, or 504."""
     told = await kit.ask(cache_control="only-if-cached")
     assert (told.status, told.result, kit.calls) == (504, "miss", 0)
@@ -79,7 +83,7 @@ async def test_only_if_cached_never_asks_the_origin(kit):
 # Conditions
 
 
-async def test_a_client_with_the_same_copy_gets_304(kit):
+async def test_a_client_with_the_same_copy_gets_304(kit: Kit) -> None:
     """RFC 9111 section 4.3.2: ETag and caching fields, no content fields, ready to send."""
     kit.answer = response(cache_control="max-age=60", etag='"a"', content_type="text/plain")
     await kit.ask()
@@ -88,13 +92,13 @@ async def test_a_client_with_the_same_copy_gets_304(kit):
     assert (told.status, told.body, told.result, told.age) == (304, b"", "hit", 0)
     assert told.answer.headers.get(b"etag") == b'"a"'
     assert b"content-type" not in told.answer.headers
-    assert told.answer.ready_head.startswith(b"HTTP/1.1 304 Not Modified\r\n")
+    assert told.ready_head.startswith(b"HTTP/1.1 304 Not Modified\r\n")
     assert again.answer.headers is told.answer.headers
     assert (await kit.ask(if_none_match='"b"')).status == 200
     assert kit.calls == 1
 
 
-async def test_a_client_condition_on_a_miss_is_the_origins(kit):
+async def test_a_client_condition_on_a_miss_is_the_origins(kit: Kit) -> None:
     """Its 304 is for this client only: it passes, and is not stored."""
     kit.answer = response(b"", 304, etag='"a"')
     told = await kit.ask(if_none_match='"a"')
@@ -103,7 +107,7 @@ async def test_a_client_condition_on_a_miss_is_the_origins(kit):
     assert kit.store.stats().entries == 0
 
 
-async def test_a_stale_response_is_confirmed(kit):
+async def test_a_stale_response_is_confirmed(kit: Kit) -> None:
     """RFC 9111 section 4.3: our validators go out, the 304 updates what is stored."""
     kit.answer = response(
         cache_control="max-age=60", etag='"a"', last_modified=date(-9), date=date(), x="1"
@@ -125,7 +129,7 @@ async def test_a_stale_response_is_confirmed(kit):
     assert (after.result, after.age, after.answer.headers.get(b"x")) == ("hit", 20, b"2")
 
 
-async def test_a_confirmed_response_may_be_304_for_the_client_too(kit):
+async def test_a_confirmed_response_may_be_304_for_the_client_too(kit: Kit) -> None:
     """Both copies are the same one."""
     kit.answer = response(cache_control="no-cache", etag='"a"')
     await kit.ask()
@@ -134,7 +138,7 @@ async def test_a_confirmed_response_may_be_304_for_the_client_too(kit):
     assert (told.status, told.result) == (304, "revalidated")
 
 
-async def test_a_changed_response_replaces_the_stored_one(kit):
+async def test_a_changed_response_replaces_the_stored_one(kit: Kit) -> None:
     """A 200 to our condition is the new response."""
     kit.answer = response(b"1", cache_control="max-age=60", etag='"a"')
     await kit.ask()
@@ -145,13 +149,13 @@ async def test_a_changed_response_replaces_the_stored_one(kit):
     assert kit.store.stats().entries == 1
 
 
-async def test_a_304_about_another_response_is_not_believed(kit):
+async def test_a_304_about_another_response_is_not_believed(kit: Kit) -> None:
     """RFC 9111 section 4.3.4: then the whole response is asked for."""
     kit.answer = response(b"1", cache_control="max-age=60", etag='"a"')
     await kit.ask()
     kit.clock.move(61)
 
-    async def confused(exchange):
+    async def confused(exchange: Exchange) -> Response:
         if b"if-none-match" in exchange.head.headers:
             return response(b"", 304, etag='"other"')
         return response(b"2", cache_control="max-age=60")
@@ -162,7 +166,7 @@ async def test_a_304_about_another_response_is_not_believed(kit):
     assert kit.store.stats().entries == 1
 
 
-async def test_a_304_may_end_storing(kit):
+async def test_a_304_may_end_storing(kit: Kit) -> None:
     """The client gets the confirmed response, the next one asks again."""
     kit.answer = response(cache_control="max-age=60", etag='"a"')
     await kit.ask()
@@ -174,7 +178,7 @@ async def test_a_304_may_end_storing(kit):
     assert kit.store.stats().entries == 0
 
 
-async def test_cookies_of_a_304_are_for_this_client(kit):
+async def test_cookies_of_a_304_are_for_this_client(kit: Kit) -> None:
     """They go out with this answer and are not stored."""
     kit.answer = response(cache_control="public, max-age=60", etag='"a"')
     await kit.ask()
@@ -188,13 +192,13 @@ async def test_cookies_of_a_304_are_for_this_client(kit):
     assert (b"set-cookie", b"a=b") not in hit.exchange.added
 
 
-async def test_a_late_304_does_not_bring_back_what_was_replaced(kit):
+async def test_a_late_304_does_not_bring_back_what_was_replaced(kit: Kit) -> None:
     """What is stored meanwhile is newer than what was confirmed."""
     kit.answer = response(b"1", cache_control="max-age=60", etag='"a"')
     await kit.ask()
     kit.clock.move(61)
 
-    async def overtaken(exchange):
+    async def overtaken(exchange: Exchange) -> Response:
         kit.answer = response(b"2", cache_control="max-age=60", etag='"b"')
         await kit.ask(cache_control="no-cache")
         return response(b"", 304, cache_control="max-age=60", etag='"a"')
@@ -205,17 +209,19 @@ async def test_a_late_304_does_not_bring_back_what_was_replaced(kit):
     assert kit.store.stats().entries == 1
 
 
-async def test_a_failure_after_our_condition_is_never_a_304(kit):
+async def test_a_failure_after_our_condition_is_never_a_304(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The 304 answers our question; a client that asked nothing must not get it."""
     kit.answer = response(cache_control="max-age=60", etag='"a"')
     await kit.ask()
     kit.clock.move(61)
     kit.answer = response(b"", 304)
 
-    def fail(*_):
+    def fail(*_: object) -> NoReturn:
         raise RuntimeError
 
-    kit.store.put = fail
+    monkeypatch.setattr(kit.store, "put", fail)
     told = await kit.ask()
     assert told.status == 503
     assert len(kit.contained) == 1
@@ -225,14 +231,14 @@ async def test_a_failure_after_our_condition_is_never_a_304(kit):
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_stale_if_error_serves_stale(kit, status):
+async def test_stale_if_error_serves_stale(kit: Kit, status: int) -> None:
     """RFC 5861 section 4: within the time that the response allows."""
     kit.answer = response(cache_control="max-age=60, stale-if-error=30")
     await kit.ask()
-    closed = []
+    closed: list[bool] = []
     kit.clock.move(65)
 
-    async def failing(exchange):
+    async def failing(exchange: Exchange) -> Response:
         answer = response(b"oops", status)
         answer.on_close = lambda: closed.append(True)
         return answer
@@ -246,7 +252,7 @@ async def test_stale_if_error_serves_stale(kit, status):
     assert (await kit.ask()).status == status
 
 
-async def test_stale_if_error_covers_lost_connections(kit):
+async def test_stale_if_error_covers_lost_connections(kit: Kit) -> None:
     """A failure of the handler counts like a 502."""
     kit.answer = response(cache_control="max-age=60, stale-if-error=30", etag='"a"')
     await kit.ask()
@@ -267,7 +273,7 @@ async def test_stale_if_error_covers_lost_connections(kit):
         "max-age=60, stale-if-error=30, proxy-revalidate",
     ],
 )
-async def test_failures_pass_without_permission(kit, directives):
+async def test_failures_pass_without_permission(kit: Kit, directives: str) -> None:
     """RFC 9111 section 4.2.4: nothing stale without a directive, or against one."""
     kit.answer = response(cache_control=directives, etag='"a"')
     await kit.ask()
@@ -279,7 +285,7 @@ async def test_failures_pass_without_permission(kit, directives):
         await kit.ask()
 
 
-async def test_a_client_that_demands_fresh_is_told_of_the_failure(kit):
+async def test_a_client_that_demands_fresh_is_told_of_the_failure(kit: Kit) -> None:
     """no-cache means that nothing stored is wanted unasked."""
     kit.answer = response(cache_control="max-age=60, stale-if-error=30")
     await kit.ask()
@@ -288,13 +294,13 @@ async def test_a_client_that_demands_fresh_is_told_of_the_failure(kit):
     assert (await kit.ask()).result == "hit"
 
 
-async def test_what_was_invalidated_meanwhile_does_not_stand_in(kit):
+async def test_what_was_invalidated_meanwhile_does_not_stand_in(kit: Kit) -> None:
     """A write that succeeded while the origin was asked ends the stale response too."""
     kit.answer = response(cache_control="max-age=60, stale-if-error=30")
     await kit.ask()
     kit.clock.move(61)
 
-    async def changed_then_failing(exchange):
+    async def changed_then_failing(exchange: Exchange) -> Response:
         kit.answer = response()
         await kit.ask(method="POST")
         return response(b"oops", 503)
@@ -303,7 +309,7 @@ async def test_what_was_invalidated_meanwhile_does_not_stand_in(kit):
     assert (await kit.ask()).status == 503
 
 
-async def test_a_passing_failure_does_not_end_what_is_stored(kit):
+async def test_a_passing_failure_does_not_end_what_is_stored(kit: Kit) -> None:
     """After a 5xx the stored response is still what the origin last said."""
     kit.answer = response(cache_control="max-age=60", etag='"a"')
     await kit.ask()

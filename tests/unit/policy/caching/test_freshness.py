@@ -1,5 +1,7 @@
 """lukhas.policy.caching.freshness."""
 
+from typing import TypedDict, Unpack
+
 import pytest
 
 from lukhas.http.cache_control import MAX_DELTA_S, parse_cache_control
@@ -13,11 +15,26 @@ NOW_S = 1_800_000_000
 NOW = Timing(NOW_S * SECOND_NS, NOW_S * SECOND_NS)
 
 
-def date(offset_s):
+class Options(TypedDict, total=False):
+    """What else a response may come with."""
+
+    status: int
+    policy: CachePolicy | None
+    shared: bool
+    timing: Timing
+
+
+def date(offset_s: int) -> bytes:
     return format_http_date(NOW_S + offset_s)
 
 
-def freshness(*pairs, status=200, policy=None, shared=True, timing=NOW):
+def freshness(
+    *pairs: tuple[str, str | bytes],
+    status: int = 200,
+    policy: CachePolicy | None = None,
+    shared: bool = True,
+    timing: Timing = NOW,
+) -> Freshness:
     headers = Headers.of(pairs)
     return freshness_of(
         status,
@@ -29,14 +46,14 @@ def freshness(*pairs, status=200, policy=None, shared=True, timing=NOW):
     )
 
 
-def lifetime_s(*pairs, **options):
+def lifetime_s(*pairs: tuple[str, str | bytes], **options: Unpack[Options]) -> tuple[float, str]:
     found = freshness(*pairs, **options)
     return found.lifetime_ns / SECOND_NS, found.source
 
 
-def test_s_maxage_beats_max_age_beats_expires():
+def test_s_maxage_beats_max_age_beats_expires() -> None:
     """RFC 9111 section 4.2.1: the first of the three that is there counts."""
-    pairs = [
+    pairs: list[tuple[str, str | bytes]] = [
         ("cache-control", "s-maxage=30, max-age=20"),
         ("expires", date(10)),
         ("date", date(0)),
@@ -46,7 +63,7 @@ def test_s_maxage_beats_max_age_beats_expires():
     assert lifetime_s(*pairs[1:]) == (10, "expires")
 
 
-def test_expires_is_relative_to_date():
+def test_expires_is_relative_to_date() -> None:
     """The lifetime is Expires minus Date, whatever our own clock says."""
     assert lifetime_s(("expires", date(50)), ("date", date(20))) == (30, "expires")
     assert lifetime_s(("expires", date(50))) == (50, "expires")
@@ -54,7 +71,7 @@ def test_expires_is_relative_to_date():
 
 
 @pytest.mark.parametrize("values", [["0"], ["tomorrow"], [date(10), date(10)]])
-def test_unreadable_or_repeated_expires_is_stale(values):
+def test_unreadable_or_repeated_expires_is_stale(values: list[str | bytes]) -> None:
     """RFC 9111 section 5.3."""
     assert lifetime_s(*[("expires", value) for value in values]) == (0, "expires")
 
@@ -75,12 +92,12 @@ def test_unreadable_or_repeated_expires_is_stale(values):
         ([b"9999999999"], MAX_DELTA_S),
     ],
 )
-def test_age_is_the_first_member_in_digits(lines, seconds):
+def test_age_is_the_first_member_in_digits(lines: list[bytes], seconds: int) -> None:
     """RFC 9111 section 5.1; large values are clamped (section 1.2.2)."""
     assert parse_age(lines) == seconds
 
 
-def test_initial_age_is_the_larger_of_apparent_and_stated():
+def test_initial_age_is_the_larger_of_apparent_and_stated() -> None:
     """RFC 9111 section 4.2.3, with the delay of the response counted in."""
     late = Timing(NOW.responded_ns - 2 * SECOND_NS, NOW.responded_ns)
     stated = freshness(("age", "10"), ("date", date(-5)), timing=late)
@@ -91,7 +108,7 @@ def test_initial_age_is_the_larger_of_apparent_and_stated():
     assert from_ahead.initial_age_ns == 0
 
 
-def test_age_goes_on_from_the_initial_age():
+def test_age_goes_on_from_the_initial_age() -> None:
     """The age grows with the time here; for a request from before the response it is the first."""
     found = Freshness(100 * SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS, "max-age")
     assert found.age_ns(103 * SECOND_NS) == 8 * SECOND_NS
@@ -99,12 +116,12 @@ def test_age_goes_on_from_the_initial_age():
     assert found.fresh_until_ns == 125 * SECOND_NS
 
 
-def test_date_falls_back_to_the_time_of_receipt():
+def test_date_falls_back_to_the_time_of_receipt() -> None:
     """A response without a readable Date was made when it came."""
     assert date_s(Headers.of([("date", "yesterday")]), NOW.responded_ns) == NOW_S
 
 
-def test_heuristic_is_a_tenth_of_the_time_since_modification():
+def test_heuristic_is_a_tenth_of_the_time_since_modification() -> None:
     """RFC 9111 section 4.2.2, bounded by the policy."""
     modified = ("last-modified", date(-1000))
     assert lifetime_s(modified, ("date", date(0))) == (100, "heuristic")
@@ -116,7 +133,7 @@ def test_heuristic_is_a_tenth_of_the_time_since_modification():
     assert lifetime_s() == (0, "none")
 
 
-def test_heuristic_needs_a_status_for_it_or_public():
+def test_heuristic_needs_a_status_for_it_or_public() -> None:
     """RFC 9111 section 4.2.2; 414 is left out, since it is about one malformed request."""
     modified = ("last-modified", date(-1000))
     for status in (302, 403, 414, 500):
@@ -125,7 +142,7 @@ def test_heuristic_needs_a_status_for_it_or_public():
     assert lifetime_s(modified, public, status=302) == (100, "heuristic")
 
 
-def test_rule_applies_to_responses_that_state_nothing():
+def test_rule_applies_to_responses_that_state_nothing() -> None:
     """default_ttl_s beats heuristics, loses to any statement, and is not for cookies."""
     policy = CachePolicy(default_ttl_s=60)
     assert lifetime_s(("last-modified", date(-1000)), policy=policy) == (60, "rule")
@@ -136,7 +153,7 @@ def test_rule_applies_to_responses_that_state_nothing():
     assert lifetime_s(policy=CachePolicy(default_ttl_s=0)) == (0, "rule")
 
 
-def test_bounds_count_from_receipt():
+def test_bounds_count_from_receipt() -> None:
     """An entry stays fresh here for max_ttl_s at most, and what it aged before is no part of it."""
     policy = CachePolicy(max_ttl_s=100)
     assert lifetime_s(("cache-control", "max-age=900"), policy=policy) == (100, "max-age")
@@ -145,12 +162,12 @@ def test_bounds_count_from_receipt():
 
 
 @pytest.mark.parametrize("status", [204, 404, 503])
-def test_errors_stay_fresh_for_a_short_time(status):
+def test_errors_stay_fresh_for_a_short_time(status: int) -> None:
     """A poisoned or passing error does not last."""
     assert lifetime_s(("cache-control", "max-age=900"), status=status) == (10, "max-age")
 
 
-def test_explicit_is_what_the_response_says():
+def test_explicit_is_what_the_response_says() -> None:
     """Only the three statements of the origin are explicit."""
     assert freshness(("cache-control", "max-age=9")).explicit
     assert not freshness(policy=CachePolicy(default_ttl_s=9)).explicit

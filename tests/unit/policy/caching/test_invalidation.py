@@ -5,30 +5,33 @@ import pytest
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.policy.caching.invalidation import invalidated_resources
+from lukhas.policy.caching.keys import ResourceKey
 
-TARGET = ("http", b"a.example:8080", b"/x/y", b"q=1")
+TARGET: ResourceKey = ("http", b"a.example:8080", b"/x/y", b"q=1")
 
 
-def invalidated(*pairs, method="POST", status=200):
+def invalidated(
+    *pairs: tuple[str, str], method: str = "POST", status: int = 200
+) -> tuple[ResourceKey, ...]:
     head = RequestHead(method, *TARGET, Headers([]))
     return invalidated_resources(head, status, Headers.of(pairs))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])
-def test_unsafe_methods_invalidate_their_target(method):
+def test_unsafe_methods_invalidate_their_target(method: str) -> None:
     """RFC 9111 section 4.4; unknown methods count as unsafe."""
     for status in (200, 204, 303):
         assert invalidated(method=method, status=status) == (TARGET,)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
-def test_safe_methods_invalidate_nothing(method):
+def test_safe_methods_invalidate_nothing(method: str) -> None:
     """RFC 9110 section 9.2.1."""
     assert invalidated(("location", "/z"), method=method) == ()
 
 
 @pytest.mark.parametrize("status", [199, 400, 500])
-def test_failures_invalidate_nothing(status):
+def test_failures_invalidate_nothing(status: int) -> None:
     """RFC 9111 section 4.4: only a non-error answer."""
     assert invalidated(status=status) == ()
 
@@ -43,7 +46,9 @@ def test_failures_invalidate_nothing(status):
     ],
 )
 @pytest.mark.parametrize("name", ["location", "content-location"])
-def test_named_resources_of_the_same_origin_too(name, reference, path, query):
+def test_named_resources_of_the_same_origin_too(
+    name: str, reference: str, path: bytes, query: bytes
+) -> None:
     """RFC 9111 section 4.4: Location and Content-Location, resolved against the target."""
     named = ("http", b"a.example:8080", path, query)
     assert invalidated((name, reference)) == (TARGET, named)
@@ -53,11 +58,11 @@ def test_named_resources_of_the_same_origin_too(name, reference, path, query):
     "reference",
     ["https://a.example:8080/z", "http://a.example/z", "http://b.example:8080/z", "http://[/z"],
 )
-def test_other_origins_are_left_alone(reference):
+def test_other_origins_are_left_alone(reference: str) -> None:
     """No host can empty the cache of another."""
     assert invalidated(("location", reference)) == (TARGET,)
 
 
-def test_each_resource_is_named_once():
+def test_each_resource_is_named_once() -> None:
     """Both fields often say the same."""
     assert len(invalidated(("location", "/z"), ("content-location", "/z"))) == 2

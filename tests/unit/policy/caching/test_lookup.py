@@ -10,7 +10,7 @@ from lukhas.http.messages import RequestHead
 from lukhas.policy.caching.freshness import Freshness
 from lukhas.policy.caching.lookup import Reuse, may_replace_error, may_serve, reuse, select
 from lukhas.policy.caching.policies import CachePolicy
-from lukhas.policy.caching.requests import cache_request
+from lukhas.policy.caching.requests import CacheRequest, cache_request
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.units import SECOND_NS
 
@@ -24,6 +24,10 @@ TERMS = ReuseTerms(
 )
 
 
+NOT_FOR_COOKIES = replace(TERMS, for_cookies=False)
+FOR_NOBODY = replace(NOT_FOR_COOKIES, for_credentials=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     vary: tuple[bytes, ...] = ()
@@ -31,12 +35,12 @@ class Stored:
     terms: ReuseTerms = TERMS
 
 
-def request(*pairs):
+def request(*pairs: tuple[str, str]) -> CacheRequest:
     head = RequestHead("GET", "http", b"a.example", b"/", b"", Headers.of(pairs))
     return cache_request(head, None, CachePolicy())
 
 
-def use(directives, now_s, terms=TERMS):
+def use(directives: bytes, now_s: float, terms: ReuseTerms = TERMS) -> Reuse:
     return reuse(terms, parse_cache_control([directives]), now_ns=round(now_s * SECOND_NS))
 
 
@@ -58,39 +62,41 @@ def use(directives, now_s, terms=TERMS):
         (b"max-stale=5", 65.1, Reuse.STALE),
     ],
 )
-def test_what_the_client_asks_for(directives, now_s, expected):
+def test_what_the_client_asks_for(directives: bytes, now_s: float, expected: Reuse) -> None:
     """RFC 9111 section 5.2.1, for a response with a lifetime of 60 s."""
     assert use(directives, now_s) is expected
 
 
-def test_what_must_be_revalidated_is_never_stale():
+def test_what_must_be_revalidated_is_never_stale() -> None:
     """RFC 9111 section 4.2.4: no wish of the client changes that."""
     terms = replace(TERMS, must_revalidate=True)
     assert use(b"max-stale", 61, terms) is Reuse.STALE
     assert use(b"", 59, terms) is Reuse.FRESH
 
 
-def test_no_cache_is_never_served_unasked():
+def test_no_cache_is_never_served_unasked() -> None:
     """RFC 9111 section 5.2.2.4."""
     assert use(b"", 0, replace(TERMS, no_cache=True)) is Reuse.STALE
 
 
 @pytest.mark.parametrize(
-    ("directives", "pairs", "may"),
+    ("terms", "pairs", "may"),
     [
-        ({}, [("authorization", "x"), ("cookie", "x")], True),
-        ({"for_cookies": False}, [("authorization", "x")], True),
-        ({"for_cookies": False}, [("cookie", "x")], False),
-        ({"for_cookies": False, "for_credentials": False}, [("authorization", "x")], False),
-        ({"for_cookies": False, "for_credentials": False}, [], True),
+        (TERMS, [("authorization", "x"), ("cookie", "x")], True),
+        (NOT_FOR_COOKIES, [("authorization", "x")], True),
+        (NOT_FOR_COOKIES, [("cookie", "x")], False),
+        (FOR_NOBODY, [("authorization", "x")], False),
+        (FOR_NOBODY, [], True),
     ],
 )
-def test_who_may_see_a_shared_response(directives, pairs, may):
+def test_who_may_see_a_shared_response(
+    terms: ReuseTerms, pairs: list[tuple[str, str]], may: bool
+) -> None:
     """Personal requests only get what is explicitly shared."""
-    assert may_serve(replace(TERMS, **directives), request(*pairs)) is may
+    assert may_serve(terms, request(*pairs)) is may
 
 
-def test_the_newest_fitting_variant_is_selected():
+def test_the_newest_fitting_variant_is_selected() -> None:
     """RFC 9111 section 4.1; variants come newest first."""
     newest, older = Stored((b"a",), (b"1",)), Stored((b"a",), (b"1",))
     other = Stored((b"a",), (b"2",))
@@ -98,7 +104,7 @@ def test_the_newest_fitting_variant_is_selected():
     assert select([other, newest, older], request(("a", "3"))) is None
 
 
-def test_variants_go_before_a_response_without_vary():
+def test_variants_go_before_a_response_without_vary() -> None:
     """An origin that forgot Vary once must not hide its variants."""
     plain, fits = Stored(), Stored((b"a",), (b"1",))
     plain_too = Stored()
@@ -106,7 +112,7 @@ def test_variants_go_before_a_response_without_vary():
     assert select([plain, plain_too, fits], request(("a", "2"))) is plain
 
 
-def test_what_one_may_not_see_is_not_selected():
+def test_what_one_may_not_see_is_not_selected() -> None:
     """A shared entry that is not explicitly shared is invisible to a personal request."""
     hidden = Stored(terms=replace(TERMS, for_credentials=False, for_cookies=False))
     assert select([hidden], request(("authorization", "x"))) is None
@@ -121,7 +127,9 @@ def test_what_one_may_not_see_is_not_selected():
         (10, True, 61, False),
     ],
 )
-def test_stale_if_error_needs_the_directive(stale_if_error_s, must_revalidate, now_s, may):
+def test_stale_if_error_needs_the_directive(
+    stale_if_error_s: int, must_revalidate: bool, now_s: float, may: bool
+) -> None:
     """RFC 5861 section 4; never against must-revalidate and its kin."""
     terms = replace(TERMS, stale_if_error_s=stale_if_error_s, must_revalidate=must_revalidate)
     assert may_replace_error(terms, now_ns=round(now_s * SECOND_NS)) is may

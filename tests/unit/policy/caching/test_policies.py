@@ -1,28 +1,47 @@
 """lukhas.policy.caching.policies."""
 
+from typing import TypedDict
+
 import pytest
 
 from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 
 
+class Bounds(TypedDict, total=False):
+    """Everything of a policy that may not be negative."""
+
+    default_ttl_s: int
+    max_ttl_s: int
+    max_heuristic_ttl_s: int
+    max_error_ttl_s: int
+    max_body_bytes: int
+
+
 @pytest.mark.parametrize(
-    "bound",
-    ["default_ttl_s", "max_ttl_s", "max_heuristic_ttl_s", "max_error_ttl_s", "max_body_bytes"],
+    "bounds",
+    [
+        {"default_ttl_s": -1},
+        {"max_ttl_s": -1},
+        {"max_heuristic_ttl_s": -1},
+        {"max_error_ttl_s": -1},
+        {"max_body_bytes": -1},
+    ],
 )
-def test_negative_bounds_are_refused(bound):
+def test_negative_bounds_are_refused(bounds: Bounds) -> None:
     """A bound below zero is a mistake, and the message names it and the policy."""
+    (bound,) = bounds
     with pytest.raises(ConfigError, match=rf"cache policy 'api': {bound} is -1"):
-        CachePolicy(name="api", **{bound: -1})
+        CachePolicy(name="api", **bounds)
 
 
-def test_credential_headers_are_lower_case():
+def test_credential_headers_are_lower_case() -> None:
     """Field names are compared in lower case, so a name in upper case could never match."""
     with pytest.raises(ConfigError, match="lower case"):
         CachePolicy(credential_headers=frozenset((b"X-Token",)))
 
 
-def test_defaults_are_safe():
+def test_defaults_are_safe() -> None:
     """By default nothing is private, no freshness is invented, API keys are credentials."""
     policy = CachePolicy()
     assert policy.default_ttl_s is None

@@ -1,5 +1,8 @@
 """lukhas.policy.caching.storability."""
 
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
 import pytest
 
 from lukhas.http.headers import Headers
@@ -8,7 +11,8 @@ from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import cache_request
-from lukhas.policy.caching.storability import decide_storing, storable_fields
+from lukhas.policy.caching.storability import Storing, decide_storing, storable_fields
+from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.units import SECOND_NS
 
@@ -18,7 +22,22 @@ ANNA = Consumer(key="key:anna", tier=Tier.FREE)
 FRESH = ("cache-control", "max-age=60")
 
 
-def storing(*pairs, status=200, request=(), consumer=None, policy=None):
+class Options(TypedDict, total=False):
+    """What else a response may come with."""
+
+    status: int
+    request: Sequence[tuple[str, str]]
+    consumer: Consumer | None
+    policy: CachePolicy | None
+
+
+def storing(
+    *pairs: tuple[str, str],
+    status: int = 200,
+    request: Sequence[tuple[str, str]] = (),
+    consumer: Consumer | None = None,
+    policy: CachePolicy | None = None,
+) -> Storing:
     policy = policy or CachePolicy()
     head = RequestHead("GET", "http", b"a.example", b"/", b"", Headers.of(request))
     return decide_storing(
@@ -30,58 +49,62 @@ def storing(*pairs, status=200, request=(), consumer=None, policy=None):
     )
 
 
-def terms(*pairs, **options):
+def terms(*pairs: tuple[str, str], **options: Unpack[Options]) -> ReuseTerms:
     found = storing(*pairs, **options)
     assert found.terms is not None, found.reason
     return found.terms
 
 
-def refusal(*pairs, **options):
+def is_stored(*pairs: tuple[str, str], **options: Unpack[Options]) -> bool:
+    return storing(*pairs, **options).terms is not None
+
+
+def refusal(*pairs: tuple[str, str], **options: Unpack[Options]) -> str:
     found = storing(*pairs, **options)
     assert found.terms is None
     return found.reason
 
 
-def cc(directives):
+def cc(directives: str) -> tuple[str, str]:
     return ("cache-control", directives)
 
 
-def test_explicitly_fresh_responses_are_stored():
+def test_explicitly_fresh_responses_are_stored() -> None:
     """RFC 9111 section 3: any final status with explicit freshness."""
     for status in (200, 299, 302, 404, 500, 599):
-        assert terms(FRESH, status=status)
+        assert is_stored(FRESH, status=status)
 
 
 @pytest.mark.parametrize("status", [103, 206, 304])
-def test_partial_and_interim_responses_are_never_stored(status):
+def test_partial_and_interim_responses_are_never_stored(status: int) -> None:
     """Neither 1xx nor 206 nor 304 is a whole response."""
     assert "never stored" in refusal(FRESH, status=status)
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 431])
-def test_answers_to_malformed_requests_are_not_stored(status):
+def test_answers_to_malformed_requests_are_not_stored(status: int) -> None:
     """One malformed request must not take a resource away from everybody (CPDoS)."""
     assert "malformed" in refusal(FRESH, status=status)
     strict = CachePolicy(store_request_errors=True)
-    assert terms(FRESH, status=status, policy=strict)
+    assert is_stored(FRESH, status=status, policy=strict)
     modified = ("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT")
     assert "no freshness" in refusal(modified, status=status, policy=strict)
 
 
-def test_no_store_and_private_are_respected():
+def test_no_store_and_private_are_respected() -> None:
     """RFC 9111 sections 5.2.2.5 and 5.2.2.7."""
     assert "no-store" in refusal(cc("no-store, max-age=60"))
     assert "private" in refusal(cc("private, max-age=60"))
-    assert terms(cc('private="x-user", max-age=60'))
+    assert is_stored(cc('private="x-user", max-age=60'))
 
 
-def test_must_understand_overrides_no_store_for_known_statuses():
+def test_must_understand_overrides_no_store_for_known_statuses() -> None:
     """RFC 9111 section 5.2.2.3."""
-    assert terms(cc("no-store, must-understand, max-age=60"))
+    assert is_stored(cc("no-store, must-understand, max-age=60"))
     assert "not understood" in refusal(cc("must-understand, max-age=60"), status=599)
 
 
-def test_private_partition_stores_private_responses():
+def test_private_partition_stores_private_responses() -> None:
     """For one principal only, private is no obstacle and s-maxage no statement."""
     policy = CachePolicy(private=True)
     found = terms(
@@ -91,15 +114,15 @@ def test_private_partition_stores_private_responses():
     assert not found.must_revalidate
     assert found.for_credentials
     assert found.for_cookies
-    assert terms(cc("private"), ("etag", '"a"'), status=302, consumer=ANNA, policy=policy)
+    assert is_stored(cc("private"), ("etag", '"a"'), status=302, consumer=ANNA, policy=policy)
     assert "no-store" in refusal(cc("no-store"), consumer=ANNA, policy=policy)
 
 
-def test_status_without_heuristics_needs_a_statement():
+def test_status_without_heuristics_needs_a_statement() -> None:
     """RFC 9111 section 3: without freshness or public only some statuses are stored."""
     assert "no freshness" in refusal(("etag", '"a"'), status=302)
-    assert terms(("etag", '"a"'), cc("public"), status=302)
-    assert terms(("etag", '"a"'))
+    assert is_stored(("etag", '"a"'), cc("public"), status=302)
+    assert is_stored(("etag", '"a"'))
 
 
 @pytest.mark.parametrize(
@@ -111,36 +134,39 @@ def test_status_without_heuristics_needs_a_statement():
         ("s-maxage=60", True, True),
     ],
 )
-def test_sharing_of_personal_responses_needs_a_statement(directives, with_credentials, with_cookie):
+def test_sharing_of_personal_responses_needs_a_statement(
+    directives: str, with_credentials: bool, with_cookie: bool
+) -> None:
     """RFC 9111 section 3.5, for every kind of credential; stricter for cookies."""
-    for request, consumer, allowed in (
+    requests: list[tuple[list[tuple[str, str]], Consumer | None, bool]] = [
         ([("authorization", "x")], None, with_credentials),
         ([("x-api-key", "x")], None, with_credentials),
         ([], ANNA, with_credentials),
         ([("cookie", "a=b")], None, with_cookie),
         ([("cookie", "a=b"), ("authorization", "x")], None, with_cookie),
         ([], None, True),
-    ):
+    ]
+    for request, consumer, allowed in requests:
         found = storing(cc(directives), request=request, consumer=consumer).terms
         assert (found is not None) is allowed
         if found is not None:
             assert (found.for_credentials, found.for_cookies) == (with_credentials, with_cookie)
 
 
-def test_cookies_are_stored_only_with_public():
+def test_cookies_are_stored_only_with_public() -> None:
     """A cookie is for one client; the response may be stored without it if it says public."""
     cookie = ("set-cookie", "a=b")
     assert "cookie" in refusal(cookie, FRESH)
     assert "cookie" in refusal(cookie, policy=CachePolicy(default_ttl_s=60))
-    assert terms(cookie, cc("public, max-age=60"))
+    assert is_stored(cookie, cc("public, max-age=60"))
 
 
-def test_vary_star_is_not_stored():
+def test_vary_star_is_not_stored() -> None:
     """Nothing would ever match it."""
     assert "varies" in refusal(FRESH, ("vary", "accept, *"))
 
 
-def test_useless_responses_are_not_stored():
+def test_useless_responses_are_not_stored() -> None:
     """Neither fresh, nor confirmable, nor of use when the origin fails."""
     useless = "could not be reused"
     assert useless in refusal()
@@ -149,7 +175,7 @@ def test_useless_responses_are_not_stored():
     assert useless in refusal(cc("no-cache, max-age=60"))
     assert useless in refusal(cc("max-age=0, stale-if-error=60, must-revalidate"))
     assert terms(cc("no-cache"), ("etag", '"a"')).no_cache
-    assert terms(cc("max-age=0"), ("last-modified", "x"))
+    assert is_stored(cc("max-age=0"), ("last-modified", "x"))
     assert terms(cc("max-age=0, stale-if-error=60")).stale_if_error_s == 60
 
 
@@ -162,12 +188,12 @@ def test_useless_responses_are_not_stored():
         ("s-maxage=60", True),
     ],
 )
-def test_what_may_never_be_served_stale(directives, must):
+def test_what_may_never_be_served_stale(directives: str, must: bool) -> None:
     """RFC 9111 section 4.2.4; s-maxage implies proxy-revalidate (section 5.2.2.10)."""
     assert terms(cc(directives)).must_revalidate is must
 
 
-def test_stored_fields_are_those_of_the_resource():
+def test_stored_fields_are_those_of_the_resource() -> None:
     """RFC 9111 section 3.1: nothing of the connection, of one client, or of the moment."""
     headers = Headers.of(
         [
@@ -191,7 +217,7 @@ def test_stored_fields_are_those_of_the_resource():
     assert own == [b"date", b"cache-control", b"x-b", b"content-type"]
 
 
-def test_missing_date_is_the_time_of_receipt():
+def test_missing_date_is_the_time_of_receipt() -> None:
     """RFC 9110 section 6.6.1."""
     stored = storable_fields(Headers([]), shared=True, responded_ns=0)
     assert stored.raw == [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]

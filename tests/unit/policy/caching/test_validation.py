@@ -11,12 +11,14 @@ from lukhas.policy.caching.validation import (
     updated_fields,
 )
 
+Pairs = list[tuple[str, str]]
+
 EARLY = "Mon, 01 Jan 2024 00:00:00 GMT"
 LATE = "Tue, 02 Jan 2024 00:00:00 GMT"
 NOW_S = 1_800_000_000
 
 
-def not_modified(stored, request, status=200):
+def not_modified(stored: Pairs, request: Pairs, status: int = 200) -> bool:
     return is_not_modified(status, Headers.of(stored), Headers.of(request), now_s=NOW_S)
 
 
@@ -35,19 +37,21 @@ def not_modified(stored, request, status=200):
         (None, '"a"', False),
     ],
 )
-def test_if_none_match_compares_weakly_over_lists(etag, condition, same):
+def test_if_none_match_compares_weakly_over_lists(
+    etag: str | None, condition: str, same: bool
+) -> None:
     """RFC 9110 section 13.1.2."""
     stored = [("etag", etag)] if etag else []
     assert not_modified(stored, [("if-none-match", condition)]) is same
 
 
-def test_if_none_match_lines_are_one_list():
+def test_if_none_match_lines_are_one_list() -> None:
     """Field lines of a list are joined (RFC 9110 section 5.3)."""
     request = [("if-none-match", '"x"'), ("if-none-match", '"a"')]
     assert not_modified([("etag", '"a"')], request)
 
 
-def test_if_none_match_beats_if_modified_since():
+def test_if_none_match_beats_if_modified_since() -> None:
     """RFC 9110 section 13.2.2: the date counts only without a tag."""
     stored = [("etag", '"a"'), ("last-modified", EARLY)]
     assert not not_modified(stored, [("if-none-match", '"b"'), ("if-modified-since", LATE)])
@@ -66,19 +70,21 @@ def test_if_none_match_beats_if_modified_since():
         (EARLY, None, False),
     ],
 )
-def test_if_modified_since_compares_with_last_modified(modified, since, same):
+def test_if_modified_since_compares_with_last_modified(
+    modified: str | None, since: str | None, same: bool
+) -> None:
     """RFC 9110 section 13.1.3."""
     stored = [("last-modified", modified)] if modified else []
     request = [("if-modified-since", since)] if since else []
     assert not_modified(stored, request) is same
 
 
-def test_only_200_becomes_304():
+def test_only_200_becomes_304() -> None:
     """RFC 9110 section 13.2.1: conditions are about a successful answer."""
     assert not not_modified([("etag", '"a"')], [("if-none-match", "*")], status=404)
 
 
-def test_304_says_nothing_about_the_content():
+def test_304_says_nothing_about_the_content() -> None:
     """RFC 9110 section 15.4.5: ETag, dates and the caching fields stay."""
     stored = Headers.of(
         [
@@ -94,7 +100,7 @@ def test_304_says_nothing_about_the_content():
     assert kept == [b"content-location", b"etag", b"vary"]
 
 
-def test_our_validators_replace_those_of_the_client():
+def test_our_validators_replace_those_of_the_client() -> None:
     """RFC 9111 section 4.3.1: both that we have, and none of the client's."""
     request = Headers.of(
         [("accept", "x"), ("if-none-match", '"theirs"'), ("if-modified-since", LATE)]
@@ -106,7 +112,7 @@ def test_our_validators_replace_those_of_the_client():
     )
 
 
-def test_without_validators_there_is_no_condition():
+def test_without_validators_there_is_no_condition() -> None:
     """Then the request goes as it is."""
     assert revalidation_headers(Headers.of([("if-none-match", "x")]), Headers([])) is None
 
@@ -124,12 +130,14 @@ def test_without_validators_there_is_no_condition():
         ([], [("etag", '"a"')], True),
     ],
 )
-def test_a_304_must_be_about_the_stored_response(answer, stored, confirmed):
+def test_a_304_must_be_about_the_stored_response(
+    answer: Pairs, stored: Pairs, confirmed: bool
+) -> None:
     """RFC 9111 section 4.3.4."""
     assert confirms(Headers.of(answer), Headers.of(stored)) is confirmed
 
 
-def test_a_304_updates_all_but_the_description_of_the_body():
+def test_a_304_updates_all_but_the_description_of_the_body() -> None:
     """RFC 9111 section 3.2."""
     stored = Headers.of([("a", "1"), ("a", "2"), ("b", "3"), ("content-length", "5")])
     answer = Headers.of(
@@ -141,7 +149,7 @@ def test_a_304_updates_all_but_the_description_of_the_body():
     )
 
 
-def test_a_304_without_date_was_made_when_it_came():
+def test_a_304_without_date_was_made_when_it_came() -> None:
     """Else the old Date would keep the entry old."""
     updated = updated_fields(Headers.of([("date", EARLY)]), Headers([]), responded_ns=0)
     assert updated.get_all(b"date") == [b"Thu, 01 Jan 1970 00:00:00 GMT"]

@@ -6,13 +6,13 @@ from lukhas.http.headers import Headers
 from lukhas.policy.caching.variants import matches, selecting_values, vary_names
 
 
-def same(name, first, second):
+def same(name: bytes, first: list[bytes], second: list[bytes]) -> bool:
     names = (name,)
     values = selecting_values(names, Headers([(name, line) for line in first]))
     return matches(names, values, Headers([(name, line) for line in second]))
 
 
-def test_names_of_all_lines_are_merged():
+def test_names_of_all_lines_are_merged() -> None:
     """RFC 9110 section 12.5.5: a list over several lines, case-insensitive."""
     headers = Headers.of([("vary", "Foo, bar"), ("vary", "BAR,,x")])
     assert vary_names(headers) == (b"bar", b"foo", b"x")
@@ -20,19 +20,19 @@ def test_names_of_all_lines_are_merged():
 
 
 @pytest.mark.parametrize("lines", [["*"], ["foo, *"], ["foo", " *"]])
-def test_star_anywhere_matches_nothing(lines):
+def test_star_anywhere_matches_nothing(lines: list[str]) -> None:
     """RFC 9111 section 4.1."""
     assert vary_names(Headers.of([("vary", line) for line in lines])) is None
 
 
-def test_absent_is_not_empty():
+def test_absent_is_not_empty() -> None:
     """An absent field only matches an absent one (RFC 9111 section 4.1)."""
     assert not same(b"foo", [], [b""])
     assert not same(b"foo", [b""], [])
     assert same(b"foo", [], [])
 
 
-def test_lines_and_white_space_are_normalised():
+def test_lines_and_white_space_are_normalised() -> None:
     """RFC 9111 section 4.1: as far as the syntax allows."""
     assert same(b"foo", [b"1, 2"], [b"1 ,2"])
     assert same(b"foo", [b"1, 2"], [b"1", b"2"])
@@ -41,20 +41,20 @@ def test_lines_and_white_space_are_normalised():
     assert not same(b"foo", [b'"a, b"'], [b'"a,b"'])
 
 
-def test_languages_and_codings_have_no_order():
+def test_languages_and_codings_have_no_order() -> None:
     """Weights tell preference, order and case do not."""
     assert same(b"accept-language", [b"en, DE;q=0.5"], [b"de;q=0.5,EN"])
     assert same(b"accept-encoding", [b"gzip, br"], [b"br, gzip"])
     assert not same(b"accept-language", [b"en"], [b"de"])
 
 
-def test_single_values_are_compared_as_they_are():
+def test_single_values_are_compared_as_they_are() -> None:
     """A comma in User-Agent or Cookie separates nothing, and two lines are not one."""
     assert not same(b"user-agent", [b"a, b"], [b"a,b"])
     assert not same(b"cookie", [b"a=1,b=2"], [b"a=1", b"b=2"])
     assert same(b"cookie", [b"a=1"], [b"a=1"])
 
 
-def test_without_names_everything_matches():
+def test_without_names_everything_matches() -> None:
     """A response without Vary answers any request."""
     assert matches((), (), Headers.of([("accept", "x")]))
