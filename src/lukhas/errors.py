@@ -1,6 +1,7 @@
 """Rooted exceptions: every failure of the product derives from `LukhasError`."""
 
 __all__ = (
+    "BodyAbortedError",
     "ConfigError",
     "HandlerError",
     "LimitSyntaxError",
@@ -18,6 +19,10 @@ __all__ = (
 
 class LukhasError(Exception):
     """Root of all errors raised on purpose."""
+
+
+class BodyAbortedError(LukhasError):
+    """The client went away, or broke a rule, before its request body was whole."""
 
 
 class ConfigError(LukhasError):

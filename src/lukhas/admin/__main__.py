@@ -1,5 +1,6 @@
 """The admin process, as the supervisor starts it."""
 
+import logging
 import signal
 import sys
 
@@ -22,6 +23,8 @@ def main() -> None:
     configure_logging(
         style=settings.log.format, level=settings.log.level.upper(), stream=sys.stderr
     )
+    # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     token = settings.admin.token
     try:
         may_bind(settings.admin.listen.host, token_configured=token is not None)

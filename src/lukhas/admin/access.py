@@ -136,7 +136,7 @@ def may_bind(host: str, *, token_configured: bool) -> None:
     raise ConfigError(
         f"the admin plane would listen on {host or 'every address'}, which others can reach, "
         "without a configured token",
-        where="admin.host",
+        where="admin.listen",
         hint="set admin.token, or listen on 127.0.0.1",
     )
 

@@ -6,13 +6,9 @@ from collections.abc import Callable
 
 from lukhas.errors import LukhasError
 
-__all__ = ("BodyAbortedError", "BodyStream", "RequestBody")
+__all__ = ("BodyStream", "RequestBody")
 
 _HIGH_WATER_BYTES = 128 * 1024
-
-
-class BodyAbortedError(LukhasError):
-    """The client went away, or broke a rule, before its body was whole."""
 
 
 class BodyStream:

@@ -5,8 +5,8 @@ from asyncio import CancelledError, Protocol, Task, Transport
 from collections import deque
 from typing import Any, cast
 
-from lukhas.errors import HandlerError
-from lukhas.gateway.body_stream import BodyAbortedError, RequestBody
+from lukhas.errors import BodyAbortedError, HandlerError
+from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_request import BODY_BROKEN, INTERNAL_ERROR, FrontRequest, problem_of
 from lukhas.gateway.front_state import FrontState

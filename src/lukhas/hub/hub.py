@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
+from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
 from lukhas.config.settings import Settings
@@ -34,6 +35,15 @@ from lukhas.telemetry.recorder import Recorder
 __all__ = ("Hub",)
 
 _log = logging.getLogger("lukhas.hub")
+
+
+async def _rebuild(state_dir: Path, table: KeyTable, clock: Clock) -> None:
+    """Fills an empty key table if there are keys after all: else every one would be refused."""
+    # Here and not at the top: SQLAlchemy takes longer to import than all the rest to start.
+    from lukhas.identity.key_registry import open_key_registry
+
+    async with open_key_registry(state_dir, clock=clock, table=table):
+        _log.info("the table of API keys was made again from the registry: %d keys", table.count())
 
 
 class Hub:
@@ -107,11 +117,13 @@ class Hub:
 
         Raises:
             StateDirError: the state directory cannot be used.
-            StoreError: the table is damaged.
+            StoreError: the table is damaged, or cannot be made again from the registry.
         """
         state_dir = self.settings.state_dir
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
-            self._key_table = open_key_table(state_dir)
+            self._key_table = table = open_key_table(state_dir)
+            if table.count() == 0 and (state_dir / "admin.sqlite").exists():
+                await _rebuild(state_dir, table, self.clock)
             self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
 
     async def close(self) -> None:

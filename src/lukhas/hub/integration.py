@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pydantic import BaseModel
+
 from lukhas.config.settings import Settings
 from lukhas.hub.programmatic import OptimizationHub
 from lukhas.policy.modes import Mode
@@ -18,7 +20,7 @@ class IntegrationMode(Enum):
     PRODUCTION = "production"
     """Limits refuse and the cache answers."""
     SHADOW = "shadow"
-    """Tier limits and the cache decide and record, but neither refuses nor answers."""
+    """Everything is decided and recorded, and every request is let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,25 @@ def _settings(config: IntegrationConfig) -> Settings:
     cache = settings.cache.model_copy(
         update={"private": True, "default_ttl_s": config.cache_ttl_s or None}
     )
-    tiers = settings.tiers
-    if config.mode is IntegrationMode.SHADOW:
-        cache = cache.model_copy(update={"mode": Mode.SHADOW})
-        tiers = tiers.model_copy(update={"mode": Mode.SHADOW})
-    return settings.model_copy(update={"cache": cache, "tiers": tiers})
+    settings = settings.model_copy(update={"cache": cache})
+    return _shadowed(settings) if config.mode is IntegrationMode.SHADOW else settings
+
+
+def _shadowed(settings: Settings) -> Settings:
+    """The same settings with every policy in shadow mode that is not off."""
+
+    def shadow(mode: Mode | None) -> Mode | None:
+        return Mode.SHADOW if mode is Mode.ENFORCE else mode
+
+    def each(section: BaseModel, *names: str) -> BaseModel:
+        return section.model_copy(update={name: shadow(getattr(section, name)) for name in names})
+
+    return settings.model_copy(
+        update={
+            "cache": each(settings.cache, "mode"),
+            "tiers": each(settings.tiers, "mode"),
+            "identity": each(settings.identity, "mode"),
+            "limits": tuple(each(limit, "mode") for limit in settings.limits),
+            "routes": tuple(each(route, "limits_mode", "cache_mode") for route in settings.routes),
+        }
+    )

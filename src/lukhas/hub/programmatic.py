@@ -1,31 +1,28 @@
 """The way in for code that is neither a gateway nor an ASGI app: ask before, report after."""
 
-import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lukhas.config.settings import Settings
 from lukhas.errors import HandlerError, LukhasError
-from lukhas.http.headers import Headers
-from lukhas.http.messages import RequestHead, Response
-from lukhas.http.request_target import PathPolicy, TargetProblem, parse_target
+from lukhas.http.messages import Response
 from lukhas.hub.hub import Hub
+from lukhas.hub.values import (
+    HeaderSource,
+    InvalidRequestError,
+    decoded,
+    request_head,
+    response_of,
+    tier_of,
+)
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("InvalidRequestError", "OptimizationHub", "UnknownRequestError")
+__all__ = ("OptimizationHub", "UnknownRequestError")
 
-_AUTHORITY = b"hub.internal"
 _MAX_PENDING = 10_000
-
-HeaderSource = Mapping[str, str] | Iterable[tuple[str, str]]
-
-
-class InvalidRequestError(LukhasError):
-    """What was given is no request."""
 
 
 class UnknownRequestError(LukhasError):
@@ -89,10 +86,10 @@ class OptimizationHub(Hub):
         Raises:
             InvalidRequestError: endpoint, method or a header is not valid in HTTP.
         """
-        head = _request_head(endpoint, method, headers)
+        head = request_head(endpoint, method, headers)
         consumer = None
         if user_id is not None:
-            consumer = Consumer(key=f"user:{user_id}", tier=Tier(tier), name=user_id)
+            consumer = Consumer(key=f"user:{user_id}", tier=tier_of(tier), name=user_id)
         exchange = self.intake.exchange(head, client_address, asserted=consumer)
         run = self._handler(exchange)
         step = await driving.complete(run)
@@ -132,15 +129,9 @@ class OptimizationHub(Hub):
             UnknownRequestError: no such request is under way.
             InvalidRequestError: the status or a header is not valid in HTTP.
         """
-        if not 200 <= status_code <= 599:
-            raise InvalidRequestError(f"{status_code} is not the status of a response")
-        body, content_type = _encoded(response_data)
-        given = _headers(headers)
-        if b"content-type" not in given:
-            given = given.replaced([(b"content-type", content_type)])
-        given = given.replaced([(b"content-length", b"%d" % len(body))])
+        response = response_of(response_data, status_code, headers)
         run, exchange = self._take(request_id)
-        step = driving.resume(run, Response(status_code, given, body))
+        step = driving.resume(run, response)
         if isinstance(step, driving.Waiting):
             step = await driving.finish(run, step)
         return self._ended(run, exchange, step)
@@ -191,54 +182,6 @@ async def _parked(_exchange: Exchange) -> Response:
     return await driving.park()
 
 
-def _request_head(endpoint: str, method: str, headers: HeaderSource) -> RequestHead:
-    if not (method.isascii() and method.isalpha()):
-        raise InvalidRequestError(f"{method!r} is not an HTTP method")
-    name = method.upper()
-    try:
-        target = parse_target(endpoint.encode("ascii"), name, path_policy=PathPolicy())
-    except UnicodeEncodeError:
-        raise InvalidRequestError(f"{endpoint!r} is not percent-encoded") from None
-    if isinstance(target, TargetProblem):
-        raise InvalidRequestError(f"{endpoint!r} is not an endpoint: {target.reason}")
-    return RequestHead(
-        name, "http", target.authority or _AUTHORITY, target.path, target.query, _headers(headers)
-    )
-
-
-def _headers(source: HeaderSource) -> Headers:
-    pairs = source.items() if isinstance(source, Mapping) else source
-    try:
-        headers = Headers.of(pairs)
-    except UnicodeEncodeError:
-        raise InvalidRequestError("a header field is not Latin-1") from None
-    for _name, value in headers:
-        if b"\r" in value or b"\n" in value or b"\0" in value:
-            raise InvalidRequestError("a header field holds a line break")
-    return headers
-
-
-def _encoded(data: Any) -> tuple[bytes, bytes]:
-    if isinstance(data, bytes):
-        return data, b"application/octet-stream"
-    if isinstance(data, str):
-        return data.encode(), b"text/plain; charset=utf-8"
-    try:
-        return json.dumps(data, separators=(",", ":")).encode(), b"application/json"
-    except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"the response data is not JSON: {error}") from error
-
-
-def _decoded(response: Response) -> Any:
-    body = response.body if isinstance(response.body, bytes) else b""
-    content_type = response.headers.get(b"content-type") or b""
-    if content_type.startswith((b"application/json", b"application/problem+json")):
-        return json.loads(body) if body else None
-    if content_type.startswith(b"text/"):
-        return body.decode("utf-8", "replace")
-    return body
-
-
 def _allowed(response: Response) -> bool:
     return response.status not in {401, 403, 413, 429, 503, 504}
 
@@ -256,9 +199,11 @@ def _result(exchange: Exchange, response: Response | None) -> dict[str, Any]:
     if response is None:
         return result
     if _allowed(response):
-        result["response"] = _decoded(response)
+        result["response"] = decoded(response)
     else:
-        result["problem"] = _decoded(response)
+        result["problem"] = decoded(response)
         retry_after = response.headers.get(b"retry-after")
-        result["retry_after_s"] = int(retry_after) if retry_after is not None else None
+        result["retry_after_s"] = (
+            int(retry_after) if retry_after is not None and retry_after.isdigit() else None
+        )
     return result

@@ -62,7 +62,8 @@ class OptimizerMiddleware:
 
     Args:
         app: the app.
-        settings: all settings; the defaults if not given. The middleware then makes a hub of its
+        settings: all settings; if not given, those of the `LUKHAS_...` environment variables and of
+            the file that `LUKHAS_CONFIG` names. The middleware then makes a hub of its
             own, starts it with the app, or at the first request where the server has no lifespan,
             and closes it with the app.
         pipeline: a pipeline, or a hub, instead of settings. Whoever made it starts and closes it.
@@ -167,10 +168,15 @@ class OptimizerMiddleware:
             return self._ready
 
     async def _started_hub(self) -> OptimizationHub:
-        from lukhas.config.settings import Settings
+        from lukhas.config.loading import load_settings
+        from lukhas.config.sources import config_file_of, process_environment
         from lukhas.hub.hub import Hub
 
-        hub: OptimizationHub = Hub(self._settings or Settings(), clock=self._clock)
+        settings = self._settings
+        if settings is None:
+            environ = process_environment()
+            settings = load_settings({}, config_file_of(environ), environ).settings
+        hub: OptimizationHub = Hub(settings, clock=self._clock)
         # An app's own process makes no key table; one that is there is used.
         await hub.start(with_keys=False)
         self._own_hub = hub

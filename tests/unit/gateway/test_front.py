@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lukhas.errors import HandlerError, UpstreamProtocolError
-from lukhas.gateway.body_stream import BodyAbortedError
+from lukhas.errors import BodyAbortedError, HandlerError, UpstreamProtocolError
 from lukhas.gateway.framing import FrontLimits
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response

@@ -13,6 +13,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.hub.hub import Hub
 from lukhas.hub.policies import limit_policies, route_table
+from lukhas.identity.key_registry import open_key_registry
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
@@ -113,3 +114,30 @@ def test_limits_of_settings_and_routes() -> None:
     assert (route.name, route.routes) == ("r", frozenset(("r",)))
     match = route_table(settings).match("GET", b"s.example", b"/s")
     assert (match.rule.name, match.rule.body_bytes) == ("s", 5)
+
+
+async def test_a_lost_key_table_is_made_again_from_the_registry(tmp_path: Path) -> None:
+    """The LMDB table is a projection: without it, keys that exist must not be refused."""
+    async with open_key_registry(tmp_path, clock=SystemClock()) as registry:
+        issued = await registry.create("shop", Tier.PREMIUM)
+    for file in tmp_path.glob("keys.lmdb*"):
+        file.unlink()
+    hub = Hub(Settings(state_dir=tmp_path))
+    await hub.start()
+    try:
+        exchange = hub.intake.exchange(
+            RequestHead(
+                "GET", "http", b"a", b"/", b"", Headers([(b"x-api-key", issued.text.encode())])
+            ),
+            "127.0.0.1",
+        )
+
+        async def handler(_exchange: Exchange) -> Response:
+            return Response(200, Headers([]), b"")
+
+        response = await hub.pipeline.around(handler)(exchange)
+        assert response.status == 200
+        assert exchange.consumer is not None
+        assert exchange.consumer.tier is Tier.PREMIUM
+    finally:
+        await hub.close()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from lukhas.clock import Clock
-from lukhas.errors import HandlerError, UpstreamError, UpstreamTimeoutError
+from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError, UpstreamTimeoutError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
@@ -106,6 +106,8 @@ class ObserveStage:
         if isinstance(cause, UpstreamError):
             status = 504 if isinstance(cause, UpstreamTimeoutError) else 502
             self._recorder.upstream_failed(cause.upstream, cause.kind)
+        elif isinstance(cause, BodyAbortedError):
+            status = 400
         elif isinstance(cause, (asyncio.CancelledError, GeneratorExit)):
             status = CLIENT_GONE
         else:
