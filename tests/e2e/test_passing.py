@@ -119,6 +119,13 @@ def test_the_api_learns_who_asked(before_httpbin: Gateway, http: httpx.Client) -
     assert seen["X-Forwarded-Host"] == seen["Host"] == "api.test"
 
 
+def test_a_part_of_a_resource_is_a_part(before_httpbin: Gateway, http: httpx.Client) -> None:
+    """A range request gets the range (RFC 9110 section 14.2)."""
+    part = http.get(f"{before_httpbin.url}/range/1000", headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.headers["content-range"]) == (206, "bytes 10-19/1000")
+    assert part.text == "klmnopqrst"
+
+
 def test_events_arrive_one_by_one(
     before_origin: Gateway, origin: Origin, http: httpx.Client
 ) -> None:

@@ -67,7 +67,7 @@ def nginx(tmp_path: Path) -> Iterator[str]:
 def test_nginx_as_the_origin(
     nginx: str, gateway: StartGateway, http: httpx.Client, tmp_path: Path
 ) -> None:
-    """Files, ranges, conditions, compression and redirects of nginx pass; fresh ones are hits."""
+    """Files, conditions, compression and redirects of nginx pass; fresh ones are hits."""
     files = tmp_path / "nginx" / "files"
     (files / "hello.txt").write_text("hello " * 1000)
     large = os.urandom(8 * 2**20)
@@ -80,8 +80,9 @@ def test_nginx_as_the_origin(
         assert hashlib.sha256(through.content).digest() == hashlib.sha256(direct.content).digest()
         for name in ("content-type", "content-encoding", "etag", "last-modified"):
             assert through.headers.get(name) == direct.headers.get(name), (path, name)
-    part = http.get(f"{running.url}/large.bin", headers={"range": "bytes=1000-1999"})
-    assert (part.status_code, part.content) == (206, large[1000:2000])
+    ranged = {"range": "bytes=1000-1999"}
+    direct, through = (http.get(f"{url}/large.bin", headers=ranged) for url in (nginx, running.url))
+    assert (through.status_code, through.content) == (direct.status_code, direct.content)
     etag = http.get(f"{running.url}/large.bin").headers["etag"]
     same = http.get(f"{running.url}/large.bin", headers={"if-none-match": etag})
     assert (same.status_code, same.content) == (304, b"")

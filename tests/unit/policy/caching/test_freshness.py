@@ -90,6 +90,10 @@ def test_unreadable_or_repeated_expires_is_stale(values: list[str | bytes]) -> N
         ([b"0"], 0),
         ([b"99999999999999999999"], MAX_DELTA_S),
         ([b"9999999999"], MAX_DELTA_S),
+        ([b"1000000000"], 1_000_000_000),
+        ([b"9" * 10_000], MAX_DELTA_S),
+        ([b"X5"], 0),
+        ([b"\t5"], 5),
     ],
 )
 def test_age_is_the_first_member_in_digits(lines: list[bytes], seconds: int) -> None:
@@ -106,6 +110,7 @@ def test_initial_age_is_the_larger_of_apparent_and_stated() -> None:
     assert stated.initial_age_ns == 12 * SECOND_NS
     assert apparent.initial_age_ns == 60 * SECOND_NS
     assert from_ahead.initial_age_ns == 0
+    assert stated.responded_ns == late.responded_ns
 
 
 def test_age_goes_on_from_the_initial_age() -> None:
@@ -121,10 +126,27 @@ def test_date_falls_back_to_the_time_of_receipt() -> None:
     assert date_s(Headers.of([("date", "yesterday")]), NOW.responded_ns) == NOW_S
 
 
+def test_a_date_is_about_whole_seconds() -> None:
+    """RFC 9110 section 5.6.7: what came within the second of its Date has no age yet."""
+    half = NOW.responded_ns + SECOND_NS // 2
+    assert freshness(("date", date(0)), timing=Timing(half, half)).initial_age_ns == 0
+    assert date_s(Headers([]), half) == NOW_S
+
+
+def test_old_forms_of_dates_count() -> None:
+    """RFC 9110 section 5.6.7: a recipient reads the form with a two-digit year too."""
+    later = "Friday, 15-Jan-27 08:00:50 GMT"
+    earlier = "Friday, 15-Jan-27 07:43:20 GMT"
+    assert date_s(Headers.of([("date", later)]), NOW.responded_ns) == NOW_S + 50
+    assert lifetime_s(("expires", later)) == (50, "expires")
+    assert lifetime_s(("last-modified", earlier)) == (100, "heuristic")
+
+
 def test_heuristic_is_a_tenth_of_the_time_since_modification() -> None:
     """RFC 9111 section 4.2.2, bounded by the policy."""
     modified = ("last-modified", date(-1000))
     assert lifetime_s(modified, ("date", date(0))) == (100, "heuristic")
+    assert lifetime_s(("last-modified", date(-1009))) == (100, "heuristic")
     capped = CachePolicy(max_heuristic_ttl_s=30)
     assert lifetime_s(modified, policy=capped) == (30, "heuristic")
     assert lifetime_s(modified, policy=CachePolicy(max_heuristic_ttl_s=0)) == (0, "none")
@@ -161,7 +183,7 @@ def test_bounds_count_from_receipt() -> None:
     assert lifetime_s(("cache-control", "max-age=900"), aged, policy=policy) == (150, "max-age")
 
 
-@pytest.mark.parametrize("status", [204, 404, 503])
+@pytest.mark.parametrize("status", [204, 400, 404, 503])
 def test_errors_stay_fresh_for_a_short_time(status: int) -> None:
     """A poisoned or passing error does not last."""
     assert lifetime_s(("cache-control", "max-age=900"), status=status) == (10, "max-age")

@@ -63,6 +63,17 @@ def test_other_origins_are_left_alone(reference: str) -> None:
     assert invalidated(("location", reference)) == (TARGET,)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "reference"),
+    [("http", "http://a.example:80/z"), ("https", "https://a.example:443/z")],
+)
+def test_the_default_port_is_the_same_origin(scheme: str, reference: str) -> None:
+    """RFC 9110 section 4.2.3: an origin may name itself with the port of its scheme."""
+    head = RequestHead("POST", scheme, b"a.example", b"/x", b"", Headers([]))
+    named = invalidated_resources(head, 201, Headers.of([("location", reference)]))
+    assert named == ((scheme, b"a.example", b"/x", b""), (scheme, b"a.example", b"/z", b""))
+
+
 def test_each_resource_is_named_once() -> None:
     """Both fields often say the same."""
     assert len(invalidated(("location", "/z"), ("content-location", "/z"))) == 2

@@ -61,6 +61,7 @@ def test_private_partition_is_consumer_and_credentials() -> None:
     at_home = partition_of(Headers.of([("authorization", "1")]), anonymous("10.0.0.1"), PRIVATE)
     assert len({user_1, user_2, nobody}) == 3
     assert nobody == at_home
+    assert nobody[:2] == ("", "")
     assert partition_of(EMPTY, ANNA, PRIVATE) == ("t1", "key:anna", b"")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from lukhas.http.cache_control import parse_cache_control
+from lukhas.http.cache_control import NO_DIRECTIVES, parse_cache_control
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.policy.caching.freshness import Freshness
@@ -74,6 +74,13 @@ def test_what_must_be_revalidated_is_never_stale() -> None:
     assert use(b"", 59, terms) is Reuse.FRESH
 
 
+def test_fresh_ends_with_the_lifetime_and_not_before() -> None:
+    """RFC 9111 section 4.2: fresh as long as the lifetime is greater than the age."""
+    end_ns = TERMS.freshness.lifetime_ns
+    assert reuse(TERMS, NO_DIRECTIVES, now_ns=end_ns - 1) is Reuse.FRESH
+    assert reuse(TERMS, NO_DIRECTIVES, now_ns=end_ns) is Reuse.STALE
+
+
 def test_no_cache_is_never_served_unasked() -> None:
     """RFC 9111 section 5.2.2.4."""
     assert use(b"", 0, replace(TERMS, no_cache=True)) is Reuse.STALE
@@ -115,7 +122,9 @@ def test_variants_go_before_a_response_without_vary() -> None:
 def test_what_one_may_not_see_is_not_selected() -> None:
     """A shared entry that is not explicitly shared is invisible to a personal request."""
     hidden = Stored(terms=replace(TERMS, for_credentials=False, for_cookies=False))
+    shown = Stored()
     assert select([hidden], request(("authorization", "x"))) is None
+    assert select([hidden, shown], request(("authorization", "x"))) is shown
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def test_if_modified_since_compares_with_last_modified(
     assert not_modified(stored, request) is same
 
 
+def test_old_forms_of_dates_are_compared() -> None:
+    """RFC 9110 section 5.6.7: also the one with a two-digit year, on either side."""
+    old_form = "Monday, 01-Jan-24 00:00:00 GMT"
+    assert not_modified([("last-modified", EARLY)], [("if-modified-since", old_form)])
+    assert not_modified([("last-modified", old_form)], [("if-modified-since", EARLY)])
+    assert not not_modified([("last-modified", LATE)], [("if-modified-since", old_form)])
+
+
 def test_only_200_becomes_304() -> None:
     """RFC 9110 section 13.2.1: conditions are about a successful answer."""
     assert not not_modified([("etag", '"a"')], [("if-none-match", "*")], status=404)
@@ -122,6 +130,7 @@ def test_without_validators_there_is_no_condition() -> None:
     [
         ([("etag", '"a"')], [("etag", '"a"')], True),
         ([("etag", 'W/"a"')], [("etag", '"a"')], True),
+        ([("etag", '"a"')], [("etag", 'W/"a"')], True),
         ([("etag", '"b"')], [("etag", '"a"')], False),
         ([("etag", '"b"')], [("last-modified", EARLY)], False),
         ([("last-modified", EARLY)], [("last-modified", EARLY)], True),

@@ -16,6 +16,7 @@ def test_names_of_all_lines_are_merged() -> None:
     """RFC 9110 section 12.5.5: a list over several lines, case-insensitive."""
     headers = Headers.of([("vary", "Foo, bar"), ("vary", "BAR,,x")])
     assert vary_names(headers) == (b"bar", b"foo", b"x")
+    assert vary_names(Headers.of([("vary", "X-Kind,\tFOX")])) == (b"fox", b"x-kind")
     assert vary_names(Headers([])) == ()
 
 
@@ -38,6 +39,8 @@ def test_lines_and_white_space_are_normalised() -> None:
     assert same(b"foo", [b"1, 2"], [b"1", b"2"])
     assert not same(b"foo", [b"1, 2"], [b"2, 1"])
     assert not same(b"foo", [b"a"], [b"A"])
+    assert not same(b"foo", [b"aX"], [b"a"])
+    assert same(b"foo", [b"a,\tb"], [b"a,b"])
     assert not same(b"foo", [b'"a, b"'], [b'"a,b"'])
 
 
