@@ -21,7 +21,8 @@ class Figure:
     """
 
     name: str
-    values: tuple[tuple[str, float | str], ...]
+    # int for itself: else a count comes back from a child process as 3.0.
+    values: tuple[tuple[str, int | float | str], ...]
     ours: bool = False
 
 

@@ -98,7 +98,7 @@ def _tell(section: Section, per_call_us: dict[str, float], loads: dict[str, list
         for name, runs in loads.items()
     }
     for name, taken in per_call_us.items():
-        values: list[tuple[str, float | str]] = [
+        values: list[tuple[str, int | float | str]] = [
             ("us/call", round(taken, 1)),
             ("added us", round(added[name], 1)),
         ]

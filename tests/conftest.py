@@ -1,6 +1,8 @@
 """What every test gets: one hypothesis profile and an environment free of LUKHAS_ settings."""
 
 import os
+import shutil
+import tempfile
 
 from hypothesis import settings
 
@@ -10,6 +12,12 @@ settings.load_profile("lukhas")
 
 
 def pytest_configure() -> None:
-    """Forget the LUKHAS_ variables of whoever runs the tests, so that defaults are defaults."""
+    """Forget the LUKHAS_ variables and the state of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("LUKHAS_")]:
         del os.environ[name]
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="lukhas-tests-")
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(os.environ.pop("XDG_STATE_HOME", ""), ignore_errors=True)

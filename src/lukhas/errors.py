@@ -10,6 +10,7 @@ __all__ = (
     "PortInUseError",
     "StateDirError",
     "StoreError",
+    "UpstreamBusyError",
     "UpstreamConnectError",
     "UpstreamError",
     "UpstreamProtocolError",
@@ -106,6 +107,12 @@ class UpstreamError(LukhasError):
         self.what = what
         self.sent = sent
         super().__init__(f"upstream {upstream}: {what}")
+
+
+class UpstreamBusyError(UpstreamError):
+    """As many connections to the upstream as may be are in use, and none became free in time."""
+
+    kind = "busy"
 
 
 class UpstreamConnectError(UpstreamError):

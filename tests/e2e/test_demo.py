@@ -42,14 +42,14 @@ def test_the_printed_lines_work_and_ctrl_c_ends_everything(demo: Service, tmp_pa
     """Each printed curl line does what it says; after Ctrl-C no process and no folder is left."""
     said = demo.stdout
     lines = re.findall(r"^  ((?:curl|for) .*?)(?:\s+#.*)?$", said, re.MULTILINE)
-    twice, with_key, many, stream = lines
+    twice, with_key, stream, many = lines
     _shell(twice)
     assert "cache-status: lukhas; hit" in _shell(twice).lower()
     assert '"premium-minute"' in _shell(with_key)
+    assert _shell(stream).count("event: order") >= 2
     statuses = _shell(many).split()
     assert len(statuses) == 70
     assert set(statuses) == {"200", "429"}
-    assert _shell(stream).count("event: order") >= 2
 
     found = re.search(r"dashboard:\s+(http://\S+)\s+\(token: (\S+)\)", said)
     assert found is not None

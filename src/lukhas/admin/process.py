@@ -79,11 +79,34 @@ def run_admin(
         timeout_graceful_shutdown=options.grace_s,
     )
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
-    # uvicorn raises a caught signal once more when it is done; by then it must mean nothing.
-    for caught in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(caught, _ignore)
+    early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, deaf_to))
+        runner.run(_serve(options, config, state, early))
+
+
+class _EarlySignals:
+    """Notes a signal that comes before uvicorn listens to any; until then it would be lost.
+
+    uvicorn raises a caught signal once more when it is done; by then it means nothing here.
+    """
+
+    def __init__(self, deaf_to: Set[int]) -> None:
+        self.deaf_to = deaf_to
+        self.server: uvicorn.Server | None = None
+        self.came = False
+        for caught in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(caught, self._note)
+
+    def _note(self, caught: int, _frame: FrameType | None) -> None:
+        if caught not in self.deaf_to:
+            self.came = True
+            if self.server is not None:
+                self.server.should_exit = True
+
+    def watch_over(self, server: uvicorn.Server) -> None:
+        """Ends the server for a signal that has come, or comes before it listens itself."""
+        self.server = server
+        server.should_exit = self.came
 
 
 class _Server(uvicorn.Server):
@@ -103,11 +126,13 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    options: AdminOptions, config: uvicorn.Config, state: AdminState, deaf_to: Set[int]
+    options: AdminOptions, config: uvicorn.Config, state: AdminState, early: _EarlySignals
 ) -> None:
     listening = _inherited(options.descriptor)
     async with TelemetryReceiver(options.telemetry_path, state.totals, state.clock):
-        await _Server(config, state, deaf_to).serve(sockets=[listening])
+        server = _Server(config, state, early.deaf_to)
+        early.watch_over(server)
+        await server.serve(sockets=[listening])
 
 
 def _inherited(descriptor: int) -> socket.socket:
@@ -117,7 +142,3 @@ def _inherited(descriptor: int) -> socket.socket:
         # Accepted connections take it over: without it keep-alive answers wait for 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
-
-
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    """A handler that does nothing, which unlike SIG_IGN is not inherited by child processes."""

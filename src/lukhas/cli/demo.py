@@ -143,8 +143,8 @@ Five consumers send about 20 requests a second. Try it yourself:
 
   curl -i {shop}/products/7                    # twice: Cache-Status tells of the hit
   curl -i -H 'X-API-Key: {key}' {shop}/products
+  curl -N {shop}/orders/stream                 # events as they come; Ctrl-C ends it
   for i in $(seq 70); do curl -s -o /dev/null -w '%{{http_code}} ' {shop}/products; done
-  curl -N {shop}/orders/stream
 
 Ctrl-C stops everything.
 """

@@ -1,5 +1,7 @@
 """Settings of the ways in and out: the listeners, the upstream, the front server."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from lukhas.config.addresses import Address
@@ -74,6 +76,11 @@ class ServerSettings(Section):
     )
     drain_s: Seconds = Field(
         30.0, description="How long running requests may take to end when the gateway stops."
+    )
+    encoded_slashes: Literal["reject", "keep"] = Field(
+        "reject",
+        description="Whether `%2F` and `%5C` in a path are refused with 400 or kept as they are; "
+        "keep them only if the upstream does not decode them into separators.",
     )
     allowed_hosts: tuple[Host, ...] = Field(
         (),

@@ -110,6 +110,7 @@ class _Supervisor:
         admin_plane: socket.socket,
     ) -> None:
         self._settings = settings
+        self._data_plane = data_plane
         self._listen = _bound(data_plane)
         self._admin_listen = _bound(admin_plane)
         telemetry_path = run_dir / "telemetry.sock"
@@ -159,6 +160,8 @@ class _Supervisor:
         finally:
             for task in keeping:
                 task.cancel()
+            # The worker closes its own; while ours is open the kernel goes on taking connections.
+            self._data_plane.close()
             await self._worker.stop()
             # Last, so that it still takes in what the worker did at the end.
             await self._admin.stop()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from lukhas.errors import UpstreamConnectError, UpstreamTimeoutError
+from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
 
@@ -68,16 +68,22 @@ class UpstreamPool:
         Raises:
             UpstreamConnectError: the upstream refuses connections, or its name is unknown.
             UpstreamTimeoutError: none came about in time.
+            UpstreamBusyError: all connections stayed in use for that long.
         """
         await enter_task()
+        opening = False
         try:
             async with asyncio.timeout(self._timeouts.connect_s):
                 while len(self._all) + self._opening >= self._most and not self._evict():
                     freed = await self._place()
                     if freed is not None and freed.is_open:
                         return freed
+                opening = True
                 return await self._connect()
         except TimeoutError as error:
+            if not opening:
+                what = f"all {self._most} connections are in use"
+                raise UpstreamBusyError(self.name, what, sent=False) from error
             raise UpstreamTimeoutError(self.name, "no connection in time", sent=False) from error
         except OSError as error:
             what = f"cannot connect to {self._host}:{self._port}: {error.strerror or error}"

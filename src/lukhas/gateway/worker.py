@@ -18,6 +18,7 @@ from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.http.request_target import PathPolicy
 from lukhas.hub.child_link import ChildTask, announce_ready, end_with_parent, read_task
 from lukhas.hub.hub import Hub
 from lukhas.telemetry.link import TelemetrySender
@@ -83,7 +84,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         await server.listen(listening)
         announce_ready(task)
         await stop.wait()
-        await server.drain()
+    # With this socket closed, the kernel takes no more connections that nobody would answer.
+    await server.drain()
     for job in (reporting, following):
         job.cancel()
     await sender.close()
@@ -106,6 +108,7 @@ def front_limits(settings: Settings) -> FrontLimits:
         body_min_rate_bytes=server.body_min_rate_bytes,
         body_grace_s=server.body_grace_s,
         drain_s=server.drain_s,
+        path_policy=PathPolicy(encoded_slash=server.encoded_slashes),
         allowed_hosts=frozenset(host.lower().encode("ascii") for host in server.allowed_hosts),
     )
 

@@ -16,7 +16,9 @@ from lukhas.http.cookies import without_cookie
         (b"a=s=1;;b=2", [(b"cookie", b"a=s=1; b=2")]),
     ],
 )
-def test_only_the_named_cookie_is_dropped(value: bytes, expected: list[tuple[bytes, bytes]]) -> None:
+def test_only_the_named_cookie_is_dropped(
+    value: bytes, expected: list[tuple[bytes, bytes]]
+) -> None:
     """RFC 6265 section 4.2.1: pairs are separated by semicolons, and names are case-sensitive."""
     assert without_cookie([(b"cookie", value)], b"s") == expected
 

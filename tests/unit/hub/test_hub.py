@@ -120,7 +120,7 @@ async def test_a_lost_key_table_is_made_again_from_the_registry(tmp_path: Path) 
     """The LMDB table is a projection: without it, keys that exist must not be refused."""
     async with open_key_registry(tmp_path, clock=SystemClock()) as registry:
         issued = await registry.create("shop", Tier.PREMIUM)
-    for file in tmp_path.glob("keys.lmdb*"):
+    for file in tmp_path.glob("keys.lmdb*"):  # noqa: ASYNC240 - a test
         file.unlink()
     hub = Hub(Settings(state_dir=tmp_path))
     await hub.start()

@@ -7,8 +7,8 @@ import pytest
 
 from lukhas.config.settings import Settings
 from lukhas.hub.integration import IntegrationConfig, IntegrationMode, create_optimization_hub
-from lukhas.hub.values import InvalidRequestError
 from lukhas.hub.programmatic import OptimizationHub, UnknownRequestError
+from lukhas.hub.values import InvalidRequestError
 from lukhas.policy.rate_limiting.tiers import Tier
 
 

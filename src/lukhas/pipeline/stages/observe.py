@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from lukhas.clock import Clock
-from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError, UpstreamTimeoutError
+from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
@@ -104,7 +104,7 @@ class ObserveStage:
     def _failed(self, exchange: Exchange, error: BaseException) -> None:
         cause = error.cause if isinstance(error, HandlerError) else error
         if isinstance(cause, UpstreamError):
-            status = 504 if isinstance(cause, UpstreamTimeoutError) else 502
+            status = {"timeout": 504, "busy": 503}.get(cause.kind, 502)
             self._recorder.upstream_failed(cause.upstream, cause.kind)
         elif isinstance(cause, BodyAbortedError):
             status = 400
