@@ -84,6 +84,7 @@ class RequestParser:
         self._overhead = 0
         self._began = False
         self._several = False
+        self._first = True
         # Whether the connection goes on after the last request, and the request that the bytes
         # being fed consist of, if they are just one.
         self._goes_on = True
@@ -109,6 +110,7 @@ class RequestParser:
         quiet = before is None and not self.in_head
         received = before.body.received if before is not None and before.body is not None else 0
         self._began = self._several = False
+        self._first = True
         self._alone = None
         self._fed += len(data)
         fault = self._parse(data)
@@ -116,7 +118,7 @@ class RequestParser:
             return fault
         limit = self._state.limits.header_bytes
         if self.in_head:
-            if self._began:
+            if self._began and not (quiet and self._first):
                 # What stands before the head in the same piece does not count against it.
                 self._foreign = self._fed - len(self._target) - head_size(self._raw)
             return HEAD_TOO_LARGE if self._fed - self._foreign > limit else None
@@ -249,6 +251,7 @@ class RequestParser:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._first = False
         if self._upgrading:
             return
         request = self.incoming
