@@ -13,10 +13,11 @@ from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.invalidation import SAFE_METHODS, invalidated_resources
-from lukhas.policy.caching.keys import has_credentials
+from lukhas.policy.caching.keys import CacheKey, has_credentials
 from lukhas.policy.caching.lookup import Reuse, reuse, select
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest, bypass_reason, cache_request
+from lukhas.policy.caching.storability import plainly_not_storable
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse
@@ -45,6 +46,7 @@ _ROUNDS = 3
 
 _HIT = Verdict("cache", Outcome.ANSWERED, "a fresh response was stored")
 _STALE = Verdict("cache", Outcome.ANSWERED, "a stale response was stored and accepted")
+_UNSHARED = Verdict("cache", Outcome.PASSED, "the response could not be reused")
 _METHOD = Verdict("cache", Outcome.SKIPPED, "the method is not cached")
 _ONLY_IF_CACHED = Verdict("cache", Outcome.REFUSED, "only-if-cached, and nothing fits")
 
@@ -82,6 +84,7 @@ class CacheStage:
         self._now_ns = clock.now_ns
         self._status = CacheStatus(cache_name)
         self._method_field = (b"cache-status", self._status.forwarded(Forward.METHOD))
+        self._miss_field = (b"cache-status", self._status.forwarded(Forward.URI_MISS))
         self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
         self._flights = Flights(collapse_wait_s)
         self._fetcher = CacheFetcher(
@@ -102,35 +105,35 @@ class CacheStage:
             return await self._other_method(exchange, call_next, policy)
         mode = policy.mode
         if mode is Mode.ENFORCE:
-            hit = self._plain_hit(exchange, policy)
-            if hit is not None:
-                return hit
+            key = _plain_key(exchange, policy)
+            if key is not None:
+                variants = self._get(key)
+                if variants is not None:
+                    hit = self._plain_hit(exchange, policy, variants)
+                    if hit is not None:
+                        return hit
+                elif self._fetcher.is_uncacheable(key, exchange.now_ns):
+                    return await self._unshared(exchange, call_next, policy)
             return await self._considered(exchange, call_next, policy)
         if mode is Mode.SHADOW:
             return await self._shadowed(exchange, call_next, policy)
         return await call_next(exchange)
 
-    def _plain_hit(self, exchange: Exchange, policy: CachePolicy) -> Response | None:
+    def _plain_hit(
+        self, exchange: Exchange, policy: CachePolicy, variants: tuple[StoredResponse, ...]
+    ) -> Response | None:
         """The short way to a hit; what it does not understand, `_considered` decides."""
-        head = exchange.head
-        headers = head.headers
-        fields = headers.index()
-        if policy.private or exchange.body is not None or not _QUESTIONS.isdisjoint(fields):
-            return None
-        consumer = exchange.consumer
-        tenant = consumer.tenant if consumer is not None else ""
-        variants = self._get((head.scheme, head.authority, head.path, head.query, tenant))
-        if variants is None:
-            return None
         entry = variants[0]
         if exchange.now_ns >= entry.fresh_until_ns:
             return None
+        head = exchange.head
+        headers = head.headers
         if entry.vary:
-            if not _is_selected(entry, headers, fields):
+            if not _is_selected(entry, headers, headers.index()):
                 return None
         elif len(variants) > 1:
             return None
-        if not entry.open_to_all and _is_personal(headers, consumer, policy):
+        if not entry.open_to_all and _is_personal(headers, exchange.consumer, policy):
             return None
         self._store.touch(entry)
         exchange.cache_result = "hit"
@@ -138,6 +141,28 @@ class CacheStage:
         self._tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)
+
+    async def _unshared(
+        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
+    ) -> Response:
+        """The short way to a miss, where the last answer could not be stored: nobody waits."""
+        ticket = self._store.ticket()
+        response = await call_next(exchange)
+        if plainly_not_storable(response.headers, policy):
+            exchange.cache_result = "miss"
+            exchange.verdicts.append(_UNSHARED)
+            exchange.added.append(self._miss_field)
+            return response
+        fetch = Fetch(
+            exchange,
+            call_next,
+            policy,
+            cache_request(exchange.head, exchange.consumer, policy),
+            reason=Forward.URI_MISS,
+            ticket=ticket,
+            requested_ns=exchange.now_ns,
+        )
+        return self._fetcher.received(fetch, response)
 
     async def _other_method(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy
@@ -269,6 +294,18 @@ class CacheStage:
             reason = "would have been a miss, and stored"
         exchange.verdicts.append(_shadow(Outcome.PASSED, reason, policy))
         return response
+
+
+def _plain_key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
+    """What a request looks up that asks nothing special of a cache; None for any other."""
+    head = exchange.head
+    if policy.private or exchange.body is not None:
+        return None
+    if not _QUESTIONS.isdisjoint(head.headers.index()):
+        return None
+    consumer = exchange.consumer
+    tenant = consumer.tenant if consumer is not None else ""
+    return (head.scheme, head.authority, head.path, head.query, tenant)
 
 
 def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:

@@ -14,20 +14,31 @@ from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget
 from lukhas.pipeline.stages.cache_flights import Flight, FlightEnd, FlightKey, Flights
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.freshness import Timing
+from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.lookup import may_replace_error
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
-from lukhas.policy.caching.storability import Storing, decide_storing, storable_fields
+from lukhas.policy.caching.storability import (
+    Storing,
+    decide_storing,
+    plainly_not_storable,
+    storable_fields,
+)
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.validation import confirms, revalidation_headers, updated_fields
 from lukhas.policy.caching.variants import matches, selecting_values, vary_names
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse, stored_response
+from lukhas.units import SECOND_NS
 
 __all__ = ("CacheFetcher", "Fetch")
 
 # Answers that a stale response may stand in for (RFC 5861 section 4).
 _FAILURES = frozenset((500, 502, 503, 504))
+
+# How long, and for how many keys, it is remembered that there was nothing to share.
+_UNCACHEABLE_NS = 30 * SECOND_NS
+_MAX_UNCACHEABLE = 4096
 
 _STALE_IF_ERROR = Verdict("cache", Outcome.ANSWERED, "the origin failed: a stale response serves")
 _CONFIRMED = Verdict("cache", Outcome.ANSWERED, "the origin confirmed the stored response")
@@ -75,6 +86,7 @@ class CacheFetcher:
         self._flights = flights
         self._budget = budget
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
+        self._uncacheable: dict[CacheKey, int] = {}
 
     def join(self, fetch: Fetch) -> Flight | None:
         """The fetch of somebody else to wait for; or None, and then ours may be one that leads."""
@@ -117,7 +129,7 @@ class CacheFetcher:
         try:
             if conditional is not None and entry is not None and response.status == 304:
                 return await self._confirmed(fetch, entry, response)
-            return self._received(fetch, response)
+            return self.received(fetch, response)
         except BaseException:
             self._flights.end(fetch.flight, FlightEnd.ABANDONED)
             raise
@@ -163,7 +175,11 @@ class CacheFetcher:
         exchange.added += [pair for pair in response.headers if pair[0] == b"set-cookie"]
         return from_entry(exchange, updated, timing.responded_ns)
 
-    def _received(self, fetch: Fetch, response: Response) -> Response:
+    def is_uncacheable(self, key: CacheKey, now_ns: int) -> bool:
+        """Whether the last answer to this could plainly not be stored, not long ago."""
+        return now_ns < self._uncacheable.get(key, 0)
+
+    def received(self, fetch: Fetch, response: Response) -> Response:
         """A response that goes out to the client, and perhaps into the store."""
         exchange = fetch.exchange
         entry = fetch.entry
@@ -205,6 +221,7 @@ class CacheFetcher:
         terms = storing.terms
         if terms is None:
             self._not_kept(fetch, response.status)
+            self._note_uncacheable(fetch, response)
             return storing
         limit_bytes = fetch.policy.max_body_bytes
         size_bytes = _body_size_bytes(response)
@@ -227,6 +244,17 @@ class CacheFetcher:
         capture = BodyCapture(limit_bytes, self._budget, on_captured)
         response.taps = [*(response.taps or ()), capture]
         return storing
+
+    def _note_uncacheable(self, fetch: Fetch, response: Response) -> None:
+        request = fetch.request
+        status = response.status
+        # A 304 answers the client's own condition; a failure says nothing about the next answer.
+        if not request.shared or status == 304 or status >= 500:
+            return
+        if plainly_not_storable(response.headers, fetch.policy):
+            if len(self._uncacheable) >= _MAX_UNCACHEABLE:
+                self._uncacheable.clear()
+            self._uncacheable[request.key] = fetch.requested_ns + _UNCACHEABLE_NS
 
     def _stored(
         self,

@@ -39,6 +39,10 @@ _NEVER_STORED = HOP_BY_HOP | {
 }
 
 
+# The fields that could make a response reusable.
+_ABOUT_REUSE = frozenset((b"cache-control", b"expires", b"last-modified", b"etag"))
+
+
 @dataclass(frozen=True, slots=True)
 class Storing:
     """Whether a response may be stored.
@@ -50,6 +54,15 @@ class Storing:
 
     reason: str
     terms: ReuseTerms | None = None
+
+
+def plainly_not_storable(headers: Headers, policy: CachePolicy) -> bool:
+    """Whether a look at the field names shows that `decide_storing` would say no.
+
+    A response that states nothing about caching and has nothing to be confirmed by could not be
+    reused. It is the usual answer of APIs, so it is recognised before anything is worked out.
+    """
+    return policy.default_ttl_s is None and _ABOUT_REUSE.isdisjoint(headers.index())
 
 
 def decide_storing(
