@@ -146,6 +146,7 @@ class FrontConnection(Protocol):
     def send_continue(self) -> None:
         """See `RequestSink`."""
         if not self._closing:
+            self._state.outbox.flush()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def pause_reading(self) -> None:
@@ -275,7 +276,8 @@ class FrontConnection(Protocol):
         ):
             # A hit for an ordinary GET: nothing to choose, so nothing is asked.
             added = cast("Exchange", request.exchange).added
-            self._transport.write(ready_response(response.ready_head, added, body))
+            ready = ready_response(response.ready_head, added, body)
+            self._state.outbox.send(self._transport, ready)
             if response.on_close is not None:
                 response.on_close()
             return
@@ -285,13 +287,14 @@ class FrontConnection(Protocol):
         pieces = self._head(request, response, framing)
         if framing is not Framing.NONE:
             pieces.append(body)
-        self._transport.write(b"".join(pieces))
+        self._state.outbox.send(self._transport, b"".join(pieces))
         if response.on_close is not None:
             response.on_close()
 
     async def _send_stream(self, request: FrontRequest, response: Response) -> None:
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
         head = b"".join(self._head(request, response, framing))
+        self._state.outbox.flush()
         if not await self._writer.stream(head, response, framing):
             request.keep_alive = False
             self._closing = True
@@ -346,6 +349,7 @@ class FrontConnection(Protocol):
 
     def _close(self, *, unread: bool) -> None:
         self._closing = True
+        self._state.outbox.flush()
         if unread and self._transport.can_write_eof() and not self._transport.is_closing():
             self._lingered = 0
             if self._read_pauses:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
 from lukhas.gateway.known_heads import KnownHeads
+from lukhas.gateway.outbox import Outbox
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stage import Handler
 
@@ -44,6 +45,7 @@ class FrontState:
     Attributes:
         reader: reads request heads.
         known_heads: heads read before.
+        outbox: what is written to clients.
         connections: the open connections.
         draining: whether every response ends its connection.
         now_s: the loop's time, good to a quarter of a second; for deadlines.
@@ -58,7 +60,8 @@ class FrontState:
         self.intake = intake
         self.limits = limits
         self.reader = HeadReader(limits)
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
+        self.outbox = Outbox(loop)
         self.known_heads = KnownHeads()
         self.connections: set[Connection] = set()
         self.draining = False

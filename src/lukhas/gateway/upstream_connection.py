@@ -9,6 +9,7 @@ import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, RequestBody
+from lukhas.gateway.outbox import Outbox
 from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 
@@ -43,6 +44,7 @@ class UpstreamConnection(Protocol):
         loop: the running loop.
         name: the name of the upstream, for errors.
         timeouts: how long to wait.
+        outbox: what is written to upstreams.
         on_free: called when the connection can carry another exchange...
         on_gone: ...and once when it is gone for good.
     """
@@ -52,6 +54,7 @@ class UpstreamConnection(Protocol):
         loop: AbstractEventLoop,
         name: str,
         timeouts: UpstreamTimeouts,
+        outbox: Outbox,
         *,
         on_free: "Callable[[UpstreamConnection], None]",
         on_gone: "Callable[[UpstreamConnection], None]",
@@ -59,6 +62,7 @@ class UpstreamConnection(Protocol):
         self._loop = loop
         self._name = name
         self._timeouts = timeouts
+        self._outbox = outbox
         self._on_free = on_free
         self._on_gone = on_gone
         self._parser: Any = None
@@ -110,7 +114,7 @@ class UpstreamConnection(Protocol):
         self._answer = answer = self._loop.create_future()
         if isinstance(body, bytes):
             head += body
-        self._transport.write(head)
+        self._outbox.send(self._transport, head)
         self.deadline_s = self._loop.time() + self._timeouts.response_s
         if isinstance(body, RequestBody):
             self._upload = self._loop.create_task(self._send_body(body))
@@ -128,6 +132,7 @@ class UpstreamConnection(Protocol):
     async def _send_body(self, body: RequestBody) -> None:
         chunked = body.length is None
         write = self._transport.write
+        self._outbox.flush()
         try:
             async for piece in body:
                 write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
+from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
 
@@ -44,6 +45,7 @@ class UpstreamPool:
         self._most = connections
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
+        self._outbox = Outbox(self._loop)
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
@@ -97,6 +99,7 @@ class UpstreamPool:
                     self._loop,
                     self.name,
                     self._timeouts,
+                    self._outbox,
                     on_free=self._freed,
                     on_gone=self._gone,
                 ),
