@@ -231,7 +231,7 @@ def problems_of_a_call(call: ast.Call) -> Iterator[tuple[str, int]]:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     found: tuple[ast.expr, ast.expr] | None = None
-    if name == "refusal":
+    if name in {"refusal", "_told"}:
         found = keywords["slug"], keywords["status"]
     elif name in {"Fault", "problem_answer"} and len(call.args) > 1:
         found = call.args[1], call.args[0]

@@ -28,7 +28,8 @@ def place(path: Path) -> str:
 def tree_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if not path.is_dir():
-            yield path
+            if not path.name.startswith(".coverage"):
+                yield path
         elif path.name not in SKIPPED_FOLDERS and (
             not path.name.startswith(".") or path.name in SHOWN_DOT_FOLDERS
         ):

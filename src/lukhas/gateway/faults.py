@@ -1,6 +1,6 @@
 """The gateway's innermost net: failures of an upstream become answers a client can read."""
 
-from lukhas.errors import HandlerError, UpstreamError
+from lukhas.errors import HandlerError, UpstreamBusyError, UpstreamError, UpstreamTimeoutError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
@@ -9,12 +9,6 @@ from lukhas.policy.modes import FailureMode
 from lukhas.policy.verdicts import Outcome, Verdict
 
 __all__ = ("FaultStage",)
-
-_FAILED = (502, "upstream-failed", "The upstream failed")
-_ANSWERS = {
-    "timeout": (504, "upstream-timeout", "The upstream did not answer in time"),
-    "busy": (503, "upstream-busy", "The upstream has no connection free"),
-}
 
 
 class FaultStage:
@@ -38,10 +32,22 @@ class FaultStage:
 
 
 def _answer(exchange: Exchange, error: UpstreamError) -> Response:
-    status, slug, title = _ANSWERS.get(error.kind, _FAILED)
     exchange.verdicts.append(
         Verdict("handler", Outcome.FAILED, error.what, facts=(("upstream", error.upstream),))
     )
+    if isinstance(error, UpstreamTimeoutError):
+        title = "The upstream did not answer in time"
+        return _told(exchange, error, status=504, slug="upstream-timeout", title=title)
+    if isinstance(error, UpstreamBusyError):
+        title = "The upstream has no connection free"
+        return _told(exchange, error, status=503, slug="upstream-busy", title=title)
+    title = "The upstream failed"
+    return _told(exchange, error, status=502, slug="upstream-failed", title=title)
+
+
+def _told(
+    exchange: Exchange, error: UpstreamError, *, status: int, slug: str, title: str
+) -> Response:
     return refusal(
         exchange,
         status=status,

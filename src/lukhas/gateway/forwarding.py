@@ -10,7 +10,7 @@ from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HOP_BY_HOP, connection_options
-from lukhas.http.messages import Response
+from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
@@ -168,38 +168,43 @@ class Forwarding:
 
     def _head(self, exchange: Exchange, payload: bytes | RequestBody | None) -> bytes:
         request = exchange.head
+        # The same request comes again and again, and heads are kept (see `KnownHeads`).
+        kept = request.forwarded
+        if kept is None:
+            kept = request.forwarded = self._kept(request)
+        if payload is None:
+            framing = b""
+        elif isinstance(payload, bytes):
+            framing = b"content-length: %d\r\n" % len(payload)
+        elif payload.length is not None:
+            framing = b"content-length: %d\r\n" % payload.length
+        else:
+            framing = b"transfer-encoding: chunked\r\n"
+        return b"%bx-forwarded-for: %b\r\nx-request-id: %b\r\n%b\r\n" % (
+            kept,
+            self._forwarded_for(exchange),
+            exchange.request_id,
+            framing,
+        )
+
+    def _kept(self, request: RequestHead) -> bytes:
+        """The request line and the fields that depend on the request head alone."""
         headers = request.headers
-        index = headers.index()
         dropped = _DROPPED
-        if b"connection" in index:
+        if b"connection" in headers.index():
             dropped = dropped | connection_options(headers)
         target = self._prefix + request.path if request.path != b"*" else b"*"
         if request.query:
             target += b"?" + request.query
-        lines = [
-            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
-            % (request.method.encode("ascii"), target, request.authority)
-        ]
+        method = request.method.encode("ascii")
+        lines = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, request.authority)]
         for name, value in headers.raw:
             if name not in dropped:
                 lines += (name, b": ", value, b"\r\n")
         lines.append(
-            b"x-forwarded-for: %b\r\nx-forwarded-host: %b\r\nx-forwarded-proto: %b\r\n"
-            b"x-request-id: %b\r\nvia: 1.1 lukhas\r\n"
-            % (
-                self._forwarded_for(exchange),
-                request.authority,
-                request.scheme.encode("ascii"),
-                exchange.request_id,
-            )
+            b"x-forwarded-host: %b\r\nx-forwarded-proto: %b\r\nvia: 1.1 lukhas\r\n"
+            % (request.authority, request.scheme.encode("ascii"))
         )
-        if isinstance(payload, bytes):
-            lines.append(b"content-length: %d\r\n" % len(payload))
-        elif payload is not None and payload.length is not None:
-            lines.append(b"content-length: %d\r\n" % payload.length)
-        elif payload is not None:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
         return b"".join(lines)
 
     def _forwarded_for(self, exchange: Exchange) -> bytes:

@@ -22,7 +22,7 @@ from lukhas.gateway.serialisation import (
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.pipeline import discard
+from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
 __all__ = ("FrontConnection",)
@@ -87,6 +87,7 @@ class FrontConnection(Protocol):
             if request is not None and request.body is not None:
                 request.body.abort(BodyAbortedError("the client went away"))
         self._queue.clear()
+        self._parser.close()
         if self._task is not None:
             self._task.cancel()
 
@@ -202,6 +203,7 @@ class FrontConnection(Protocol):
             run.close()
             if response is not None:
                 discard(response)
+            self._task = self._active = None
             self.abort()
             return
         except Exception:  # noqa: BLE001 - nobody above could do more than drop the connection
@@ -209,6 +211,7 @@ class FrontConnection(Protocol):
             self._state.unhandled += 1
             if response is not None:
                 discard(response)
+            self._task = self._active = None
             self.abort()
             return
         self._task = None
@@ -279,7 +282,7 @@ class FrontConnection(Protocol):
             ready = ready_response(response.ready_head, added, body)
             self._state.outbox.send(self._transport, ready)
             if response.on_close is not None:
-                response.on_close()
+                close(response)
             return
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
         if response.taps:
@@ -288,8 +291,7 @@ class FrontConnection(Protocol):
         if framing is not Framing.NONE:
             pieces.append(body)
         self._state.outbox.send(self._transport, b"".join(pieces))
-        if response.on_close is not None:
-            response.on_close()
+        close(response)
 
     async def _send_stream(self, request: FrontRequest, response: Response) -> None:
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)

@@ -132,6 +132,12 @@ class RequestParser:
             return self._check_overhead(before, len(data), received)
         return None
 
+    def close(self) -> None:
+        """The connection is gone: lets go of the parser below and of the connection."""
+        # They hold us, so that without this all three would wait for the garbage collector.
+        self._parser = self.incoming = None
+        del self._sink
+
     def _parse(self, data: bytes) -> Fault | None:
         while data:
             try:

@@ -10,7 +10,7 @@ from typing import cast
 from lukhas.errors import LukhasError
 from lukhas.gateway.serialisation import Framing
 from lukhas.http.messages import Response
-from lukhas.pipeline.pipeline import discard
+from lukhas.pipeline.pipeline import close, discard
 
 __all__ = ("ResponseWriter",)
 
@@ -72,8 +72,7 @@ class ResponseWriter:
             else:
                 self._transport.close()
             return False
-        if response.on_close is not None:
-            response.on_close()
+        close(response)
         return True
 
     async def _pump(self, body: AsyncIterator[bytes], response: Response, framing: Framing) -> None:

@@ -197,6 +197,7 @@ class UpstreamConnection(Protocol):
             else:
                 what = "closed the connection" if exc is None else f"broke the connection: {exc}"
                 self._fail(UpstreamProtocolError(self._name, what, sent=True))
+        self._parser = None  # It holds us; together they would wait for the garbage collector.
         self._on_gone(self)
 
     def data_received(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Requests and responses as the pipeline sees them, whichever way they came in."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from lukhas.http.headers import Headers
@@ -22,6 +22,7 @@ class RequestHead:
         path: the normalised path, percent-encoded bytes, starting with `/`.
         query: the raw query without `?`; empty if none.
         headers: the header fields.
+        forwarded: a memo of the gateway: what of this head is sent on, worked out once.
     """
 
     method: str
@@ -30,6 +31,7 @@ class RequestHead:
     path: bytes
     query: bytes
     headers: Headers
+    forwarded: bytes | None = field(default=None, compare=False, repr=False)
 
 
 class BodyTap(Protocol):

@@ -9,7 +9,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Parked, Run, Waiting, fail, finish, resume
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.pipeline import discard
+from lukhas.pipeline.pipeline import close, discard
 
 __all__ = ("Message", "Relay", "Send", "send_response")
 
@@ -132,8 +132,7 @@ class Relay:
         try:
             await self._send(message)
         finally:
-            if response.on_close is not None:
-                response.on_close()
+            close(response)
 
     async def _pass_other(self, message: Message) -> None:
         kind: str = message["type"]
@@ -258,11 +257,10 @@ async def send_response(send: Send, response: Response, *, exchange: Exchange) -
         await send(start)
         await send({"type": "http.response.body", "body": body})
     finally:
-        if not seen:
-            for tap in response.taps or ():
-                tap.abort()
-        if response.on_close is not None:
-            response.on_close()
+        if seen:
+            close(response)
+        else:
+            discard(response)
 
 
 async def _send_pieces(send: Send, response: Response, pieces: AsyncIterator[bytes]) -> None:

@@ -340,13 +340,14 @@ async def test_full_pool_waits(tmp_path: Path) -> None:
         assert gate.pool.counts() == (2, 2)
 
 
-async def test_full_pool_in_the_end_is_a_504(tmp_path: Path) -> None:
+async def test_full_pool_in_the_end_is_a_503(tmp_path: Path) -> None:
     """Who gets no place in time is told so; those before are served."""
     async with gateway(tmp_path, connections=1, timeouts=UpstreamTimeouts(connect_s=0.2)) as gate:
         gate.origin.scripts[b"/held"] = held = Gatekeeper()
         first = asyncio.create_task(gate.get(b"/held"))
         await until(lambda: gate.origin.seen)
-        assert (await gate.get()).status == 504
+        busy = await gate.get()
+        assert (busy.status, busy.values(b"retry-after")) == (503, [b"1"])
         held.go.set()
         assert (await first).body == b"held"
         assert (await gate.get()).status == 200

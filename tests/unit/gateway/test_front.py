@@ -240,6 +240,7 @@ async def test_body_grace_leaves_a_write_deadline_alone() -> None:
     )
     assert connection.deadline == deadline
     connection.resume_writing()
+    state.outbox.flush()
     assert transport.reading
     assert transport.written
 

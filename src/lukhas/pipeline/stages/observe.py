@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lukhas.clock import Clock
 from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError
-from lukhas.http.messages import Response
+from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
@@ -94,6 +94,13 @@ class ObserveStage:
 
     def _follow(self, exchange: Exchange, response: Response) -> None:
         """Lets the sample be taken at the end of a streamed body."""
+        if isinstance(response.body, Pushed) and response.on_close is None:
+            length = response.headers.index().get(b"content-length")
+            if length is not None and length.isdigit():
+                # The usual answer of a wrapped app: its size is known, so nobody needs to count.
+                status, size = response.status, int(length)
+                response.on_close = lambda: self._finish(exchange, status, size)
+                return
         end = _StreamEnd(self, exchange, response.status, response.on_close)
         if response.taps is None:
             response.taps = [end]

@@ -22,7 +22,13 @@ from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import vary_names
 from lukhas.units import SECOND_NS
 
-__all__ = ("REQUEST_ERROR_STATUSES", "Storing", "decide_storing", "storable_fields")
+__all__ = (
+    "REQUEST_ERROR_STATUSES",
+    "Storing",
+    "decide_storing",
+    "plainly_not_storable",
+    "storable_fields",
+)
 
 REQUEST_ERROR_STATUSES = frozenset((400, 413, 414, 431))
 """Answers that are about one malformed request rather than about the resource."""
