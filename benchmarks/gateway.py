@@ -115,9 +115,14 @@ def run() -> Section:
         for _name, url, pid, headers in peers:
             await_answer(url, headers)
             wrk(url, pid, seconds=1, headers=headers)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-wrk-"))
+        script = Path(folder) / "differing.lua"
+        script.write_text(_DIFFERING_LUA)
         for _ in range(_REPEATS):
             for name, url, pid, headers in peers:
-                loads[name].append(wrk(url, pid, seconds=_SECONDS, headers=headers))
+                own = script if name == _DIFFERING else None
+                load = wrk(url, pid, seconds=_SECONDS, headers=headers, script=own)
+                loads[name].append(load)
     _tell(section, loads)
     return section
 
@@ -136,6 +141,17 @@ def _origin() -> Iterator[int]:
 
 
 _Peer = tuple[str, str, int, tuple[str, ...]]
+
+_DIFFERING = "lukhas hit, no two heads alike"
+# Most load generators send equal requests; real clients often add an id to each.
+_DIFFERING_LUA = """
+local number = 0
+request = function()
+  number = number + 1
+  wrk.headers["X-Trace"] = number
+  return wrk.format("GET")
+end
+"""
 
 
 def _peers(stack: contextlib.ExitStack, origin: int, section: Section) -> list[_Peer]:
@@ -176,6 +192,7 @@ def _lukhas(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:
     base = f"http://127.0.0.1:{port}"
     return [
         ("lukhas hit: key + 3 limits + cache", f"{base}/cached", worker, headers),
+        (_DIFFERING, f"{base}/cached", worker, headers),
         ("lukhas proxy: key + 3 limits", f"{base}/", worker, headers),
     ]
 

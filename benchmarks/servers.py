@@ -193,12 +193,15 @@ def wrk(
     seconds: int,
     connections: int = 64,
     headers: tuple[str, ...] = HEADERS,
+    script: Path | None = None,
 ) -> Load:
-    """Loads a server from the other core."""
+    """Loads a server from the other core; with a Lua script that makes the requests, if given."""
     command = ["taskset", "-c", LOAD_CPU, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     command.append("--latency")
     for header in headers:
         command += ["-H", header]
+    if script is not None:
+        command += ["-s", str(script)]
     pids = process_tree(pid)
     before, begun = cpu_s(pids), time.monotonic()
     output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout

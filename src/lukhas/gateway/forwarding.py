@@ -125,19 +125,29 @@ class Forwarding:
             BodyAbortedError: the client's body did not arrive.
         """
         # The front server makes no other kind of body.
-        body = cast("RequestBody | None", exchange.body)
-        if body is not None and (limit := self._limit_of(exchange)) < max(
-            body.length or 0, body.received
-        ):
-            return refusal(
-                exchange,
-                status=413,
-                slug="body-too-large",
-                title="The request body is too large",
-                detail=f"A request body here has at most {limit} bytes.",
-            )
+        payload = body = cast("bytes | RequestBody | None", exchange.body)
+        if isinstance(body, RequestBody):
+            limit = self._limit_of(exchange)
+            if limit < max(body.length or 0, body.received):
+                return _too_large(exchange, limit)
+            if body.complete:
+                payload = body.take_all()
+        method = exchange.head.method
+        is_head = method == "HEAD"
+        head = self._head(exchange, payload)
+        repeatable = method in _IDEMPOTENT and not isinstance(payload, RequestBody)
+        connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
         try:
-            return await self._forward(exchange, body)
+            if connection is None:
+                connection = await self._pool.open()
+            try:
+                return await connection.carry(head, payload, is_head=is_head)
+            except UpstreamProtocolError:
+                # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
+                if not _may_repeat(connection, repeatable=repeatable):
+                    raise
+            connection = await self._pool.open()
+            return await connection.carry(head, payload, is_head=is_head)
         except UpstreamError as error:
             if self._on_error is not None:
                 self._on_error(error)
@@ -146,25 +156,6 @@ class Forwarding:
     def _limit_of(self, exchange: Exchange) -> float:
         own = exchange.route.rule.body_bytes if exchange.route is not None else None
         return (self._body_bytes if own is None else own) or float("inf")
-
-    async def _forward(self, exchange: Exchange, body: RequestBody | None) -> Response:
-        method = exchange.head.method
-        payload: bytes | RequestBody | None = body
-        if body is not None and body.complete:
-            payload = body.take_all()
-        head = self._head(exchange, payload)
-        repeatable = method in _IDEMPOTENT and not isinstance(payload, RequestBody)
-        connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
-        if connection is None:
-            connection = await self._pool.open()
-        try:
-            return await connection.carry(head, payload, is_head=method == "HEAD")
-        except UpstreamProtocolError:
-            # The upstream closed an idle connection just as we used it (RFC 9110 section 9.2.2).
-            if not _may_repeat(connection, repeatable=repeatable):
-                raise
-        connection = await self._pool.open()
-        return await connection.carry(head, payload, is_head=method == "HEAD")
 
     def _head(self, exchange: Exchange, payload: bytes | RequestBody | None) -> bytes:
         request = exchange.head
@@ -214,6 +205,16 @@ class Forwarding:
         # The client differs from the peer only where the peer is trusted to have said so.
         said = exchange.head.headers.joined(b"x-forwarded-for")
         return b"%b, %b" % (said, peer) if said else peer
+
+
+def _too_large(exchange: Exchange, limit: float) -> Response:
+    return refusal(
+        exchange,
+        status=413,
+        slug="body-too-large",
+        title="The request body is too large",
+        detail=f"A request body here has at most {limit:.0f} bytes.",
+    )
 
 
 def _may_repeat(connection: UpstreamConnection, *, repeatable: bool) -> bool:
