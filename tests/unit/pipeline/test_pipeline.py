@@ -9,7 +9,7 @@ from lukhas.errors import HandlerError, StoreError, UpstreamError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.pipeline import Pipeline, discard
+from lukhas.pipeline.pipeline import Pipeline, close, discard
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.verdicts import Outcome, Verdict
@@ -282,3 +282,14 @@ def test_discard_frees_what_there_is() -> None:
     assert held.given_up == (1, 1)
     assert other.tap.aborted == 1
     discard(Response(200, Headers([])))
+
+
+def test_a_response_is_closed_once_and_lets_go() -> None:
+    """What is called at the close is called once, and is not held any longer."""
+    closed: list[str] = []
+    response = Response(200, Headers([]), b"", taps=[], on_close=lambda: closed.append("x"))
+    close(response)
+    close(response)
+    discard(response)
+    assert closed == ["x"]
+    assert (response.on_close, response.taps) == (None, None)
