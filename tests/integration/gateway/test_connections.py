@@ -465,3 +465,12 @@ async def test_allowed_hosts(tmp_path: Path) -> None:
         client = await gate.client()
         reply = await client.ask(b"GET /x HTTP/1.1\r\nHost: b.example\r\n\r\n")
         assert reply.status == 421
+
+
+async def test_encoded_slashes_are_kept_where_the_settings_say_so(tmp_path: Path) -> None:
+    """By default they are refused, since upstreams differ in what they make of them."""
+    async with gateway(tmp_path) as gate:
+        assert (await gate.get(b"/a%2Fb")).status == 400
+    async with gateway(tmp_path, server={"encoded_slashes": "keep"}) as gate:
+        assert (await gate.get(b"/a%2fb")).status == 200
+        assert gate.origin.seen[-1].what == b"GET /a%2Fb"
