@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -276,10 +277,14 @@ class Traffic:
         return f"{line} HTTP/1.1\r\n{fields}".encode()
 
 
+_DETAIL = re.compile(r'"detail":"([^"]*)"')
+
+
 def _name(action: _Action) -> str:
     return action.__name__.lstrip("_")
 
 
 def _must_be(answer: httpx.Response, *statuses: int) -> None:
     if answer.status_code not in statuses:
-        raise UnexpectedError(f"{answer.status_code} instead of {statuses}")
+        said = answer.text[:400] if answer.headers.get("content-type", "").endswith("json") else ""
+        raise UnexpectedError(f"{answer.status_code} instead of {statuses} {_DETAIL.findall(said)}")

@@ -253,9 +253,10 @@ class UpstreamConnection(Protocol):
         if self._until_close or not self._parser.should_keep_alive():
             self._reusable = False
         if self._is_head:
-            # The parser cannot be told that no body follows; the next exchange gets a new one.
             self._message_done = True
-            self._parser = None
+            # An upstream that sends a body all the same would have it read as the answer to
+            # somebody else's request; it would show too late, so the connection is not used again.
+            self._reusable = False
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the response body."""

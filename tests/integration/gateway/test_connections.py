@@ -160,13 +160,28 @@ async def test_connection_close(gate: Gateway) -> None:
 
 
 async def test_head_has_no_body(gate: Gateway) -> None:
-    """HEAD gets the length and no body, and the connection goes on (RFC 9110 section 9.3.2)."""
+    """HEAD gets the length and no body, and the connection goes on (RFC 9110 section 9.3.2).
+
+    That to the upstream does not: a body sent all the same must not answer somebody else.
+    """
     client = await gate.client()
     for _ in range(2):
         reply = await client.ask(b"HEAD /x HTTP/1.1\r\n%b\r\n" % HOST)
         assert (reply.status, reply.values(b"content-length")) == (200, [b"2"])
     assert (await client.get()).body == b"ok"
-    assert gate.origin.connections == 1
+    assert gate.origin.connections == 3
+
+
+async def test_a_body_sent_to_head_answers_nobody_else(gate: Gateway) -> None:
+    """Found by the soak: an origin that answers HEAD with a body, after its head."""
+    late = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+    gate.origin.scripts[b"/head"] = Answer(
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(late), late)
+    )
+    client = await gate.client()
+    for _ in range(3):
+        assert (await client.ask(b"HEAD /head HTTP/1.1\r\n%b\r\n" % HOST)).status == 200
+        assert (await client.get()).body == b"ok"
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
