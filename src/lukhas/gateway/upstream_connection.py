@@ -19,6 +19,7 @@ _NEVER_S = float("inf")
 _MAX_HEAD_BYTES = 256 * 1024
 _MAX_FIELDS = 1000
 # Said by us for every response, or by the framing we choose ourselves.
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
 _NOT_RELAYED = HOP_BY_HOP | {b"x-request-id", b"trailer"}
 
 
@@ -73,6 +74,7 @@ class UpstreamConnection(Protocol):
         self._is_head = False
         self._status = 0
         self._raw: HeaderPairs = []
+        self._dropped: frozenset[bytes] = _NOT_RELAYED
         self._head_bytes = 0
         self._body: BodyStream | None = None
         self._pieces: list[bytes] = []
@@ -244,7 +246,14 @@ class UpstreamConnection(Protocol):
         if len(self._raw) > _MAX_FIELDS:
             raise self._broken("too many header fields")
         self._head_done = True
-        index = Headers(self._raw).index()
+        headers = Headers(self._raw)
+        index = headers.index()
+        connection = index.get(b"connection")
+        once = len(index) == len(self._raw)
+        if once and (connection is None or connection.lower() in _PLAIN_CONNECTION):
+            self._dropped = _NOT_RELAYED
+        else:
+            self._dropped = _NOT_RELAYED | connection_options(headers)
         coding = index.get(b"transfer-encoding")
         if coding is not None and coding.lower() != b"chunked":
             raise self._broken("an unknown transfer coding")
@@ -296,13 +305,10 @@ class UpstreamConnection(Protocol):
 
     def _give_answer(self) -> None:
         raw = self._raw
-        dropped = _NOT_RELAYED
+        dropped = self._dropped
         if self._status == 204:
             # RFC 9110 section 8.6; a client that believed it would wait for a body.
             dropped = dropped | {b"content-length"}
-        headers = Headers(raw)
-        if b"connection" in headers.index():
-            dropped = dropped | connection_options(headers)
         headers = Headers([pair for pair in raw if pair[0] not in dropped])
         answer = cast("Future[Response]", self._answer)
         if self._message_done:
