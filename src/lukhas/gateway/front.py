@@ -65,8 +65,6 @@ class FrontConnection(Protocol):
         self._lingered: int | None = None
         self.deadline = 0.0
 
-    # -- transport callbacks ---------------------------------------------------------------------
-
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         state = self._state
@@ -201,22 +199,22 @@ class FrontConnection(Protocol):
                 await self._send_stream(request, response)
         except CancelledError:
             run.close()
-            if response is not None:
-                discard(response)
-            self._task = self._active = None
-            self.abort()
+            self._give_up(response)
             return
         except Exception:  # noqa: BLE001 - nobody above could do more than drop the connection
             _log.exception("a response could not be sent")
             self._state.unhandled += 1
-            if response is not None:
-                discard(response)
-            self._task = self._active = None
-            self.abort()
+            self._give_up(response)
             return
         self._task = None
         self._finished(request)
         self._next()
+
+    def _give_up(self, response: Response | None) -> None:
+        if response is not None:
+            discard(response)
+        self._task = self._active = None
+        self.abort()
 
     async def _wait(
         self,
@@ -281,8 +279,7 @@ class FrontConnection(Protocol):
             added = cast("Exchange", request.exchange).added
             ready = ready_response(response.ready_head, added, body)
             self._state.outbox.send(self._transport, ready)
-            if response.on_close is not None:
-                close(response)
+            close(response)
             return
         framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
         if response.taps:
@@ -323,8 +320,6 @@ class FrontConnection(Protocol):
             if not self._queue:
                 self.resume_reading()
             self._begin(request)
-
-    # -- refusals and endings --------------------------------------------------------------------
 
     def _refuse(self, fault: Fault) -> None:
         """Answers what is no request, after everything before it, and ends the connection."""
@@ -368,8 +363,6 @@ class FrontConnection(Protocol):
             self._lingered += length
             if self._lingered > _LINGER_BYTES:
                 self._transport.abort()
-
-    # -- called by the server (Connection) -------------------------------------------------------
 
     def check_deadline(self, now_s: float) -> None:
         """See `Connection`."""
