@@ -192,13 +192,10 @@ def _report(traffic: Traffic, watched: Watched, seconds: float) -> int:
 
 
 def _warm_and_end(samples: list[float]) -> tuple[float, float]:
-    """Memory after two fifths, and at the end; medians of a few samples each.
-
-    By then, in ten minutes, what is remembered of URLs and heads has grown to its bounds.
-    """
+    """Memory after the first quarter, and at the end; medians of a few samples each."""
     if not samples:
         return 0.0, 0.0
-    warm = samples[len(samples) * 2 // 5 :]
+    warm = samples[len(samples) // 4 :]
     few = max(1, min(6, len(warm) // 3))
     return statistics.median(warm[:few]), statistics.median(warm[-few:])
 
