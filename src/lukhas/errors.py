@@ -3,6 +3,7 @@
 __all__ = (
     "BodyAbortedError",
     "ConfigError",
+    "CountersUnavailableError",
     "HandlerError",
     "LimitSyntaxError",
     "LukhasError",
@@ -77,6 +78,18 @@ class PortInUseError(LukhasError):
 
 class StoreError(LukhasError):
     """A store failed or did not answer in time."""
+
+
+class CountersUnavailableError(StoreError):
+    """The counters cannot be asked, and a policy refuses requests while that is so.
+
+    Attributes:
+        policy: its name.
+    """
+
+    def __init__(self, policy: str) -> None:
+        self.policy = policy
+        super().__init__(f"the counters of policy {policy!r} cannot be asked")
 
 
 class HandlerError(LukhasError):
