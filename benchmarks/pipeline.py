@@ -195,7 +195,9 @@ class _Loop(uvloop.Loop):
 
     asked = 0
 
-    async def create_connection(self, factory: Any, *_address: Any, **_options: Any) -> Any:
+    async def create_connection(  # type: ignore[override]
+        self, factory: Any, *_address: Any, **_options: Any
+    ) -> Any:
         transport = _Upstream(self)
         transport.protocol = factory()
         transport.protocol.connection_made(transport)
