@@ -10,7 +10,7 @@ from lukhas.http.messages import Response
 from lukhas.identity.recent import RecentMap
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Gate
 from lukhas.policy.access.api_keys import KEY_PREFIX, Rejection
 from lukhas.policy.access.consumers import Consumer, anonymous
 from lukhas.policy.modes import FailureMode, Mode
@@ -72,7 +72,7 @@ class IdentitySettings:
     capacity: int = 16_384
 
 
-class IdentifyStage:
+class IdentifyStage(Gate):
     """Sets the client address and the consumer of each exchange.
 
     Args:
@@ -102,8 +102,8 @@ class IdentifyStage:
         """Sets what API keys are checked with from now on; None where none are kept."""
         self._credentials = None if self._mode is Mode.OFF else credentials
 
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Refuses the exchange with 401, or passes it on with its client and consumer."""
+    def enter(self, exchange: Exchange) -> Response | None:
+        """Refuses the exchange with 401, or lets it pass with its client and consumer."""
         head = exchange.head
         caller = (
             self._caller_behind_proxies(exchange.peer, head.headers)
@@ -116,12 +116,12 @@ class IdentifyStage:
         if exchange.asserted is not None:
             exchange.consumer = exchange.asserted
             exchange.verdicts.append(_ASSERTED)
-            return await call_next(exchange)
+            return None
         verdict = self._identify(exchange, head.headers)
         exchange.verdicts.append(verdict)
         if verdict.outcome is Outcome.REFUSED and self._refuses:
             return _unauthorized(exchange)
-        return await call_next(exchange)
+        return None
 
     def _identify(self, exchange: Exchange, headers: Headers) -> Verdict:
         first = headers.index()

@@ -11,7 +11,7 @@ from lukhas.http.messages import Response
 from lukhas.http.problem import JsonValue
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Gate
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
@@ -64,7 +64,7 @@ class RouteLimits:
     policies: tuple[LimitPolicy, ...] = ()
 
 
-class LimitStage:
+class LimitStage(Gate):
     """Charges each request to the limits of its consumer, and refuses with 429 what is too much.
 
     Args:
@@ -128,8 +128,8 @@ class LimitStage:
         stage._plans = {tier: {} for tier in Tier}
         return stage
 
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Refuses the exchange, or passes it on with its limits in `exchange.added`."""
+    def enter(self, exchange: Exchange) -> Response | None:
+        """Refuses the exchange, or lets it pass with its limits in `exchange.added`."""
         route = exchange.route
         consumer = exchange.consumer
         if route is None or consumer is None:
@@ -137,13 +137,13 @@ class LimitStage:
         rule = route.rule
         if rule.exempt:
             exchange.verdicts.append(_EXEMPT)
-            return await call_next(exchange)
+            return None
         plan = self._plans[consumer.tier].get(rule.name)
         if plan is None:
             plan = self._plan(consumer.tier, rule.name)
         if not plan.groups:
             exchange.verdicts.append(_UNLIMITED)
-            return await call_next(exchange)
+            return None
         subjects = (consumer.key,) if plan.by_consumer else _subjects(plan, consumer, exchange)
         try:
             decision = self._store.decide(plan, subjects, exchange.now_ns, 1)
@@ -155,7 +155,7 @@ class LimitStage:
         if plan.enforced:
             self._tell(exchange, decision)
         if decision.allowed:
-            return await call_next(exchange)
+            return None
         return _too_many(exchange, decision)
 
     def _plan(self, tier: Tier, route: str) -> LimitPlan:
