@@ -69,6 +69,12 @@ class RouteSettings(Section):
         None, ge=0, le=_YEAR_S, description="In place of `cache.default_ttl_s`."
     )
     cache_private: bool | None = Field(None, description="In place of `cache.private`.")
+    cost: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="What a request here costs of every limit that counts requests.",
+    )
     exempt: bool = Field(False, description="Frees these requests from every limit.")
     body_bytes: SizeBytes | None = Field(
         None, description="In place of `server.body_bytes`; 0 is without a cap."

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field
 from lukhas.config.addresses import Address
 from lukhas.config.answers import CacheSettings, LogSettings, RouteSettings
 from lukhas.config.consumers import (
+    CounterSettings,
+    ExemptSettings,
     IdentitySettings,
     LimitSettings,
     RateLimitHeaderSettings,
@@ -58,6 +60,8 @@ class Settings(Section):
     identity: IdentitySettings = IdentitySettings()
     tiers: TierSettings = TierSettings()
     limits: tuple[LimitSettings, ...] = Field((), description="Limits on top of the tiers.")
+    exempt: ExemptSettings = ExemptSettings()
+    counters: CounterSettings = CounterSettings()
     rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
     cache: CacheSettings = CacheSettings()
     routes: tuple[RouteSettings, ...] = Field(

@@ -9,12 +9,11 @@ from pathlib import Path
 from lukhas.clock import Clock, SystemClock
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
+from lukhas.hub.counters import HubCounters
 from lukhas.hub.policies import (
     identity_settings,
-    limit_fields,
-    limit_policies,
+    limit_rules,
     route_table,
-    tier_limits,
 )
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
@@ -27,7 +26,7 @@ from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
-from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
@@ -56,6 +55,7 @@ class Hub:
         clock: the time; the system's if None.
         under_observe: stages to put directly under `observe`; a way in adds its own there.
         unavailable: features that were asked for and are not built; they show among the parts.
+        workers: how many processes of this node serve together.
 
     Attributes:
         settings: as given.
@@ -74,13 +74,15 @@ class Hub:
         clock: Clock | None = None,
         under_observe: tuple[Stage, ...] = (),
         unavailable: tuple[str, ...] = (),
+        workers: int = 1,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
         self.entries = MemoryEntryStore(settings.cache.size_bytes)
-        self.counters = MemoryCounters()
+        self.counters = HubCounters(settings, workers=workers)
+        self._limits = LimitStage(self.counters, limit_rules(settings))
         self._key_table: KeyTable | None = None
         self._identify = IdentifyStage(identity_settings(settings), None)
         self._contained: Counter[str] = Counter()
@@ -95,13 +97,8 @@ class Hub:
                 *under_observe,
                 RouteStage(route_table(settings)),
                 self._identify,
-                LimitStage(
-                    self.counters,
-                    tier_limits(settings),
-                    policies=limit_policies(settings),
-                    tier_mode=settings.tiers.mode,
-                    fields=limit_fields(settings),
-                ),
+                self._limits,
+                *((SettleStage(self._limits),) if self._limits.settles else ()),
                 CacheStage(self.entries, self.clock),
             ),
             self._on_contained,
@@ -120,6 +117,7 @@ class Hub:
             StoreError: the table is damaged, or cannot be made again from the registry.
         """
         state_dir = self.settings.state_dir
+        self.counters.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -129,6 +127,7 @@ class Hub:
     async def close(self) -> None:
         """Closes what `start` opened."""
         self._identify.check_with(None)
+        self.counters.close()
         if self._key_table is not None:
             self._key_table.close()
             self._key_table = None
@@ -152,6 +151,7 @@ class Hub:
             else PartHealth(stage.name, "ok")
             for stage in self.pipeline.stages
         ]
+        parts.append(self.counters.health())
         if self._key_table is not None:
             parts.append(PartHealth("api-keys", "ok"))
         else:
@@ -175,3 +175,5 @@ class Hub:
         self.recorder.watch("cache_entries", lambda: self.entries.stats().entries)
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
         self.recorder.watch("limit_states", lambda: len(self.counters))
+        self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
+        self.recorder.watch("limit_shared_states", lambda: self.counters.shared)

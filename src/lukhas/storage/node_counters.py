@@ -155,9 +155,7 @@ def open_node_counters(state_dir: Path) -> NodeCounters:
         StoreError: the file is open in this process already.
     """
     path = prepare_state_dir(state_dir) / COUNTERS_FILE
-    node = NodeEnvironment(
-        path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True
-    )
+    node = NodeEnvironment(path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True)
     return NodeCounters(node)
 
 
@@ -169,7 +167,7 @@ def _state(group: LimitGroup, value: bytes | None, now_ns: int) -> bytearray:
     if group.counting.owns(state):
         return state
     # Settings changed: what was counted under other limits of this name is taken over.
-    return group.counting.adopt(bytes(state), now_ns)
+    return group.counting.adopt(state, now_ns)
 
 
 def _write(

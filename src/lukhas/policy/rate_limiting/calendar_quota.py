@@ -132,16 +132,14 @@ class CalendarQuota:
         codes = words_of(state)[::_STRIDE] if state.startswith(_KIND_BYTES) else ()
         return tuple(codes) == self._codes
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: a period that both have, begun at the same time, keeps its count."""
         adopted = self.new_state(now_ns)
         if not state.startswith(_KIND_BYTES):
             return adopted
         old = words_of(state)
         words = words_of(adopted)
-        counted = {
-            (old[at], old[at + 1]): old[at + 2] for at in range(0, len(old) - 2, _STRIDE)
-        }
+        counted = {(old[at], old[at + 1]): old[at + 2] for at in range(0, len(old) - 2, _STRIDE)}
         for at in range(0, len(words), _STRIDE):
             words[at + 2] = counted.get((words[at], words[at + 1]), 0)
         write_words(adopted, words)

@@ -106,6 +106,6 @@ class Concurrency:
         """See `Counting`."""
         return state.startswith(_EMPTY)
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: who is in flight stays so."""
         return bytearray(state) if state.startswith(_EMPTY) else self.new_state(now_ns)

@@ -67,20 +67,21 @@ class Cost:
             return str(self.weight)
         if self.name:
             return f"{self.basis.value}:{self.name}"
-        return self.basis.value.replace("bytes", "kib") if self.unit == KIB else self.basis.value
+        word: str = self.basis.value
+        return word.replace("bytes", "kib") if self.unit == KIB else word
 
 
 Cost.REQUEST = Cost()
 
 
 def parse_cost(text: str | int) -> Cost:
-    """Reads a cost: `5`, `"response-bytes"`, `"request-kib"`, `"cpu-ms"`, `"response-header:x-cost"`.
+    """Reads a cost: `5`, `"response-kib"`, `"cpu-ms"`, `"response-header:x-cost"` and so on.
 
     Raises:
         ConfigError: it is none.
     """
     hint = "use a number, messages, cpu-ms, request-bytes, response-kib, or response-header:NAME"
-    if isinstance(text, int) or text.isascii() and text.isdigit():
+    if isinstance(text, int) or (text.isascii() and text.isdigit()):
         weight = int(text)
         if not 1 <= weight <= _MAX_WEIGHT:
             raise ConfigError(f"a cost of {weight}", hint=f"a cost is 1 to {_MAX_WEIGHT}")

@@ -82,7 +82,7 @@ class Counting(Protocol):
         """Whether the state is one of these very limits, so that it needs no `adopt`."""
         ...
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """A state of these limits that keeps what one of other limits has counted."""
         ...
 

@@ -127,7 +127,7 @@ class ExactLog:
         """See `Counting`."""
         return state.startswith(_EMPTY)
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: times are times under any limits."""
         return bytearray(state) if state.startswith(_EMPTY) else self.new_state(now_ns)
 

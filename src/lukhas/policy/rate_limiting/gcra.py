@@ -126,7 +126,7 @@ class Gcra:
         windows_s = words_of(state)[::2] if state.startswith(_KIND_BYTES) else ()
         return tuple(windows_s) == self._windows_s
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: a debt to a window of the same length stays."""
         if not state.startswith(_KIND_BYTES):
             return self.new_state(now_ns)

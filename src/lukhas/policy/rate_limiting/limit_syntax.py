@@ -131,4 +131,3 @@ def _unit_ns(word: str, text: str) -> int:
         what = f"{word!r} in {text!r} is not a unit of time"
         raise LimitSyntaxError(what, hint="use second, minute, hour, day, week or month")
     return unit_ns
-

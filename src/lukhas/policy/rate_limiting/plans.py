@@ -10,28 +10,13 @@ from lukhas.policy.rate_limiting.costs import Cost, CostBasis
 from lukhas.policy.rate_limiting.counting import Counting, counting_of
 from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.policies import LimitPolicy, OnStoreError
+from lukhas.policy.rate_limiting.policies import CostFunction, LimitPolicy, OnStoreError
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("LimitGroup", "LimitPlan", "TierPolicy", "plan_for")
+__all__ = ("LimitGroup", "LimitPlan", "plan_for")
 
 # Near its end is a limit that has less than a fifth left.
 _NEAR = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TierPolicy:
-    """The limits of a tier itself.
-
-    Attributes:
-        limits: may be empty.
-        mode: enforce, shadow or off.
-        on_store_error: what they do while the store does not answer.
-    """
-
-    limits: tuple[Limit, ...]
-    mode: Mode = Mode.ENFORCE
-    on_store_error: OnStoreError = OnStoreError.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +30,7 @@ class LimitGroup:
         mode: enforce or shadow.
         policies: for each limit, the name of its policy.
         cost: how they are charged.
+        cost_for: works the cost out, where there is such a function.
         on_store_error: what they do while the store does not answer.
     """
 
@@ -54,6 +40,7 @@ class LimitGroup:
     mode: Mode
     policies: tuple[str, ...]
     cost: Cost = Cost.REQUEST
+    cost_for: CostFunction | None = None
     on_store_error: OnStoreError = OnStoreError.LOCAL
 
     @property
@@ -93,13 +80,17 @@ class LimitPlan:
     def __post_init__(self) -> None:
         groups = self.groups
         limits = [
-            limit for group in groups if group.mode is Mode.ENFORCE for limit in group.counting.limits
+            limit
+            for group in groups
+            if group.mode is Mode.ENFORCE
+            for limit in group.counting.limits
         ]
         put = object.__setattr__
         put(self, "enforced", sum(group.mode is Mode.ENFORCE for group in groups))
         single = len(groups) == 1
         put(self, "by_consumer", single and groups[0].by == Dimension.CONSUMER)
-        put(self, "uniform", all(group.cost == Cost.REQUEST for group in groups))
+        uniform = all(group.cost == Cost.REQUEST and group.cost_for is None for group in groups)
+        put(self, "uniform", uniform)
         put(self, "is_simple", single and groups[0].mode is Mode.ENFORCE)
         put(self, "settles", any(group.settles for group in groups))
         put(self, "near", tuple(-(-limit.most // _NEAR) for limit in limits))
@@ -115,19 +106,23 @@ class LimitPlan:
 
 def plan_for(
     tier: Tier,
-    own: TierPolicy,
+    tier_limits: Sequence[Limit],
     policies: Iterable[LimitPolicy],
     *,
     route: str,
+    tier_mode: Mode = Mode.ENFORCE,
+    on_store_error: OnStoreError = OnStoreError.LOCAL,
     messages: bool = False,
 ) -> LimitPlan:
     """Gathers what applies to requests of a tier on a route.
 
     Args:
         tier: the consumer's tier.
-        own: the limits of that tier itself.
+        tier_limits: the limits of that tier itself; may be empty.
         policies: all policies of the settings that apply to the consumer.
         route: the name of the route.
+        tier_mode: the mode of the tier's own limits.
+        on_store_error: what the tier's own limits do while the store does not answer.
         messages: whether what is counted are WebSocket messages, and not requests.
 
     Raises:
@@ -140,21 +135,24 @@ def plan_for(
         and tier in policy.tiers
         and (not policy.routes or route in policy.routes)
     ]
-    replaced = any(policy.replaces_tier for policy in applying)
     grouped: dict[_GroupKey, list[tuple[str, Limit]]] = {}
-    if own.limits and own.mode is not Mode.OFF and not replaced:
-        for limit in own.limits:
+    if tier_mode is not Mode.OFF and not any(policy.replaces_tier for policy in applying):
+        for limit in tier_limits:
             # No policy begins like this, so none can share the counters of a tier.
-            key = _GroupKey(
-                f"@{tier.value}", Dimension.CONSUMER, own.mode, limit.kind, Cost(), own.on_store_error
-            )
-            grouped.setdefault(key, []).append((f"tier-{tier.value}", limit))
+            own = _GroupKey(f"@{tier.value}", tier_mode, limit.kind, on_store_error)
+            grouped.setdefault(own, []).append((f"tier-{tier.value}", limit))
     for policy in applying:
         # A name of its own for each policy, so that adding one never resets another's counters.
         scope = f"{policy.name}@{route}" if policy.routes else policy.name
         for limit in policy.limits:
             key = _GroupKey(
-                scope, policy.by, policy.mode, limit.kind, policy.cost, policy.on_store_error
+                scope,
+                policy.mode,
+                limit.kind,
+                policy.on_store_error,
+                by=policy.by,
+                cost=policy.cost,
+                cost_for=policy.cost_for,
             )
             grouped.setdefault(key, []).append((policy.name, limit))
     counted = {
@@ -171,11 +169,12 @@ def plan_for(
 @dataclass(frozen=True, slots=True)
 class _GroupKey:
     scope: str
-    by: Dimension
     mode: Mode
     kind: Kind
-    cost: Cost
     on_store_error: OnStoreError
+    by: Dimension = Dimension.CONSUMER
+    cost: Cost = Cost.REQUEST
+    cost_for: CostFunction | None = None
 
     def group(self, named: Sequence[tuple[str, Limit]]) -> LimitGroup:
         # Not the mode: what a policy has counted in shadow mode counts when it is switched on.
@@ -191,6 +190,7 @@ class _GroupKey:
             mode=self.mode,
             policies=tuple(name for name, _limit in named),
             cost=self.cost,
+            cost_for=self.cost_for,
             on_store_error=self.on_store_error,
         )
 

@@ -207,7 +207,7 @@ class StrictRing:
         """Whether the state is one of these very limits."""
         return state[: self._head_at] == self._empty[: self._head_at]
 
-    def adopt(self, state: bytes, now_ns: int) -> bytearray:
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """A state of these limits with what a state of other limits has counted.
 
         A window that both have keeps its buckets. A new one begins with the count of the longest
@@ -218,7 +218,8 @@ class StrictRing:
             return self.new_state(now_ns)
         head = ring._booked(bytearray(state), now_ns)
         windows = {
-            limit.window_ns: window for limit, window in zip(ring.limits, ring._windows, strict=True)
+            limit.window_ns: window
+            for limit, window in zip(ring.limits, ring._windows, strict=True)
         }
         most = _CELL_MOST[self._cell_bytes]
         adopted = self.new_state(now_ns)
@@ -375,7 +376,7 @@ class StrictRing:
         head[_ROOM] = max(0, room)
 
 
-def _ring_of(state: bytes) -> StrictRing | None:
+def _ring_of(state: bytes | bytearray) -> StrictRing | None:
     """The ring that a state was made by; None if it is no state of a ring."""
     if len(state) < _SIGNATURE.size:
         return None
