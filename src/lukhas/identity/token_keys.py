@@ -2,6 +2,7 @@
 
 import json
 import os
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ _ALGORITHMS: Mapping[tuple[str, str], frozenset[str]] = {
     ("EC", "P-384"): frozenset(("ES384",)),
     ("OKP", "Ed25519"): frozenset(("EdDSA", "Ed25519")),
 }
+# What makes up a public key; the rest of its members is read here.
+_MATERIAL = frozenset(("kty", "crv", "n", "e", "x", "y"))
 _KINDS = "RSA of 2048 to 8192 bits, EC on P-256 or P-384, or Ed25519"
 _HINT = "put public keys there, as a JWKS or as one PEM: " + _KINDS
 
@@ -122,6 +125,7 @@ def _from_pem(text: bytes) -> tuple[VerificationKey, ...]:
         raise _UnusableKeyError("the PEM file holds no public key") from None
     key: Key
     if isinstance(public, RSAPublicKey):
+        _check_size(public.key_size)
         key = RSAKey.import_key(text)
     elif isinstance(public, EllipticCurvePublicKey):
         key = _imported(ECKey, text)
@@ -165,9 +169,28 @@ def _from_jwk(member: Mapping[str, Any]) -> VerificationKey | None:
     classes: Mapping[object, type[Key]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     # Of a kind that we do not understand: to be ignored (RFC 7517 section 5).
     curve = "" if kind == "RSA" else member.get("crv")
+    if not isinstance(kind, str) or not isinstance(curve, str):
+        return None
     if not is_for_verifying or (kind, curve) not in _ALGORITHMS:
         return None
-    return _verification_key(_imported(classes[kind], dict(member)), member)
+    material = {name: value for name, value in member.items() if name in _MATERIAL}
+    if kind == "RSA":
+        _check_size(_modulus_bits(member.get("n")))
+    return _verification_key(_imported(classes[kind], material), member)
+
+
+def _check_size(bits: int) -> None:
+    # Before the import, which only warns.
+    if not _MIN_RSA_BITS <= bits <= _MAX_RSA_BITS:
+        raise _UnusableKeyError(f"an RSA key has {bits} bits")
+
+
+def _modulus_bits(encoded: object) -> int:
+    try:
+        modulus = urlsafe_b64decode(str(encoded) + "==")
+    except ValueError:
+        raise _UnusableKeyError("a key cannot be read") from None
+    return int.from_bytes(modulus, "big").bit_length()
 
 
 def _imported(kind: Any, data: Any) -> Key:
@@ -185,10 +208,6 @@ def _verification_key(key: Key, member: Mapping[str, Any]) -> VerificationKey | 
     algorithms = _ALGORITHMS.get((key.key_type, curve))
     if algorithms is None:
         return None
-    if isinstance(key, RSAKey):
-        bits = key.get_op_key("verify").key_size
-        if not _MIN_RSA_BITS <= bits <= _MAX_RSA_BITS:
-            raise _UnusableKeyError(f"an RSA key has {bits} bits")
     bound = member.get("alg")
     key_id = member.get("kid")
     if key_id is not None and not isinstance(key_id, str):
