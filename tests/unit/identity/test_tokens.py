@@ -286,3 +286,13 @@ def test_nothing_secret_is_shown(
         verifier.consumer_for(token(), NOW_NS + SECOND_NS)
     assert "anna" not in caplog.text
     assert "eyJ" not in caplog.text
+
+
+def test_a_secret_needs_no_second_look() -> None:
+    """Without a file nothing changes: what is remembered stays beyond the next look."""
+    verifier = hmac_verifier()
+    verifier.open()
+    found = verifier.consumer_for(token(algorithm="HS256", key=SECRET.encode()), NOW_NS)
+    made = token(algorithm="HS256", key=SECRET.encode())
+    assert verifier.consumer_for(made, NOW_NS + 2 * SECOND_NS) == found == ANNA
+    assert verifier.failure == ""
