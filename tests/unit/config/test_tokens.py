@@ -49,6 +49,7 @@ def test_a_file_describes_an_issuer(tmp_path: Path) -> None:
     )
     (issuer,) = load_settings({}, path, {}).settings.identity.tokens
     assert issuer.tiers == {"gold": Tier.PREMIUM}
+    assert issuer.keys_file is not None
     assert issuer.keys_file.is_absolute()
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -128,7 +129,11 @@ def test_an_algorithm_is_bound_to_its_key(verifier: TokenVerifier) -> None:
 def test_keys_in_a_token_are_not_looked_at(verifier: TokenVerifier) -> None:
     """Neither a key in the header nor the address of one counts (RFC 8725, 3.10)."""
     stranger = kit.rsa_key("stranger")
-    inside = {"jwk": kit.jwk(stranger), "jku": "https://login.example.com/keys", "x5c": ["AA"]}
+    inside: dict[str, Any] = {
+        "jwk": kit.jwk(stranger),
+        "jku": "https://login.example.com/keys",
+        "x5c": ["AA"],
+    }
     made = token(key=stranger, **inside)
     assert verifier.consumer_for(made, NOW_NS) is TokenRejection.SIGNATURE
     assert verifier.consumer_for(token(**inside), NOW_NS) == ANNA

@@ -27,7 +27,7 @@ ALL = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519")
 )
 TERMS = TokenIssuer(ISSUER, AUDIENCE, algorithms=ALL)
-CLAIMS: Mapping[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "exp": NOW_S + 300}
+CLAIMS: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "exp": NOW_S + 300}
 
 HASHES: Mapping[str, hashes.HashAlgorithm] = {
     "256": hashes.SHA256(),

@@ -47,7 +47,7 @@ def test_exp_is_needed() -> None:
 )
 def test_dates_are_numbers_of_seconds(name: str, value: object) -> None:
     """Text, truth values, endless and absurd numbers are no dates."""
-    assert until(**{name: value}) is TokenRejection.DATES
+    assert token_until_ns(ISSUER, GOOD | {name: value}, NOW_NS) is TokenRejection.DATES
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
