@@ -157,9 +157,11 @@ class IdentifyStage:
             authorization = first.get(b"authorization")
             if authorization is None:
                 return _ANONYMOUS
-            presented = _bearer_key(authorization)
+            presented = _bearer(authorization)
             if presented is None:
-                return self._identify_token(exchange, headers, authorization)
+                return _FOREIGN
+            if not presented.startswith(KEY_PREFIX):
+                return self._identify_token(exchange, headers, presented)
             field = b"authorization"
         if self._credentials is None:
             return self._unchecked
@@ -176,20 +178,18 @@ class IdentifyStage:
         exchange.consumer = answer
         return _KNOWN
 
-    def _identify_token(
-        self, exchange: Exchange, headers: Headers, authorization: bytes
-    ) -> Verdict:
-        token = _bearer(authorization) if self._tokens is not None else None
-        if self._tokens is None or token is None:
+    def _identify_token(self, exchange: Exchange, headers: Headers, presented: bytes) -> Verdict:
+        if self._tokens is None:
             return _FOREIGN
         try:
-            answer = self._tokens.consumer_for(token, exchange.now_ns)
+            answer = self._tokens.consumer_for(presented, exchange.now_ns)
         except StoreError:
             exchange.verdicts.append(_KEYS_FAILED)
             raise
         if answer is TokenRejection.FOREIGN:
             return _FOREIGN
-        if len(headers.get_all(b"authorization")) > 1:
+        is_repeated = len(headers.index()) != len(headers.raw)
+        if is_repeated and len(headers.get_all(b"authorization")) > 1:
             return self._several_tokens
         if isinstance(answer, TokenRejection):
             return self._rejected_tokens[answer]
@@ -217,12 +217,6 @@ def _bearer(authorization: bytes) -> bytes | None:
     """What an Authorization value of the scheme Bearer brings; None for other schemes."""
     # The scheme is case-insensitive and may be followed by several spaces (RFC 9110 section 11.4).
     return authorization[7:].lstrip(b" ") if authorization[:7].lower() == b"bearer " else None
-
-
-def _bearer_key(authorization: bytes) -> bytes | None:
-    """The API key in an Authorization value; None if it holds something else."""
-    token = _bearer(authorization)
-    return token if token is not None and token.startswith(KEY_PREFIX) else None
 
 
 def _rejected(reason: str, settings: IdentitySettings) -> Verdict:
