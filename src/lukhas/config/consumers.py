@@ -16,6 +16,7 @@ from lukhas.config.fields import (
     StoreUrl,
     TimeZone,
 )
+from lukhas.config.tokens import TokenIssuers
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.policies import OnStoreError
 from lukhas.policy.rate_limiting.tiers import DEFAULT_TIER_LIMITS, Tier
@@ -37,22 +38,25 @@ class IdentitySettings(Section):
 
     mode: Mode = Field(
         Mode.ENFORCE,
-        description="`enforce`; `shadow` refuses no key, but takes a wrong one as none; `off` "
-        "looks for no keys, so that callers are told apart by address only.",
+        description="`enforce`; `shadow` refuses no key or token, but takes a wrong one as none; "
+        "`off` looks for none, so that callers are told apart by address only.",
     )
     api_key_header: FieldName = Field(
         "x-api-key", description="The field that brings an API key, beside `Authorization: Bearer`."
     )
     on_unknown: Literal["reject", "anonymous"] = Field(
         "reject",
-        description="What an unknown, expired or revoked API key gets: 401, or no more than "
-        "callers without a key.",
+        description="What an API key or token that is not accepted gets: 401, or no more than "
+        "callers without one.",
     )
     credential_headers: tuple[FieldName, ...] = Field(
         ("authorization", "x-api-key"),
         validate_default=True,
         description="Fields that make a response personal for the cache; `authorization` and "
         "`api_key_header` always do.",
+    )
+    tokens: TokenIssuers = Field(
+        (), description="Whose tokens (JWT) in `Authorization: Bearer` are verified."
     )
 
     @field_validator("credential_headers")

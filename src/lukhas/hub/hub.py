@@ -14,6 +14,7 @@ from lukhas.hub.policies import (
     identity_settings,
     limit_rules,
     route_table,
+    token_verifier,
 )
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
@@ -84,7 +85,8 @@ class Hub:
         self.counters = HubCounters(settings, workers=workers)
         self._limits = LimitStage(self.counters, limit_rules(settings))
         self._key_table: KeyTable | None = None
-        self._identify = IdentifyStage(identity_settings(settings), None)
+        self._tokens = token_verifier(settings)
+        self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
         self._contained: Counter[str] = Counter()
         self._seen_contained: Counter[str] = Counter()
         self._failing: dict[str, str] = {}
@@ -106,16 +108,19 @@ class Hub:
         self._show_gauges()
 
     async def start(self, *, with_keys: bool = True) -> None:
-        """Opens what lies on disk: the table of API keys.
+        """Opens what lies on disk: the table of API keys, and the keys of tokens.
 
         Args:
             with_keys: whether to make the table if there is none yet; without, a table that is
                 there is used all the same.
 
         Raises:
+            ConfigError: a file with keys of tokens cannot be used.
             StateDirError: the state directory cannot be used.
             StoreError: the table is damaged, or cannot be made again from the registry.
         """
+        if self._tokens is not None:
+            self._tokens.open()
         state_dir = self.settings.state_dir
         self.counters.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
@@ -156,6 +161,9 @@ class Hub:
             parts.append(PartHealth("api-keys", "ok"))
         else:
             parts.append(PartHealth("api-keys", "not_available", "no key table is open"))
+        if self._tokens is not None:
+            wrong = self._tokens.failure
+            parts.append(PartHealth("token-keys", "degraded" if wrong else "ok", wrong))
         parts.extend(
             PartHealth(feature, "not_available", "not built in this version")
             for feature in self._unavailable

@@ -5,10 +5,14 @@ from zoneinfo import ZoneInfo
 from lukhas.config.answers import RouteSettings
 from lukhas.config.consumers import LimitSettings
 from lukhas.config.settings import Settings
+from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
+from lukhas.policy.access.tokens import TokenIssuer
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import parse_cost
 from lukhas.policy.rate_limiting.dimensions import parse_dimension
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
@@ -16,6 +20,7 @@ from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
+from lukhas.units import SECOND_NS
 
 __all__ = (
     "cache_policy",
@@ -25,6 +30,7 @@ __all__ = (
     "limit_rules",
     "route_table",
     "tier_limits",
+    "token_verifier",
 )
 
 _ALL_BUT_INTERNAL = frozenset(tier for tier in Tier if tier is not Tier.INTERNAL)
@@ -150,3 +156,28 @@ def identity_settings(settings: Settings) -> IdentitySettings:
         trusted=TrustedProxies(settings.trusted_proxies),
         mode=identity.mode,
     )
+
+
+def token_verifier(settings: Settings) -> TokenVerifier | None:
+    """What verifies tokens; None where no issuer is trusted, or no credential is looked at."""
+    issuers = settings.identity.tokens
+    if not issuers or settings.identity.mode is Mode.OFF:
+        return None
+    return TokenVerifier([_trusted_issuer(each) for each in issuers])
+
+
+def _trusted_issuer(issuer: TokenIssuerSettings) -> TrustedIssuer:
+    terms = TokenIssuer(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=frozenset(issuer.algorithms),
+        leeway_ns=round(issuer.leeway_s * SECOND_NS),
+        consumer_claim=issuer.consumer_claim,
+        tier_claim=issuer.tier_claim,
+        tiers=dict(issuer.tiers),
+        default_tier=issuer.default_tier,
+        tenant_claim=issuer.tenant_claim,
+        keep_claims=issuer.keep_claims,
+    )
+    secret = issuer.secret.get_secret_value() if issuer.secret is not None else ""
+    return TrustedIssuer(terms, issuer.keys_file, secret)

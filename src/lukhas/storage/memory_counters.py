@@ -58,8 +58,11 @@ class MemoryCounters:
             table = self._tables.get(group.table)
             if table is not None and table.group is group:
                 state = table.shards[hash(subject) % _SHARDS].get(subject)
-                if state is not None:
-                    return decide(plan, (state,), now_ns, cost, costs)
+                if state is not None and not costs:
+                    # As `decide` does it, without the call.
+                    taken = group.counting.take(state, now_ns, cost)
+                    if taken is not None:
+                        return LimitDecision(plan, (taken,), now_ns, cost)
         return decide(plan, self._all(plan, subjects, now_ns), now_ns, cost, costs)
 
     def settle(

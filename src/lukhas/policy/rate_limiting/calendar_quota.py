@@ -48,12 +48,12 @@ class CalendarQuota:
         write_words(state, words)
         return state
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
         """See `Counting`."""
         if not self.fits(state, now_ns, cost):
             return None
         self.charge(state, now_ns, cost)
-        return self.figures(state, now_ns)
+        return bytes(state)
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """See `Counting`."""
@@ -76,7 +76,7 @@ class CalendarQuota:
                 words[at + 2] = min(_MOST, max(0, words[at + 2] + change))
         write_words(state, words)
 
-    def figures(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """See `Counting`; `t` is the time to the end of the period."""
         words = words_of(state)
         figures: list[int] = []

@@ -38,12 +38,12 @@ class Concurrency:
         """See `Counting`."""
         return bytearray(_EMPTY)
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
         """See `Counting`."""
         if not self.fits(state, now_ns, cost):
             return None
         self.charge(state, now_ns, cost)
-        return self.figures(state, now_ns)
+        return bytes(state)
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """See `Counting`."""
@@ -72,7 +72,7 @@ class Concurrency:
         del deadlines[first : min(last, first - min(change, 0))]
         write_words(state, deadlines)
 
-    def figures(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, _now_ns: int) -> tuple[int, ...]:
         """See `Counting`; when a place becomes free cannot be known, so `t` is 0."""
         used = len(words_of(state))
         figures: list[int] = []

@@ -34,8 +34,12 @@ class Counting(Protocol):
         """The state of a key that has used nothing."""
         ...
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
-        """`fits`, `charge` and `figures` in one; None, with nothing charged, if it does not fit."""
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
+        """`fits` and `charge` in one.
+
+        Returns:
+            What `figures` needs of the state; None, with nothing charged, if it does not fit.
+        """
         ...
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
@@ -54,7 +58,7 @@ class Counting(Protocol):
         """
         ...
 
-    def figures(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """What is left, and in how many whole seconds something is given back, for each limit."""
         ...
 

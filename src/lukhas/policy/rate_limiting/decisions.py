@@ -37,18 +37,18 @@ class LimitDecision:
         plan: the limits it was judged by.
         cost: what it was to be charged.
         now_ns: the time of the decision.
-        figures: remaining and seconds until something is given back, for each enforced limit in
-            turn: `(r, t, r, t, ...)`, after charging.
+        left: the states of the enforced groups, after charging.
         violations: the enforced limits that it breaks; empty if allowed.
         shadow_violations: the limits in shadow mode that it would have broken.
         costs: what each group of the plan was to be charged; empty where all got `cost`.
     """
 
     __slots__ = (
+        "_figures",
         "allowed",
         "cost",
         "costs",
-        "figures",
+        "left",
         "now_ns",
         "plan",
         "shadow_violations",
@@ -58,7 +58,7 @@ class LimitDecision:
     def __init__(  # noqa: PLR0917 - one call a request, and keywords cost
         self,
         plan: LimitPlan,
-        figures: tuple[int, ...],
+        left: tuple[bytes, ...],
         now_ns: int,
         cost: int,
         violations: tuple[Violation, ...] = (),
@@ -67,12 +67,27 @@ class LimitDecision:
     ) -> None:
         self.allowed = not violations
         self.plan = plan
-        self.figures = figures
+        self.left = left
+        self._figures: tuple[int, ...] | None = None
         self.now_ns = now_ns
         self.cost = cost
         self.violations = violations
         self.shadow_violations = shadow_violations
         self.costs = costs
+
+    @property
+    def figures(self) -> tuple[int, ...]:
+        """Remaining and seconds until something is given back, for each enforced limit in turn.
+
+        `(r, t, r, t, ...)`, after charging. Worked out when somebody asks.
+        """
+        figures = self._figures
+        if figures is None:
+            figures = ()
+            for group, state in zip(self.plan.groups, self.left, strict=False):
+                figures += group.counting.figures(state, self.now_ns)
+            self._figures = figures
+        return figures
 
     @property
     def policy(self) -> str:
@@ -160,9 +175,9 @@ def decide(
     """
     if plan.is_simple and not costs:
         # The usual case, without the bookkeeping of the general one.
-        figures = plan.groups[0].counting.take(states[0], now_ns, cost)
-        if figures is not None:
-            return LimitDecision(plan, figures, now_ns, cost)
+        taken = plan.groups[0].counting.take(states[0], now_ns, cost)
+        if taken is not None:
+            return LimitDecision(plan, (taken,), now_ns, cost)
     return _decide_all(plan, states, now_ns, costs or (cost,) * len(plan.groups))
 
 
@@ -199,11 +214,9 @@ def _decide_all(
         for group, state, cost in fitting:
             if cost:
                 group.counting.charge(state, now_ns, cost)
-    figures: tuple[int, ...] = ()
-    for group, state in zip(plan.groups[: plan.enforced], states, strict=False):
-        figures += group.counting.figures(state, now_ns)
+    left = tuple([bytes(state) for state in states[: plan.enforced]])
     cost = max(costs, default=1)
-    return LimitDecision(plan, figures, now_ns, cost, tuple(violations), tuple(shadow), costs)
+    return LimitDecision(plan, left, now_ns, cost, tuple(violations), tuple(shadow), costs)
 
 
 def _violations(group: LimitGroup, state: bytearray, now_ns: int, cost: int) -> list[Violation]:

@@ -40,12 +40,12 @@ class ExactLog:
         """See `Counting`."""
         return bytearray(_EMPTY)
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
         """See `Counting`."""
         if not self.fits(state, now_ns, cost):
             return None
         self.charge(state, now_ns, cost)
-        return self.figures(state, now_ns)
+        return bytes(state)
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """See `Counting`."""
@@ -76,7 +76,7 @@ class ExactLog:
         del times[max(0, end + change) : end]
         write_words(state, times)
 
-    def figures(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """See `Counting`."""
         times, now_us = self._believed(state, now_ns)
         figures: list[int] = []
@@ -131,7 +131,7 @@ class ExactLog:
         """See `Counting`: times are times under any limits."""
         return bytearray(state) if state.startswith(_EMPTY) else self.new_state(now_ns)
 
-    def _believed(self, state: bytearray, now_ns: int) -> "tuple[array[int], int]":
+    def _believed(self, state: bytes | bytearray, now_ns: int) -> "tuple[array[int], int]":
         """The times that are logged, and the time in microseconds, which never goes back."""
         times = words_of(state)
         now_us = now_ns // _US_NS

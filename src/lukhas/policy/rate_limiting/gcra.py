@@ -45,12 +45,12 @@ class Gcra:
         """See `Counting`."""
         return self._state([0] * len(self.limits))
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
         """See `Counting`."""
         if not self.fits(state, now_ns, cost):
             return None
         self.charge(state, now_ns, cost)
-        return self.figures(state, now_ns)
+        return bytes(state)
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """See `Counting`."""
@@ -75,7 +75,7 @@ class Gcra:
             words[at] = max(0, max(words[at], now_us) + each_us * change)
         write_words(state, words)
 
-    def figures(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """See `Counting`."""
         now_us = now_ns // _US_NS
         figures: list[int] = []

@@ -24,6 +24,8 @@ non-empty one lies. The bucket with number b has the cell b % (BUCKETS + 1).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
 from struct import Struct
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
@@ -39,9 +41,28 @@ _NEXT, _PENDING, _ROOM, _WINDOWS = 0, 1, 2, 3
 _STRIDE = 3
 _SIGNATURE = Struct("<BBH")
 _SIGNED_WINDOW = Struct("<II")
+_STANDING = Struct("<QII")
 _PENDING_AND_ROOM = Struct("<II")
 _PENDING_OFFSET = 8
+_MOST_MOMENTS = 64
 _CELL_MOST = {2: 2**16 - 1, 4: 2**32 - 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A stretch of time in which no bucket ends.
+
+    Attributes:
+        began_ns: its begin.
+        next_us: its end.
+        newest: the number of the newest bucket of each window.
+        leaves_ns: when that leaves the window; one that lies `lag` back leaves `lag` widths before.
+    """
+
+    began_ns: int
+    next_us: int
+    newest: tuple[int, ...]
+    leaves_ns: tuple[int, ...]
 
 
 class StrictRing:
@@ -58,12 +79,13 @@ class StrictRing:
     __slots__ = (
         "_cell",
         "_cell_bytes",
+        "_cells_at",
         "_empty",
         "_head",
         "_head_at",
+        "_latest",
         "_least",
-        "_moment",
-        "_moment_us",
+        "_moments",
         "_windows",
         "limits",
         "longest_ns",
@@ -83,7 +105,7 @@ class StrictRing:
             [_SIGNED_WINDOW.pack(limit.window_s, limit.quota) for limit in self.limits]
         )
         self._head_at = len(signature)
-        cells_at = self._head_at + self._head.size
+        cells_at = self._cells_at = self._head_at + self._head.size
         ring_bytes = _CELLS * self._cell_bytes
         self._empty = signature + bytes(self._head.size + count * ring_bytes)
         self._windows = tuple(
@@ -93,9 +115,9 @@ class StrictRing:
         )
         self._least = min(limit.quota for limit in self.limits)
         # Buckets begin at the same moments for every key, so what follows from the moment alone is
-        # worked out once for all of them; a memo, no state.
-        self._moment_us = -1
-        self._moment: tuple[tuple[int, int, int, int], ...] = ()
+        # worked out once for all of them; memos, no state.
+        self._moments: dict[int, _Moment] = {}
+        self._latest = _Moment(0, 0, (), ())
 
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
@@ -104,17 +126,18 @@ class StrictRing:
         self._head.pack_into(state, self._head_at, self._next_us(now_ns), 0, self._least, *unused)
         return state
 
-    def take(self, state: bytearray, now_ns: int, cost: int) -> tuple[int, ...] | None:
-        """`fits`, `charge` and `figures` in one; None, with nothing charged, if it does not fit."""
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
+        """`fits` and `charge` in one; gives what `figures` needs, or None if it does not fit."""
         at = self._head_at
-        head = self._head.unpack_from(state, at)
-        if now_ns >= head[_NEXT] * _US_NS:
-            head = self._move_on(state, head, now_ns)
-        pending = head[_PENDING] + cost
-        if pending > head[_ROOM]:
+        next_us, pending, room = _STANDING.unpack_from(state, at)
+        if now_ns >= next_us * _US_NS:
+            head = self._move_on(state, self._head.unpack_from(state, at), now_ns)
+            pending, room = 0, head[_ROOM]
+        pending += cost
+        if pending > room:
             return None
-        _PENDING_AND_ROOM.pack_into(state, at + _PENDING_OFFSET, pending, head[_ROOM])
-        return self._figures(head, pending, now_ns)
+        _PENDING_AND_ROOM.pack_into(state, at + _PENDING_OFFSET, pending, room)
+        return bytes(state[: self._cells_at])
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
@@ -142,22 +165,34 @@ class StrictRing:
         if change > 0:
             most = max([head[index] for index, *_rest in self._windows])
             head[_PENDING] += min(change, _CELL_MOST[self._cell_bytes] - most - head[_PENDING])
+        elif at_ns >= self._moment(head[_NEXT]).began_ns:
+            head[_PENDING] -= min(-change, head[_PENDING])
         else:
-            began_ns = self._began_ns(head[_NEXT])
-            if at_ns >= began_ns:
-                head[_PENDING] -= min(-change, head[_PENDING])
-            else:
-                self._give_back(state, head, at_ns, -change)
+            self._give_back(state, head, at_ns, -change)
         self._head.pack_into(state, self._head_at, *head)
 
-    def figures(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """What is left and in how many seconds something is given back: `(r, t, r, t, ...)`.
 
         One pair for each limit, in the order of `limits`; `t` is rounded up, and 0 for a window
         that is empty.
         """
         head = self._head.unpack_from(state, self._head_at)
-        return self._figures(head, head[_PENDING], now_ns)
+        pending = head[_PENDING]
+        figures: list[int] = []
+        moment = self._moment(head[_NEXT])
+        for (index, width_ns, quota, _cells), leaves_ns in zip(
+            self._windows, moment.leaves_ns, strict=True
+        ):
+            booked = head[index]
+            if booked:
+                oldest_ns = leaves_ns - head[index + 2] * width_ns
+                figures += (max(0, quota - booked - pending), -((now_ns - oldest_ns) // SECOND_NS))
+            elif pending:
+                figures += (max(0, quota - pending), -((now_ns - leaves_ns) // SECOND_NS))
+            else:
+                figures += (quota, 0)
+        return tuple(figures)
 
     def used(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
         """What is counted in each window, in the order of `limits`."""
@@ -258,36 +293,34 @@ class StrictRing:
         booked[_PENDING] = 0
         return tuple(booked)
 
-    def _figures(self, head: tuple[int, ...], pending: int, now_ns: int) -> tuple[int, ...]:
-        next_us = head[_NEXT]
-        moment = self._moment if next_us == self._moment_us else self._at(next_us)
-        figures: list[int] = []
-        for index, quota, width_ns, leaves_ns in moment:
-            booked = head[index]
-            if booked:
-                oldest_ns = leaves_ns - head[index + 2] * width_ns
-                figures += (max(0, quota - booked - pending), -((now_ns - oldest_ns) // SECOND_NS))
-            elif pending:
-                figures += (max(0, quota - pending), -((now_ns - leaves_ns) // SECOND_NS))
-            else:
-                figures += (quota, 0)
-        return tuple(figures)
+    def _moment(self, next_us: int) -> "_Moment":
+        """What the moment before `next_us` says about each window."""
+        moment = self._moments.get(next_us)
+        if moment is None:
+            if len(self._moments) >= _MOST_MOMENTS:
+                self._moments.clear()
+            last_ns = next_us * _US_NS - 1
+            newest = tuple([last_ns // width_ns for _i, width_ns, _q, _c in self._windows])
+            widths_ns = [width_ns for _i, width_ns, _q, _c in self._windows]
+            moment = self._moments[next_us] = _Moment(
+                began_ns=max(map(mul, newest, widths_ns)),
+                next_us=next_us,
+                newest=newest,
+                leaves_ns=tuple(
+                    [
+                        (number + _CELLS) * width
+                        for number, width in zip(newest, widths_ns, strict=True)
+                    ]
+                ),
+            )
+        return moment
 
-    def _at(self, next_us: int) -> tuple[tuple[int, int, int, int], ...]:
-        """What the moment before `next_us` says about each window.
-
-        The index of its total, its quota, the width of a bucket, and when the newest bucket leaves
-        the window; one that lies `lag` buckets back leaves `lag` widths before.
-        """
-        last_ns = next_us * _US_NS - 1
-        self._moment = tuple(
-            [
-                (index, quota, width_ns, (last_ns // width_ns + _CELLS) * width_ns)
-                for index, width_ns, quota, _cells in self._windows
-            ]
-        )
-        self._moment_us = next_us
-        return self._moment
+    def _moment_at(self, now_ns: int) -> "_Moment":
+        """The moment that a time lies in."""
+        moment = self._latest
+        if not moment.began_ns <= now_ns < moment.next_us * _US_NS:
+            moment = self._latest = self._moment(self._next_us(now_ns))
+        return moment
 
     def _next_us(self, now_ns: int) -> int:
         return (
@@ -297,24 +330,23 @@ class StrictRing:
 
     def _move_on(self, state: bytearray, head: tuple[int, ...], now_ns: int) -> tuple[int, ...]:
         """Books what is pending, and empties the buckets that have left their windows by now."""
-        before_ns = head[_NEXT] * _US_NS - 1
         pending = head[_PENDING]
         room = self._least
-        next_ns = now_ns + self.longest_ns
-        moved = [0, 0, 0, *head[_WINDOWS:]]
-        for index, width_ns, quota, cells in self._windows:
-            newest = now_ns // width_ns
-            next_ns = min(next_ns, (newest + 1) * width_ns)
+        moved = list(head)
+        after = self._moment_at(now_ns)
+        befores = self._moment(head[_NEXT]).newest
+        for (index, _width_ns, quota, cells), before, newest in zip(
+            self._windows, befores, after.newest, strict=True
+        ):
             total = moved[index] + pending
-            if not total:
-                continue
-            moved[index] = total
-            moved[index + 1] += pending
-            before = before_ns // width_ns
-            if newest != before:
-                self._turn(state, moved, (index, cells), (before, newest))
-            room = min(room, quota - moved[index])
-        moved[_NEXT], moved[_ROOM] = next_ns // _US_NS, max(0, room)
+            if total:
+                moved[index] = total
+                moved[index + 1] += pending
+                if newest != before:
+                    self._turn(state, moved, (index, cells), (before, newest))
+                    total = moved[index]
+                room = min(room, quota - total)
+        moved[_NEXT], moved[_PENDING], moved[_ROOM] = after.next_us, 0, max(0, room)
         self._head.pack_into(state, self._head_at, *moved)
         return tuple(moved)
 
@@ -349,15 +381,10 @@ class StrictRing:
         value: int = self._cell.unpack_from(state, cells + number % _CELLS * self._cell_bytes)[0]
         return value
 
-    def _began_ns(self, next_us: int) -> int:
-        """When the moment before `next_us` began: what was charged since then is pending."""
-        last_ns = next_us * _US_NS - 1
-        return max([last_ns // width_ns * width_ns for _i, width_ns, _q, _c in self._windows])
-
     def _give_back(self, state: bytearray, head: list[int], at_ns: int, cost: int) -> None:
         room = self._least
-        for index, width_ns, quota, cells in self._windows:
-            newest = (head[_NEXT] * _US_NS - 1) // width_ns
+        newests = self._moment(head[_NEXT]).newest
+        for (index, width_ns, quota, cells), newest in zip(self._windows, newests, strict=True):
             number = at_ns // width_ns
             if number >= newest:
                 returned = min(cost, head[index + 1])
