@@ -1,5 +1,6 @@
 """What a Redis server refuses, in the product's words."""
 
+import os
 import ssl
 
 from lukhas.errors import StoreError, StoreReplyError, StoreUnavailableError
@@ -7,7 +8,7 @@ from lukhas.errors import StoreError, StoreReplyError, StoreUnavailableError
 __all__ = ("UNWELL", "connect_error", "greeting_error", "reply_error", "unavailable")
 
 # Answers that say that the server is not fit for work now, whatever is asked of it.
-UNWELL = frozenset(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "MISCONF"))
+UNWELL = frozenset(("LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF"))
 
 _HINTS = {
     "BUSY": "a script runs too long on the server; SCRIPT KILL ends it",
@@ -66,9 +67,11 @@ def connect_error(store: str, error: OSError | ValueError) -> StoreUnavailableEr
         )
     if isinstance(error, ValueError):
         return StoreUnavailableError(store, "this is no host name", hint="check the address")
-    # uvloop and asyncio word this differently; the kernel's own word is what helps.
+    # uvloop and asyncio word this differently; the kernel's own word is what helps. Negative
+    # numbers are those of name look-ups.
+    what = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
     return StoreUnavailableError(
-        store, f"cannot be connected ({error.strerror or error})",
+        store, f"cannot be connected ({what})",
         hint="check that the server runs and that the address is right",
     )  # fmt: skip
 
