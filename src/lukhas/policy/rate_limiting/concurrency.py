@@ -34,6 +34,11 @@ class Concurrency:
         self.limits = tuple(limits)
         self._hold_us = max(limit.window_ns for limit in self.limits) // _US_NS
 
+    @property
+    def layout(self) -> dict[str, int | list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        return {"quota": [limit.quota for limit in self.limits], "hold": self._hold_us}
+
     def new_state(self, _now_ns: int) -> bytearray:
         """See `Counting`."""
         return bytearray(_EMPTY)

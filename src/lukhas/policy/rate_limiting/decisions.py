@@ -9,7 +9,7 @@ from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan
 from lukhas.policy.verdicts import Fact, Outcome, Verdict
 from lukhas.units import SECOND_NS
 
-__all__ = ("LimitDecision", "Violation", "decide", "settle")
+__all__ = ("LimitDecision", "Violation", "decide", "settle", "violations_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _decide_all(
             fitting.append((group, state, cost))
         else:
             found = violations if group.mode is Mode.ENFORCE else shadow
-            found.extend(_violations(group, state, now_ns, cost))
+            found.extend(violations_of(group, state, now_ns, cost))
     if not violations:
         for group, state, cost in fitting:
             if cost:
@@ -219,7 +219,8 @@ def _decide_all(
     return LimitDecision(plan, left, now_ns, cost, tuple(violations), tuple(shadow), costs)
 
 
-def _violations(group: LimitGroup, state: bytearray, now_ns: int, cost: int) -> list[Violation]:
+def violations_of(group: LimitGroup, state: bytearray, now_ns: int, cost: int) -> list[Violation]:
+    """The limits of a group that a cost would break, after `fits` at this moment."""
     counting = group.counting
     used = counting.used(state, now_ns)
     return [

@@ -36,6 +36,15 @@ class ExactLog:
         self.longest_ns = max(limit.window_ns for limit in self.limits)
         self._windows = tuple((limit.quota, limit.window_ns // _US_NS) for limit in self.limits)
 
+    @property
+    def layout(self) -> dict[str, int | list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        return {
+            "window": [window_us for _quota, window_us in self._windows],
+            "quota": [quota for quota, _window_us in self._windows],
+            "longest": self.longest_ns // _US_NS,
+        }
+
     def new_state(self, _now_ns: int) -> bytearray:
         """See `Counting`."""
         return bytearray(_EMPTY)

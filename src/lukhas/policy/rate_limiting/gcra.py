@@ -41,6 +41,15 @@ class Gcra:
         )
         self._windows_s = tuple(limit.window_s for limit in self.limits)
 
+    @property
+    def layout(self) -> dict[str, list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        return {
+            "window_s": list(self._windows_s),
+            "each": [each_us for each_us, _most_us in self._rates],
+            "most": [most_us for _each_us, most_us in self._rates],
+        }
+
     def new_state(self, _now_ns: int) -> bytearray:
         """See `Counting`."""
         return self._state([0] * len(self.limits))

@@ -119,6 +119,24 @@ class StrictRing:
         self._moments: dict[int, _Moment] = {}
         self._latest = _Moment(0, 0, (), ())
 
+    @property
+    def signature(self) -> bytes:
+        """What a state of these very limits begins with."""
+        return self._empty[: self._head_at]
+
+    @property
+    def layout(self) -> dict[str, int | list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        return {
+            "cell": self._cell_bytes,
+            "cell_most": _CELL_MOST[self._cell_bytes],
+            "width": [width_ns // _US_NS for _i, width_ns, _q, _c in self._windows],
+            "quota": [quota for _i, _w, quota, _c in self._windows],
+            "least": self._least,
+            "longest": self.longest_ns // _US_NS,
+            "head": self._cells_at,
+        }
+
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
         state = bytearray(self._empty)
