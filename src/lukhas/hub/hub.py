@@ -83,7 +83,7 @@ class Hub:
         self.recorder = Recorder()
         self.entries = MemoryEntryStore(settings.cache.size_bytes)
         self.counters = HubCounters(settings, workers=workers)
-        self._limits = LimitStage(self.counters, limit_rules(settings))
+        self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)
         self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
@@ -122,7 +122,7 @@ class Hub:
         if self._tokens is not None:
             self._tokens.open()
         state_dir = self.settings.state_dir
-        self.counters.open()
+        await self.counters.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -132,7 +132,7 @@ class Hub:
     async def close(self) -> None:
         """Closes what `start` opened."""
         self._identify.check_with(None)
-        self.counters.close()
+        await self.counters.close()
         if self._key_table is not None:
             self._key_table.close()
             self._key_table = None
@@ -184,4 +184,5 @@ class Hub:
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
         self.recorder.watch("limit_states", lambda: len(self.counters))
         self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
+        self.recorder.watch("limit_leased_checks", lambda: self.counters.leased[0])
         self.recorder.watch("limit_shared_states", lambda: self.counters.shared)

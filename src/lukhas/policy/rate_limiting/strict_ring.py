@@ -24,11 +24,10 @@ non-empty one lies. The bucket with number b has the cell b % (BUCKETS + 1).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import mul
 from struct import Struct
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
+from lukhas.policy.rate_limiting.moments import Moments
 from lukhas.units import SECOND_NS
 
 __all__ = ("BUCKETS", "StrictRing")
@@ -44,25 +43,7 @@ _SIGNED_WINDOW = Struct("<II")
 _STANDING = Struct("<QII")
 _PENDING_AND_ROOM = Struct("<II")
 _PENDING_OFFSET = 8
-_MOST_MOMENTS = 64
 _CELL_MOST = {2: 2**16 - 1, 4: 2**32 - 1}
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """A stretch of time in which no bucket ends.
-
-    Attributes:
-        began_ns: its begin.
-        next_us: its end.
-        newest: the number of the newest bucket of each window.
-        leaves_ns: when that leaves the window; one that lies `lag` back leaves `lag` widths before.
-    """
-
-    began_ns: int
-    next_us: int
-    newest: tuple[int, ...]
-    leaves_ns: tuple[int, ...]
 
 
 class StrictRing:
@@ -83,7 +64,6 @@ class StrictRing:
         "_empty",
         "_head",
         "_head_at",
-        "_latest",
         "_least",
         "_moments",
         "_windows",
@@ -114,10 +94,7 @@ class StrictRing:
             for at in (index * ring_bytes,)
         )
         self._least = min(limit.quota for limit in self.limits)
-        # Buckets begin at the same moments for every key, so what follows from the moment alone is
-        # worked out once for all of them; memos, no state.
-        self._moments: dict[int, _Moment] = {}
-        self._latest = _Moment(0, 0, (), ())
+        self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], _CELLS)
 
     @property
     def signature(self) -> bytes:
@@ -141,7 +118,9 @@ class StrictRing:
         """The state of a key that has used nothing."""
         state = bytearray(self._empty)
         unused = (0,) * (_STRIDE * len(self.limits))
-        self._head.pack_into(state, self._head_at, self._next_us(now_ns), 0, self._least, *unused)
+        self._head.pack_into(
+            state, self._head_at, self._moments.at(now_ns).next_us, 0, self._least, *unused
+        )
         return state
 
     def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
@@ -183,7 +162,7 @@ class StrictRing:
         if change > 0:
             most = max([head[index] for index, *_rest in self._windows])
             head[_PENDING] += min(change, _CELL_MOST[self._cell_bytes] - most - head[_PENDING])
-        elif at_ns >= self._moment(head[_NEXT]).began_ns:
+        elif at_ns >= self._moments.before(head[_NEXT]).began_ns:
             head[_PENDING] -= min(-change, head[_PENDING])
         else:
             self._give_back(state, head, at_ns, -change)
@@ -198,7 +177,7 @@ class StrictRing:
         head = self._head.unpack_from(state, self._head_at)
         pending = head[_PENDING]
         figures: list[int] = []
-        moment = self._moment(head[_NEXT])
+        moment = self._moments.before(head[_NEXT])
         for (index, width_ns, quota, _cells), leaves_ns in zip(
             self._windows, moment.leaves_ns, strict=True
         ):
@@ -245,6 +224,18 @@ class StrictRing:
             lag += 1  # The bucket that was counted last gives enough; else the newest has to end.
         return int(newest - lag + _CELLS) * width_ns
 
+    def without(self, state: bytes, cost: int) -> bytes:
+        """A state, or its head, as if so much of what is pending had not been charged."""
+        at = self._head_at + _PENDING_OFFSET
+        pending, room = _PENDING_AND_ROOM.unpack_from(state, at)
+        less = _PENDING_AND_ROOM.pack(max(0, pending - cost), room)
+        return state[:at] + less + state[at + len(less) :]
+
+    def moment_ends_ns(self, state: bytes) -> int:
+        """Until when what is charged now goes into the same bucket of every window."""
+        next_us: int = self._head.unpack_from(state, self._head_at)[_NEXT]
+        return next_us * _US_NS
+
     def is_idle(self, state: bytearray, now_ns: int) -> bool:
         """Whether nothing is counted any more, so that forgetting the state changes nothing."""
         return now_ns >= self.expires_ns(state)
@@ -277,7 +268,7 @@ class StrictRing:
         most = _CELL_MOST[self._cell_bytes]
         adopted = self.new_state(now_ns)
         # The last moment that the old state knew, so that both mean the same by the newest bucket.
-        mine = [self._next_us(head[_NEXT] * _US_NS - 1), 0, self._least]
+        mine = [self._moments.at(head[_NEXT] * _US_NS - 1).next_us, 0, self._least]
         for limit, (_index, _width_ns, quota, cells) in zip(
             self.limits, self._windows, strict=True
         ):
@@ -311,48 +302,13 @@ class StrictRing:
         booked[_PENDING] = 0
         return tuple(booked)
 
-    def _moment(self, next_us: int) -> "_Moment":
-        """What the moment before `next_us` says about each window."""
-        moment = self._moments.get(next_us)
-        if moment is None:
-            if len(self._moments) >= _MOST_MOMENTS:
-                self._moments.clear()
-            last_ns = next_us * _US_NS - 1
-            newest = tuple([last_ns // width_ns for _i, width_ns, _q, _c in self._windows])
-            widths_ns = [width_ns for _i, width_ns, _q, _c in self._windows]
-            moment = self._moments[next_us] = _Moment(
-                began_ns=max(map(mul, newest, widths_ns)),
-                next_us=next_us,
-                newest=newest,
-                leaves_ns=tuple(
-                    [
-                        (number + _CELLS) * width
-                        for number, width in zip(newest, widths_ns, strict=True)
-                    ]
-                ),
-            )
-        return moment
-
-    def _moment_at(self, now_ns: int) -> "_Moment":
-        """The moment that a time lies in."""
-        moment = self._latest
-        if not moment.began_ns <= now_ns < moment.next_us * _US_NS:
-            moment = self._latest = self._moment(self._next_us(now_ns))
-        return moment
-
-    def _next_us(self, now_ns: int) -> int:
-        return (
-            min([(now_ns // width_ns + 1) * width_ns for _i, width_ns, _q, _c in self._windows])
-            // _US_NS
-        )
-
     def _move_on(self, state: bytearray, head: tuple[int, ...], now_ns: int) -> tuple[int, ...]:
         """Books what is pending, and empties the buckets that have left their windows by now."""
         pending = head[_PENDING]
         room = self._least
         moved = list(head)
-        after = self._moment_at(now_ns)
-        befores = self._moment(head[_NEXT]).newest
+        after = self._moments.at(now_ns)
+        befores = self._moments.before(head[_NEXT]).newest
         for (index, _width_ns, quota, cells), before, newest in zip(
             self._windows, befores, after.newest, strict=True
         ):
@@ -401,7 +357,7 @@ class StrictRing:
 
     def _give_back(self, state: bytearray, head: list[int], at_ns: int, cost: int) -> None:
         room = self._least
-        newests = self._moment(head[_NEXT]).newest
+        newests = self._moments.before(head[_NEXT]).newest
         for (index, width_ns, quota, cells), newest in zip(self._windows, newests, strict=True):
             number = at_ns // width_ns
             if number >= newest:
