@@ -1,0 +1,61 @@
+"""The door to one upstream: an adaptive limit, and who may pass within it."""
+
+from collections.abc import Sequence
+
+from lukhas.policy.overload.gradient import AdaptiveLimit, GradientSettings
+from lukhas.policy.overload.shedding import Access, Standing, TierShare, decide
+
+__all__ = ("Gate",)
+
+
+class Gate:
+    """Slots of one upstream. Changed in place; every slot that is taken must be left once.
+
+    Args:
+        settings: how the limit is found.
+        shares: what each tier is due.
+
+    Attributes:
+        adaptive: the limit.
+        standing: who has the slots.
+    """
+
+    __slots__ = ("adaptive", "standing")
+
+    def __init__(self, settings: GradientSettings, shares: Sequence[TierShare]) -> None:
+        self.adaptive = AdaptiveLimit(settings)
+        self.standing = Standing(shares, settings.initial_limit)
+
+    def enter(self, index: int, now_ns: int) -> Access:
+        """Asks for a slot for a tier, and takes it if it is given."""
+        standing = self.standing
+        standing.ask(index, now_ns)
+        access = decide(standing, index)
+        if access is Access.OWN or access is Access.LENT:
+            standing.take(index)
+        return access
+
+    def admit(self, index: int) -> bool:
+        """Takes a slot for a tier whose request waits, if it may have one now."""
+        standing = self.standing
+        if not decide(standing, index).admitted:
+            return False
+        standing.take(index)
+        return True
+
+    def answered(self, began_ns: int, now_ns: int) -> None:
+        """The upstream has answered a request that has a slot."""
+        adaptive = self.adaptive
+        standing = self.standing
+        adaptive.answered(began_ns, now_ns, standing.total)
+        if adaptive.limit != standing.limit:
+            standing.resize(adaptive.limit)
+
+    def dropped(self, now_ns: int) -> None:
+        """The upstream has refused a request that has a slot, or did not answer it."""
+        self.adaptive.dropped(now_ns, self.standing.total)
+        self.standing.resize(self.adaptive.limit)
+
+    def leave(self, index: int) -> None:
+        """Gives a slot back."""
+        self.standing.free(index)
