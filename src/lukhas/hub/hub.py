@@ -9,6 +9,7 @@ from pathlib import Path
 from lukhas.clock import Clock, SystemClock
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
+from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
     identity_settings,
     limit_fields,
@@ -103,6 +104,7 @@ class Hub:
                     fields=limit_fields(settings),
                 ),
                 CacheStage(self.entries, self.clock),
+                *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
         )

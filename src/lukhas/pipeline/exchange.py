@@ -33,6 +33,8 @@ class Exchange:
         cache_result: hit, stale, miss, bypass or empty; set by `cache`.
         added: fields to add to whatever response goes out.
         verdicts: what each stage decided, in order; see `Reasoned`.
+        shed: whether it was refused because the upstream had too much to do; it then has cost the
+            upstream nothing, also where a stale response was served in its place.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
     """
@@ -52,6 +54,7 @@ class Exchange:
         "request_id",
         "response",
         "route",
+        "shed",
         "verdicts",
     )
 
@@ -77,5 +80,6 @@ class Exchange:
         self.cache_result = ""
         self.added: HeaderPairs = [(b"x-request-id", request_id)]
         self.verdicts: list[Reasoned] = []
+        self.shed = False
         self.response: Response | None = None
         self.depth = 0

@@ -22,6 +22,9 @@ _GAUGE_HELP = {
     "connections_open": "Open client connections.",
     "cache_entries": "Entries in the cache.",
     "cache_bytes": "Bytes that the cache holds.",
+    "overload_limit": "Requests that the upstream may have in work at once, by present latency.",
+    "overload_in_flight": "Requests that the upstream has in work.",
+    "overload_waiting": "Requests that wait for the upstream.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 
@@ -49,6 +52,12 @@ def render(totals: Totals) -> bytes:
         "limited_total",
         "Requests over a limit: refused (enforce) or only noted (shadow).",
         _labelled(("policy", "tier", "mode"), counts.limited),
+    )
+    _metric(
+        lines,
+        "shed_total",
+        "Requests too many for an upstream: refused (enforce) or only noted (shadow).",
+        _labelled(("tier", "mode"), counts.shed),
     )
     _metric(lines, "refusals_total", "Requests refused, by stage.", _by("stage", counts.refusals))
     _metric(

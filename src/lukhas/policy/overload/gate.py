@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lukhas.policy.overload.gradient import AdaptiveLimit, GradientSettings
-from lukhas.policy.overload.shedding import Access, Standing, TierShare, decide
+from lukhas.policy.overload.shedding import Access, Standing, TierShare, decide, next_waiting
 
 __all__ = ("Gate",)
 
@@ -35,13 +35,13 @@ class Gate:
             standing.take(index)
         return access
 
-    def admit(self, index: int) -> bool:
-        """Takes a slot for a tier whose request waits, if it may have one now."""
-        standing = self.standing
-        if not decide(standing, index).admitted:
-            return False
-        standing.take(index)
-        return True
+    def next_waiting(self) -> int | None:
+        """Takes a slot for the tier whose request waits and comes next, if there is one for it."""
+        index = next_waiting(self.standing)
+        if index is not None:
+            self.standing.waiting[index] -= 1
+            self.standing.take(index)
+        return index
 
     def answered(self, began_ns: int, now_ns: int) -> None:
         """The upstream has answered a request that has a slot."""

@@ -17,7 +17,7 @@ from enum import Enum
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.units import MILLISECOND_NS
 
-__all__ = ("Access", "Standing", "TierShare", "decide", "guarantees", "may_take")
+__all__ = ("Access", "Standing", "TierShare", "decide", "guarantees", "may_take", "next_waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def guarantees(shares: Sequence[TierShare], limit: int) -> tuple[int, ...]:
     """
     found = [0] * len(shares)
     left = limit
-    by_priority = sorted(range(len(shares)), key=lambda i: -shares[i].priority)
+    by_priority = _by_priority(shares)
     for index in by_priority:
         if shares[index].percent and left:
             found[index] = 1
@@ -72,6 +72,10 @@ def guarantees(shares: Sequence[TierShare], limit: int) -> tuple[int, ...]:
         found[index] += more
         left -= more
     return tuple(found)
+
+
+def _by_priority(shares: Sequence[TierShare]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(shares)), key=lambda index: -shares[index].priority))
 
 
 class Standing:
@@ -89,6 +93,7 @@ class Standing:
         shares: as given.
         limit: how many slots there are; see `resize`.
         guaranteed: how many of them each tier is guaranteed.
+        by_priority: the numbers of the tiers, the highest priority first.
         in_flight: how many each tier has.
         waiting: how many requests of each tier wait; kept by the caller.
         wanted: how many each tier wanted lately; at least as many as it has.
@@ -100,6 +105,7 @@ class Standing:
         "_ends_ns",
         "_peaks",
         "_window_ns",
+        "by_priority",
         "guaranteed",
         "in_flight",
         "limit",
@@ -120,6 +126,7 @@ class Standing:
         self.shares = tuple(shares)
         self.limit = limit
         self.guaranteed = guarantees(self.shares, limit)
+        self.by_priority = _by_priority(self.shares)
         self.in_flight = [0] * len(self.shares)
         self.waiting = [0] * len(self.shares)
         self.wanted = [0] * len(self.shares)
@@ -195,3 +202,17 @@ def may_take(standing: Standing, index: int) -> bool:
                 due = min(due, standing.guaranteed[other])
             room -= max(0, due - standing.in_flight[other])
     return room > 0
+
+
+def next_waiting(standing: Standing) -> int | None:
+    """The tier whose request that has waited longest gets the next slot; None if none may.
+
+    Tiers below their guarantee come first, then the others; the higher priority first in each.
+    """
+    if standing.total >= standing.limit:
+        return None
+    waiting = [index for index in standing.by_priority if standing.waiting[index]]
+    for index in waiting:
+        if standing.in_flight[index] < standing.guaranteed[index]:
+            return index
+    return next((index for index in waiting if may_take(standing, index)), None)

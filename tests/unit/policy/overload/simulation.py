@@ -80,7 +80,9 @@ def simulate(
     serial = 0
     for tier, share in load:
         if share:
-            events.append((round(rng.expovariate(share * capacity) * SECOND_NS), 1, serial, tier, 0))
+            events.append(
+                (round(rng.expovariate(share * capacity) * SECOND_NS), 1, serial, tier, 0)
+            )
             serial += 1
     rates = {tier: share * capacity for tier, share in load}
     heapq.heapify(events)
