@@ -1,7 +1,7 @@
 """The admit stage: no more work for an upstream than it can do, and fair shares of that."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 from lukhas.clock import Clock
@@ -26,14 +26,22 @@ DEFAULT_UPSTREAM = "default"
 """The name of the upstream where there is only one."""
 
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
-"""The problem type of a request refused because of overload (draft-ietf-httpapi-ratelimit-headers)."""
+"""The problem type of a request refused because of overload.
+
+Source: draft-ietf-httpapi-ratelimit-headers.
+"""
 
 _POLICY = "overload"
 _RETRY_SPREAD_S = 5
 # Answers by which an upstream says that it has too much to do, or gives up.
 _OVERLOADED = frozenset((503, 504))
+# Members of an enum are looked up in Python code (3.11), and this is on the way of every request.
+_OWN_SLOT = Access.OWN
+_LENT_SLOT = Access.LENT
+_FREE = Tier.FREE
 _OWN = Verdict("admit", Outcome.PASSED, Access.OWN.value, _POLICY)
 _LENT = Verdict("admit", Outcome.PASSED, Access.LENT.value, _POLICY)
+_FREED = Verdict("admit", Outcome.PASSED, "a slot became free", _POLICY)
 _EXEMPT = Verdict("admit", Outcome.SKIPPED, "the route is exempt from limits")
 
 
@@ -51,7 +59,7 @@ class AdmitSettings:
     """
 
     shares: tuple[TierShare, ...]
-    gradient: GradientSettings = GradientSettings()
+    gradient: GradientSettings = field(default_factory=GradientSettings)
     mode: Mode = Mode.ENFORCE
     queue_s: float = 0.0
     queue_length: int = 100
@@ -114,35 +122,55 @@ class AdmitStage:
         upstream_of = self._upstream_of
         door = self._default if upstream_of is None else self.door(upstream_of(exchange))
         consumer = exchange.consumer
-        index = self._numbers[Tier.FREE if consumer is None else consumer.tier]
+        index = self._numbers[_FREE if consumer is None else consumer.tier]
         began_ns = self._now_ns()
         if door.waiting:
             door.let_in()
         access = door.gate.enter(index, began_ns)
-        if access is Access.OWN:
-            exchange.verdicts.append(_OWN)
-        elif access is Access.LENT:
-            exchange.verdicts.append(_LENT)
+        if access is _OWN_SLOT or access is _LENT_SLOT:
+            exchange.verdicts.append(_OWN if access is _OWN_SLOT else _LENT)
         elif self._settings.mode is Mode.SHADOW:
             # Without a slot, so that the next decisions are as if it had been refused.
             self._note(exchange, door, index, access)
             return await call_next(exchange)
-        elif door.may_wait(index) and await door.wait(index):
-            asked_ns, began_ns = began_ns, self._now_ns()
-            exchange.verdicts.append(_waited(began_ns - asked_ns))
+        elif await self._waited(exchange, door, index):
+            began_ns = self._now_ns()
         else:
             return self._refuse(exchange, door, index, access)
         try:
             response = await call_next(exchange)
         except BaseException as error:
-            if isinstance(error, HandlerError) and isinstance(error.cause, UpstreamError):
-                door.gate.dropped(self._now_ns())
-            door.leave(index)
+            self._failed(door, index, error)
             raise
-        is_stream = response.body.__class__ is not bytes
+        if response.body.__class__ is bytes and response.status < 500:
+            door.gate.done(index, began_ns, self._now_ns())
+            if door.waiting:
+                door.let_in()
+        else:
+            self._ended(door, index, began_ns, response)
+        return response
+
+    async def _waited(self, exchange: Exchange, door: Door, index: int) -> bool:
+        if not door.may_wait(index):
+            return False
+        asked_ns = self._now_ns()
+        found = await door.wait(index)
+        if found:
+            facts = (("waited_ms", (self._now_ns() - asked_ns) // MILLISECOND_NS),)
+            exchange.verdicts.append(replace(_FREED, facts=facts))
+        return found
+
+    def _failed(self, door: Door, index: int, error: BaseException) -> None:
+        # An upstream that does not take or answer requests; what else fails tells nothing of it.
+        if isinstance(error, HandlerError) and isinstance(error.cause, UpstreamError):
+            door.gate.dropped(self._now_ns())
+        door.leave(index)
+
+    def _ended(self, door: Door, index: int, began_ns: int, response: Response) -> None:
+        is_stream = not isinstance(response.body, bytes)
         if is_stream and _is_events(response):
             door.leave(index)
-            return response
+            return
         status = response.status
         if status < 500:
             door.gate.answered(began_ns, self._now_ns())
@@ -152,7 +180,6 @@ class AdmitStage:
             _hold(door, index, response)
         else:
             door.leave(index)
-        return response
 
     def _made(self) -> Door:
         settings = self._settings
@@ -214,11 +241,6 @@ class AdmitStage:
             ),
             headers=[(b"retry-after", b"%d" % retry_after_s)],
         )
-
-
-def _waited(waited_ns: int) -> Verdict:
-    facts = (("waited_ms", waited_ns // MILLISECOND_NS),)
-    return Verdict("admit", Outcome.PASSED, "a slot became free", _POLICY, facts=facts)
 
 
 def _is_events(response: Response) -> bool:

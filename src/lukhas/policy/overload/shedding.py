@@ -97,18 +97,20 @@ class Standing:
         in_flight: how many each tier has.
         waiting: how many requests of each tier wait; kept by the caller.
         wanted: how many each tier wanted lately; at least as many as it has.
+        peaks: how many each tier wanted at most in the present window.
+        ends_ns: the end of that window.
         total: how many are taken.
         wanted_total: the sum of `wanted`.
     """
 
     __slots__ = (
-        "_ends_ns",
-        "_peaks",
         "_window_ns",
         "by_priority",
+        "ends_ns",
         "guaranteed",
         "in_flight",
         "limit",
+        "peaks",
         "shares",
         "total",
         "waiting",
@@ -132,9 +134,9 @@ class Standing:
         self.wanted = [0] * len(self.shares)
         self.total = 0
         self.wanted_total = 0
-        self._peaks = [0] * len(self.shares)
+        self.peaks = [0] * len(self.shares)
         self._window_ns = window_ns
-        self._ends_ns = 0
+        self.ends_ns = 0
 
     def resize(self, limit: int) -> None:
         """Sets how many slots there are; who has one keeps it."""
@@ -144,11 +146,11 @@ class Standing:
 
     def ask(self, index: int, now_ns: int) -> None:
         """Notes that a tier wants one more slot than it has and waits for."""
-        if now_ns >= self._ends_ns:
+        if now_ns >= self.ends_ns:
             self._turn(now_ns)
         wants = self.in_flight[index] + self.waiting[index] + 1
-        if wants > self._peaks[index]:
-            self._peaks[index] = wants
+        if wants > self.peaks[index]:
+            self.peaks[index] = wants
             if wants > self.wanted[index]:
                 self.wanted_total += wants - self.wanted[index]
                 self.wanted[index] = wants
@@ -165,11 +167,11 @@ class Standing:
 
     def _turn(self, now_ns: int) -> None:
         present = [had + waits for had, waits in zip(self.in_flight, self.waiting, strict=True)]
-        lately = self._peaks if now_ns < self._ends_ns + self._window_ns else present
+        lately = self.peaks if now_ns < self.ends_ns + self._window_ns else present
         self.wanted = [max(pair) for pair in zip(lately, present, strict=True)]
         self.wanted_total = sum(self.wanted)
-        self._peaks = present
-        self._ends_ns = now_ns + self._window_ns
+        self.peaks = present
+        self.ends_ns = now_ns + self._window_ns
 
 
 def decide(standing: Standing, index: int) -> Access:
