@@ -20,6 +20,8 @@ SHARES = (
     TierShare(Tier.INTERNAL, 20, 4),
 )
 _ARRIVES, _ENDS = 1, 0
+# An answer that takes longer is no good.
+_PATIENCE_NS = SECOND_NS
 
 
 @dataclass
@@ -40,7 +42,8 @@ class Outcome:
     answered: Counter[Tier] = field(default_factory=Counter)
     latencies_ns: dict[Tier, list[int]] = field(default_factory=dict)
     limits: list[int] = field(default_factory=list)
-    most_in_flight_over: int = 0
+    least_room: int = 0
+    events: int = 0
 
     def goodput(self, tier: Tier) -> float:
         return self.answered[tier] / self.offered[tier]
@@ -50,17 +53,80 @@ class Outcome:
         return found[len(found) * 99 // 100]
 
 
+class _Simulation:
+    """Poisson arrivals of each tier at a gate, and the origin behind it."""
+
+    def __init__(self, origin: Origin, load: Sequence[tuple[Tier, float]], gate: Gate) -> None:
+        self.origin = origin
+        self.gate = gate
+        self.rng = Random(1)
+        self.numbers = {share.tier: index for index, share in enumerate(SHARES)}
+        capacity = origin.servers / (origin.service_ns / SECOND_NS)
+        self.rates = {tier: share * capacity for tier, share in load}
+        self.outcome = Outcome(latencies_ns={tier: [] for tier, _ in load})
+        self.events: list[tuple[int, int, int, Tier, int]] = []
+        self.waiting: deque[tuple[Tier, int]] = deque()
+
+    def run(self, ends_ns: int, warm_ns: int) -> None:
+        for tier in self.rates:
+            self._arrive_later(tier, 0)
+        while self.events:
+            now_ns, kind, _, tier, began_ns = heapq.heappop(self.events)
+            if now_ns >= ends_ns:
+                break
+            if kind == _ARRIVES:
+                self._arrived(tier, now_ns, counted=now_ns >= warm_ns)
+            else:
+                self._ended(tier, began_ns, now_ns, counted=now_ns >= warm_ns)
+
+    def _at(self, when_ns: int, kind: int, tier: Tier, began_ns: int) -> None:
+        self.outcome.events += 1
+        heapq.heappush(self.events, (when_ns, kind, self.outcome.events, tier, began_ns))
+
+    def _arrive_later(self, tier: Tier, now_ns: int) -> None:
+        gap_ns = round(self.rng.expovariate(self.rates[tier]) * SECOND_NS)
+        self._at(now_ns + gap_ns, _ARRIVES, tier, 0)
+
+    def _serve(self, tier: Tier, began_ns: int, now_ns: int) -> None:
+        self.origin.busy += 1
+        took_ns = round(self.origin.service_ns * self.rng.uniform(0.75, 1.25))
+        self._at(now_ns + took_ns, _ENDS, tier, began_ns)
+
+    def _arrived(self, tier: Tier, now_ns: int, *, counted: bool) -> None:
+        self._arrive_later(tier, now_ns)
+        self.outcome.offered[tier] += counted
+        standing = self.gate.standing
+        room = standing.limit - standing.total
+        if not self.gate.enter(self.numbers[tier], now_ns).admitted:
+            return
+        self.outcome.least_room = min(self.outcome.least_room, room - 1)
+        if self.origin.busy < self.origin.servers:
+            self._serve(tier, now_ns, now_ns)
+        else:
+            self.waiting.append((tier, now_ns))
+
+    def _ended(self, tier: Tier, began_ns: int, now_ns: int, *, counted: bool) -> None:
+        self.origin.busy -= 1
+        self.gate.done(self.numbers[tier], began_ns, now_ns)
+        outcome = self.outcome
+        outcome.limits.append(self.gate.standing.limit)
+        outcome.answered[tier] += counted and now_ns - began_ns <= _PATIENCE_NS
+        if counted:
+            outcome.latencies_ns[tier].append(now_ns - began_ns)
+        if self.waiting:
+            next_tier, since_ns = self.waiting.popleft()
+            self._serve(next_tier, since_ns, now_ns)
+
+
 def simulate(
     origin: Origin,
     load: Sequence[tuple[Tier, float]],
     *,
     settings: GradientSettings | None,
-    seconds: float = 60,
-    warm_s: float = 10,
-    seed: int = 1,
-    patience_ns: int = SECOND_NS,
+    seconds: int = 30,
+    warm_s: int = 10,
 ) -> Outcome:
-    """Poisson arrivals of each tier, `load` times the capacity of the origin.
+    """So many seconds under a load.
 
     Args:
         origin: who does the work; service times are spread by a quarter to either side.
@@ -68,65 +134,11 @@ def simulate(
         settings: of the gate; without, everybody passes.
         seconds: how long.
         warm_s: what happens before does not count.
-        seed: of the arrivals.
-        patience_ns: an answer that takes longer is no good.
     """
-    rng = Random(seed)
-    gate = Gate(settings or GradientSettings(1, 10**9, 10**9), SHARES)
-    numbers = {share.tier: index for index, share in enumerate(SHARES)}
-    capacity = origin.servers / (origin.service_ns / SECOND_NS)
-    outcome = Outcome(latencies_ns={tier: [] for tier, _ in load})
-    events: list[tuple[int, int, int, Tier, int]] = []
-    serial = 0
-    for tier, share in load:
-        if share:
-            events.append(
-                (round(rng.expovariate(share * capacity) * SECOND_NS), 1, serial, tier, 0)
-            )
-            serial += 1
-    rates = {tier: share * capacity for tier, share in load}
-    heapq.heapify(events)
-    ends_ns, warm_ns = round(seconds * SECOND_NS), round(warm_s * SECOND_NS)
-
-    def serve(tier: Tier, began_ns: int, now_ns: int) -> None:
-        nonlocal serial
-        origin.busy += 1
-        took_ns = round(origin.service_ns * rng.uniform(0.75, 1.25))
-        serial += 1
-        heapq.heappush(events, (now_ns + took_ns, _ENDS, serial, tier, began_ns))
-
-    waiting: deque[tuple[Tier, int]] = deque()
-    while events:
-        now_ns, kind, _, tier, began_ns = heapq.heappop(events)
-        if now_ns >= ends_ns:
-            break
-        counted = now_ns >= warm_ns
-        if kind == _ARRIVES:
-            serial += 1
-            gap_ns = round(rng.expovariate(rates[tier]) * SECOND_NS)
-            heapq.heappush(events, (now_ns + gap_ns, _ARRIVES, serial, tier, 0))
-            outcome.offered[tier] += counted
-            before = gate.standing.total
-            if gate.enter(numbers[tier], now_ns).admitted:
-                over = before + 1 - gate.standing.limit
-                outcome.most_in_flight_over = max(outcome.most_in_flight_over, over)
-                if origin.busy < origin.servers:
-                    serve(tier, now_ns, now_ns)
-                else:
-                    waiting.append((tier, now_ns))
-            continue
-        origin.busy -= 1
-        gate.answered(began_ns, now_ns)
-        gate.leave(numbers[tier])
-        outcome.limits.append(gate.standing.limit)
-        if counted and now_ns - began_ns <= patience_ns:
-            outcome.answered[tier] += 1
-        if counted:
-            outcome.latencies_ns[tier].append(now_ns - began_ns)
-        if waiting:
-            next_tier, since_ns = waiting.popleft()
-            serve(next_tier, since_ns, now_ns)
-    return outcome
+    gate = Gate(settings or GradientSettings(10**9, 10**9, 10**9), SHARES)
+    simulation = _Simulation(origin, load, gate)
+    simulation.run(seconds * SECOND_NS, warm_s * SECOND_NS)
+    return simulation.outcome
 
 
 def even(total: float) -> list[tuple[Tier, float]]:
