@@ -73,17 +73,22 @@ class Door:
             if index is None:
                 return
             self.waiting -= 1
-            self._queues[index].popleft().set_result(True)
+            waiter = self._queues[index].popleft()
+            if waiter.done():
+                # Its client has gone, and it has not come to leave the queue yet.
+                self.gate.leave(index)
+            else:
+                waiter.set_result(True)
 
     def _give_up(self, index: int, waiter: "asyncio.Future[bool]") -> None:
-        if self._forget(index, waiter):
+        # It may have been given a slot in this very turn of the loop.
+        if not waiter.done():
+            self._forget(index, waiter)
             waiter.set_result(False)
 
-    def _forget(self, index: int, waiter: "asyncio.Future[bool]") -> bool:
-        try:
-            self._queues[index].remove(waiter)
-        except ValueError:
-            return False
-        self.gate.standing.waiting[index] -= 1
-        self.waiting -= 1
-        return True
+    def _forget(self, index: int, waiter: "asyncio.Future[bool]") -> None:
+        queue = self._queues[index]
+        if waiter in queue:
+            queue.remove(waiter)
+            self.gate.standing.waiting[index] -= 1
+            self.waiting -= 1

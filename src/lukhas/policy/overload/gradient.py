@@ -75,6 +75,7 @@ class Gradient:
         limit_milli: the limit in thousandths, outside of probes.
         baseline_ns: latency without a queue; 0 if it is not known yet.
         baseline_at_ns: when the baseline was last confirmed.
+        baseline_in_flight: how many were in flight when it was measured, at most.
         latency_ns: typical latency of the last window.
         probing: whether the limit is lowered to measure the baseline.
     """
@@ -82,6 +83,7 @@ class Gradient:
     limit_milli: int
     baseline_ns: int = 0
     baseline_at_ns: int = 0
+    baseline_in_flight: int = 0
     latency_ns: int = 0
     probing: bool = False
 
@@ -110,7 +112,7 @@ def next_gradient(
     """
     latencies_ns, drops, peak = phase
     if known.probing:
-        return _probed(known, latencies_ns, now_ns)
+        return _probed(settings, known, latencies_ns, now_ns)
     if drops:
         # What the upstream refuses or does not answer counts more than how fast it does the rest.
         left_milli = known.limit_milli * (2 * (len(latencies_ns) + drops) - drops)
@@ -119,42 +121,48 @@ def next_gradient(
     latency_ns = typical_ns(latencies_ns)
     limit = known.limit_milli // _MILLI
     used = peak * _USED >= limit
-    known = _rebased(settings, known, latency_ns, now_ns=now_ns, quiet=peak * _QUIET <= limit)
+    known = _rebased(known, latency_ns, peak, now_ns)
     if not used:
         return known
-    interval_ns = settings.probe_interval_ns
-    if interval_ns and now_ns - known.baseline_at_ns >= interval_ns and _can_probe(settings, known):
+    if _is_doubtful(settings, known, now_ns):
         return replace(known, probing=True)
     return replace(known, limit_milli=_moved(settings, known))
 
 
-def _probed(known: Gradient, latencies_ns: Sequence[int], now_ns: int) -> Gradient:
+def _probed(
+    settings: GradientSettings, known: Gradient, latencies_ns: Sequence[int], now_ns: int
+) -> Gradient:
     if not latencies_ns:
         return replace(known, probing=False, baseline_at_ns=now_ns)
     latency_ns = typical_ns(latencies_ns)
-    return Gradient(known.limit_milli, latency_ns, now_ns, latency_ns)
+    in_flight = known.limit(settings)
+    return Gradient(known.limit_milli, latency_ns, now_ns, in_flight, latency_ns)
 
 
-def _can_probe(settings: GradientSettings, known: Gradient) -> bool:
-    return known.limit_milli // _MILLI > settings.min_limit
+def _is_doubtful(settings: GradientSettings, known: Gradient, now_ns: int) -> bool:
+    """Whether the baseline is old, or was measured at such load that it may hold a queue."""
+    interval_ns = settings.probe_interval_ns
+    lowered = replace(known, probing=True).limit(settings)
+    limit = known.limit_milli // _MILLI
+    if not interval_ns or lowered >= limit:
+        return False
+    crowded = known.baseline_in_flight
+    return now_ns - known.baseline_at_ns >= interval_ns or lowered < crowded > limit // _USED
 
 
-def _rebased(
-    settings: GradientSettings, known: Gradient, latency_ns: int, *, now_ns: int, quiet: bool
-) -> Gradient:
+def _rebased(known: Gradient, latency_ns: int, peak: int, now_ns: int) -> Gradient:
     baseline_ns = known.baseline_ns
-    at_ns = known.baseline_at_ns
+    at_ns, in_flight = now_ns, known.baseline_in_flight
     if not baseline_ns:
-        baseline_ns = latency_ns
-        # The first of all may have been measured with a queue: then the next one is due.
-        at_ns = now_ns if quiet else now_ns - settings.probe_interval_ns
+        baseline_ns, in_flight = latency_ns, peak
     elif latency_ns <= baseline_ns:
         baseline_ns -= (baseline_ns - latency_ns) // _USED
-        at_ns = now_ns
-    elif quiet:
+    elif peak * _QUIET * _MILLI <= known.limit_milli:
         baseline_ns += (latency_ns - baseline_ns) // _RISE
-        at_ns = now_ns
-    return Gradient(known.limit_milli, baseline_ns, at_ns, latency_ns)
+        in_flight = peak
+    else:
+        at_ns = known.baseline_at_ns
+    return Gradient(known.limit_milli, baseline_ns, at_ns, in_flight, latency_ns)
 
 
 def _moved(settings: GradientSettings, known: Gradient) -> int:

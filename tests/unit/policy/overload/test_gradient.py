@@ -18,7 +18,7 @@ NOW_NS = 1_000 * SECOND_NS
 SETTINGS = GradientSettings(
     min_limit=4, max_limit=100, initial_limit=20, slack_ns=0, window_samples=10
 )
-KNOWN = Gradient(20_000, 10 * MS, NOW_NS - SECOND_NS, 10 * MS)
+KNOWN = Gradient(20_000, 10 * MS, NOW_NS - SECOND_NS, 5, 10 * MS)
 
 
 def after(
@@ -68,7 +68,7 @@ def test_the_limit_keeps_its_bounds() -> None:
     """It ends at the bounds, from either side."""
     low = high = KNOWN
     for _ in range(200):
-        low = after(1000, peak=20, known=replace(low, baseline_at_ns=NOW_NS))
+        low = after(1000, peak=20, known=replace(low, baseline_at_ns=NOW_NS, baseline_in_flight=0))
         high = after(10, peak=100, known=high)
     assert low.limit_milli == 4_000
     assert high.limit_milli == 100_000
@@ -91,7 +91,7 @@ def test_a_quiet_upstream_that_became_slower_is_believed_slowly() -> None:
     """With a quarter of the limit in flight there is no queue: the work itself takes longer."""
     known = after(18, peak=5)
     assert known.baseline_ns == 11 * MS
-    assert known.baseline_at_ns == NOW_NS
+    assert (known.baseline_at_ns, known.baseline_in_flight) == (NOW_NS, 5)
     assert after(18, peak=6).baseline_ns == 10 * MS
 
 
@@ -99,16 +99,26 @@ def test_a_lower_latency_is_a_new_baseline_at_any_load() -> None:
     """Nothing is faster than without a queue; half the way at once."""
     known = after(6, peak=20)
     assert (known.baseline_ns, known.baseline_at_ns) == (8 * MS, NOW_NS)
+    assert known.baseline_in_flight == 5
 
 
-@pytest.mark.parametrize(("peak", "probing"), [(5, False), (20, True)])
+@pytest.mark.parametrize(("peak", "probing"), [(10, False), (11, True)])
 def test_a_first_baseline_under_load_is_measured_anew_at_once(peak: int, probing: bool) -> None:
-    """It may contain a queue, unless the first window was a quiet one."""
+    """It may contain a queue if it was measured with more than half the limit in flight."""
     first = after(10, peak=peak, known=Gradient(20_000))
-    assert first.baseline_ns == 10 * MS
-    assert after(10, peak=20, known=first).probing is False
-    # The very window that made it already finds it too old.
+    assert (first.baseline_ns, first.baseline_in_flight) == (10 * MS, peak)
     assert first.probing is probing
+
+
+@pytest.mark.parametrize(("limit_milli", "probing"), [(10_000, False), (9_900, True)])
+def test_a_limit_that_falls_far_casts_doubt_on_its_baseline(
+    limit_milli: int, probing: bool
+) -> None:
+    """What was measured with five in flight is no latency without load if only nine may be."""
+    known = replace(KNOWN, limit_milli=limit_milli)
+    assert after(30, peak=10, known=known).probing is probing
+    least = replace(known, baseline_in_flight=4)
+    assert not after(30, peak=10, known=replace(least, limit_milli=5_000)).probing
 
 
 def test_an_old_baseline_is_measured_anew() -> None:
@@ -118,7 +128,7 @@ def test_an_old_baseline_is_measured_anew() -> None:
     assert probing.probing
     assert (probing.limit(SETTINGS), probing.limit_milli) == (5, 20_000)
     done = after(12, peak=5, known=probing)
-    assert done == Gradient(20_000, 12 * MS, NOW_NS, 12 * MS)
+    assert done == Gradient(20_000, 12 * MS, NOW_NS, 5, 12 * MS)
     assert done.limit(SETTINGS) == 20
 
 
@@ -135,7 +145,7 @@ def test_a_probe_without_answers_changes_nothing() -> None:
 )
 def test_there_is_no_probe_without_need(settings: GradientSettings, limit_milli: int) -> None:
     """Not if it is switched off, and not where the limit cannot be lowered."""
-    old = Gradient(limit_milli, 10 * MS, 0, 10 * MS)
+    old = Gradient(limit_milli, 10 * MS, 0, 9, 10 * MS)
     assert not after(30, peak=20, known=old, settings=settings).probing
 
 
