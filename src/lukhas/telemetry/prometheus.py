@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.totals import Totals
 from lukhas.units import SECOND_NS
@@ -72,6 +73,16 @@ def render(totals: Totals) -> bytes:
         "Failures of an upstream that reached the client.",
         _labelled(("upstream", "kind"), counts.upstream_errors),
     )
+    _plain(lines, counts)
+    gauges = {**totals.gauges, "workers_alive": float(totals.workers)}
+    for name in sorted(gauges):
+        help_text = _GAUGE_HELP.get(name, f"Present value of {name.replace('_', ' ')}.")
+        _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+def _plain(lines: list[str], counts: Delta) -> None:
     for name, help_text, value in (
         ("response_bytes_total", "Bytes of response bodies.", counts.bytes_out),
         ("responses_aborted_total", "Responses cut off before their end.", counts.aborted),
@@ -82,12 +93,6 @@ def render(totals: Totals) -> bytes:
         ),
     ):
         _metric(lines, name, help_text, (((), value),))
-    gauges = {**totals.gauges, "workers_alive": float(totals.workers)}
-    for name in sorted(gauges):
-        help_text = _GAUGE_HELP.get(name, f"Present value of {name.replace('_', ' ')}.")
-        _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
-    lines.append("")
-    return "\n".join(lines).encode()
 
 
 def _metric(
