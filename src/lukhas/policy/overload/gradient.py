@@ -30,6 +30,8 @@ _USED = 2
 _RISE = 8
 # The fastest nine tenths count: a mean, for mixed work has no typical request, without its tail.
 _KEPT_TENTHS = 9
+# So many windows in a row at the least limit are believed (Envoy: five).
+_FLOORED = 5
 # A probe that cannot empty the queue, say because of long downloads, is given up after so many
 # windows, or so many answers one after the other.
 _PATIENCE_WINDOWS = 10
@@ -78,6 +80,7 @@ class Gradient:
         baseline_in_flight: how many were in flight when it was measured, at most.
         latency_ns: typical latency of the last window.
         probing: whether the limit is lowered to measure the baseline.
+        floored: how many windows in a row were too slow for the least limit.
     """
 
     limit_milli: int
@@ -86,6 +89,7 @@ class Gradient:
     baseline_in_flight: int = 0
     latency_ns: int = 0
     probing: bool = False
+    floored: int = 0
 
     def limit(self, settings: GradientSettings) -> int:
         """How many may be in flight."""
@@ -126,7 +130,13 @@ def next_gradient(
         return known
     if _is_doubtful(settings, known, now_ns):
         return replace(known, probing=True)
-    return replace(known, limit_milli=_moved(settings, known))
+    limit_milli = _moved(settings, known)
+    if limit_milli > settings.min_limit * _MILLI or not settings.probe_interval_ns:
+        return replace(known, limit_milli=limit_milli, floored=0)
+    if known.floored < _FLOORED:
+        return replace(known, limit_milli=limit_milli, floored=known.floored + 1)
+    # There is nothing lower to go to: this is what it takes now, however quick it once was.
+    return Gradient(limit_milli, latency_ns, now_ns, settings.min_limit, latency_ns)
 
 
 def _probed(
@@ -162,7 +172,9 @@ def _rebased(known: Gradient, latency_ns: int, peak: int, now_ns: int) -> Gradie
         in_flight = peak
     else:
         at_ns = known.baseline_at_ns
-    return Gradient(known.limit_milli, baseline_ns, at_ns, in_flight, latency_ns)
+    return Gradient(
+        known.limit_milli, baseline_ns, at_ns, in_flight, latency_ns, floored=known.floored
+    )
 
 
 def _moved(settings: GradientSettings, known: Gradient) -> int:

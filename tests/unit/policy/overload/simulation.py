@@ -53,23 +53,30 @@ class Outcome:
         return found[len(found) * 99 // 100]
 
 
-class _Simulation:
+class Simulation:
     """Poisson arrivals of each tier at a gate, and the origin behind it."""
 
-    def __init__(self, origin: Origin, load: Sequence[tuple[Tier, float]], gate: Gate) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        load: Sequence[tuple[Tier, float]],
+        gate: Gate,
+        *,
+        rates: dict[Tier, float] | None = None,
+    ) -> None:
         self.origin = origin
         self.gate = gate
         self.rng = Random(1)
         self.numbers = {share.tier: index for index, share in enumerate(SHARES)}
         capacity = origin.servers / (origin.service_ns / SECOND_NS)
-        self.rates = {tier: share * capacity for tier, share in load}
+        self.rates = rates or {tier: share * capacity for tier, share in load}
         self.outcome = Outcome(latencies_ns={tier: [] for tier, _ in load})
         self.events: list[tuple[int, int, int, Tier, int]] = []
         self.waiting: deque[tuple[Tier, int]] = deque()
 
-    def run(self, ends_ns: int, warm_ns: int) -> None:
+    def run(self, begins_ns: int, ends_ns: int, *, warm_ns: int = 0) -> None:
         for tier in self.rates:
-            self._arrive_later(tier, 0)
+            self._arrive_later(tier, begins_ns)
         while self.events:
             now_ns, kind, _, tier, began_ns = heapq.heappop(self.events)
             if now_ns >= ends_ns:
@@ -136,8 +143,8 @@ def simulate(
         warm_s: what happens before does not count.
     """
     gate = Gate(settings or GradientSettings(10**9, 10**9, 10**9), SHARES)
-    simulation = _Simulation(origin, load, gate)
-    simulation.run(seconds * SECOND_NS, warm_s * SECOND_NS)
+    simulation = Simulation(origin, load, gate)
+    simulation.run(0, seconds * SECOND_NS, warm_ns=warm_s * SECOND_NS)
     return simulation.outcome
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from lukhas.policy.overload.gate import Gate
 from lukhas.policy.overload.gradient import GradientSettings
 from lukhas.policy.rate_limiting.tiers import Tier
-from lukhas.units import MILLISECOND_NS
-from tests.unit.policy.overload.simulation import even, simulate, slots
+from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.unit.policy.overload.simulation import SHARES, Simulation, even, simulate, slots
 
 SHAPES = [(8, 20), (40, 50), (8, 200), (2, 20)]
 
@@ -62,3 +63,17 @@ def test_the_limit_finds_the_capacity_from_either_side() -> None:
         limits = simulate(slots(20, 20), even(2.0), settings=settings).limits
         ends.append(sorted(limits[len(limits) // 2 :])[len(limits) // 4])
     assert all(20 <= end <= 90 for end in ends)
+
+
+def test_work_that_becomes_slower_is_no_overload_for_long() -> None:
+    """An origin with room that takes ten times as long from now on gets its requests again."""
+    gate = Gate(GradientSettings(), SHARES)
+    origin = slots(200, 5)
+    load = [(Tier.PREMIUM, 0.02)]
+    before = Simulation(origin, load, gate)
+    before.run(0, 10 * SECOND_NS)
+    assert before.outcome.goodput(Tier.PREMIUM) == pytest.approx(1, abs=0.01)
+    origin.service_ns *= 20
+    after = Simulation(origin, load, gate, rates=before.rates)
+    after.run(10 * SECOND_NS, 40 * SECOND_NS, warm_ns=20 * SECOND_NS)
+    assert after.outcome.goodput(Tier.PREMIUM) > 0.97

@@ -68,7 +68,8 @@ def test_the_limit_keeps_its_bounds() -> None:
     """It ends at the bounds, from either side."""
     low = high = KNOWN
     for _ in range(200):
-        low = after(1000, peak=20, known=replace(low, baseline_at_ns=NOW_NS, baseline_in_flight=0))
+        low = replace(low, baseline_at_ns=NOW_NS, baseline_in_flight=0, floored=0)
+        low = after(1000, peak=20, known=low)
         high = after(10, peak=100, known=high)
     assert low.limit_milli == 4_000
     assert high.limit_milli == 100_000
@@ -119,6 +120,26 @@ def test_a_limit_that_falls_far_casts_doubt_on_its_baseline(
     assert after(30, peak=10, known=known).probing is probing
     least = replace(known, baseline_in_flight=4)
     assert not after(30, peak=10, known=replace(least, limit_milli=5_000)).probing
+
+
+def test_at_the_least_limit_what_it_takes_is_believed() -> None:
+    """Work that became slower by itself must not keep the limit at its minimum for ever."""
+    known = replace(KNOWN, limit_milli=4_000, baseline_in_flight=0)
+    for number in range(1, 6):
+        known = after(100, peak=4, known=known)
+        assert (known.floored, known.baseline_ns) == (number, 10 * MS)
+    known = after(100, peak=4, known=known)
+    assert known == Gradient(4_000, 100 * MS, NOW_NS, 4, 100 * MS)
+    assert after(100, peak=4, known=known).limit_milli > 4_000
+
+
+def test_one_good_window_ends_the_count_at_the_least_limit() -> None:
+    """Only windows in a row count; and without probes nothing is measured anew."""
+    known = replace(KNOWN, limit_milli=4_000, floored=5)
+    assert after(10, peak=4, known=known).floored == 0
+    never = replace(SETTINGS, probe_interval_ns=0)
+    found = after(100, peak=4, known=known, settings=never)
+    assert (found.floored, found.baseline_ns, found.limit_milli) == (0, 10 * MS, 4_000)
 
 
 def test_an_old_baseline_is_measured_anew() -> None:
