@@ -30,6 +30,8 @@ _USED = 2
 _RISE = 8
 # The fastest nine tenths count: a mean, for mixed work has no typical request, without its tail.
 _KEPT_TENTHS = 9
+# Up to one failure in so many answers is not overload but the way some APIs are.
+_DROPS = 20
 # So many windows in a row at the least limit are believed (Envoy: five).
 _FLOORED = 5
 # A probe that cannot empty the queue, say because of long downloads, is given up after so many
@@ -117,7 +119,7 @@ def next_gradient(
     latencies_ns, drops, peak = phase
     if known.probing:
         return _probed(settings, known, latencies_ns, now_ns)
-    if drops:
+    if drops * _DROPS > len(latencies_ns) + drops:
         # What the upstream refuses or does not answer counts more than how fast it does the rest.
         left_milli = known.limit_milli * (2 * (len(latencies_ns) + drops) - drops)
         lowered = left_milli // (2 * (len(latencies_ns) + drops))

@@ -82,6 +82,15 @@ def test_failures_shrink_the_limit_by_half_their_share(drops: int, left_milli: i
     assert after(1, peak=1, drops=drops).limit_milli == left_milli
 
 
+def test_a_few_failures_are_no_overload() -> None:
+    """An API may answer one request in twenty with 503 for reasons of its own."""
+    fine = [10 * MS] * 38
+    few = next_gradient(SETTINGS, KNOWN, (fine, 2, 20), NOW_NS)
+    assert few.limit_milli > KNOWN.limit_milli
+    many = next_gradient(SETTINGS, KNOWN, (fine, 3, 20), NOW_NS)
+    assert many.limit_milli < KNOWN.limit_milli
+
+
 def test_failures_do_not_shrink_the_limit_below_its_minimum() -> None:
     """The least limit holds for them too."""
     known = replace(KNOWN, limit_milli=4_100)
