@@ -16,6 +16,7 @@ from lukhas.config.consumers import (
     TierSettings,
 )
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
 
@@ -64,6 +65,7 @@ class Settings(Section):
     counters: CounterSettings = CounterSettings()
     rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
     cache: CacheSettings = CacheSettings()
+    overload: OverloadSettings = OverloadSettings()
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."
     )

@@ -10,6 +10,7 @@ from lukhas.clock import Clock, SystemClock
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.hub.counters import HubCounters
+from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
     identity_settings,
     limit_rules,
@@ -28,6 +29,7 @@ from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
+from lukhas.policy.modes import Mode
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
@@ -93,6 +95,8 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        # What sheds load gives back what the request was charged.
+        settles = self._limits.settles or settings.overload.mode is Mode.ENFORCE
         self.pipeline = Pipeline(
             (
                 ObserveStage(self.recorder, self.clock),
@@ -100,8 +104,9 @@ class Hub:
                 RouteStage(route_table(settings)),
                 self._identify,
                 self._limits,
-                *((SettleStage(self._limits),) if self._limits.settles else ()),
+                *((SettleStage(self._limits),) if settles else ()),
                 CacheStage(self.entries, self.clock),
+                *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
         )

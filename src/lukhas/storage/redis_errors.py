@@ -69,7 +69,7 @@ def connect_error(store: str, error: OSError | ValueError) -> StoreUnavailableEr
         return StoreUnavailableError(store, "this is no host name", hint="check the address")
     # uvloop and asyncio word this differently; the kernel's own word is what helps. Negative
     # numbers are those of name look-ups.
-    what = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+    what = os.strerror(error.errno or 0) if (error.errno or 0) > 0 else error.strerror or error
     return StoreUnavailableError(
         store, f"cannot be connected ({what})",
         hint="check that the server runs and that the address is right",

@@ -70,6 +70,10 @@ class Recorder:
         """Counts a request over a limit; the mode is `enforce` or `shadow`."""
         _count(self._current.limited, (policy, tier, mode))
 
+    def shed(self, tier: str, mode: str) -> None:
+        """Counts a request that was one too many for its upstream; mode as of `limited`."""
+        _count(self._current.shed, (tier, mode))
+
     def refused(self, stage: str) -> None:
         """Counts a request that a stage refused."""
         _count(self._current.refusals, stage)

@@ -119,14 +119,19 @@ def changes_of(
         charged = decision.charged(index)
         if not charged:
             changes.append(0)
-        elif exchange.shed or group.counting.kind is Kind.CONCURRENCY:
-            # It leaves; or the upstream was never asked, so nothing was used.
+        elif group.counting.kind is Kind.CONCURRENCY or _was_shed(exchange, response):
+            # It leaves; or it got no answer because there was too much to do.
             changes.append(-charged)
         elif group.cost.of_response:
             changes.append(_response_cost(group.cost, exchange, response, body_bytes) - charged)
         else:
             changes.append(0)
     return tuple(changes)
+
+
+def _was_shed(exchange: Exchange, response: Response | None) -> bool:
+    # A stale answer in place of the refusal is an answer.
+    return exchange.shed and response is not None and response.status >= 500
 
 
 def _subject(by: Dimension, consumer: Consumer, exchange: Exchange) -> str:
