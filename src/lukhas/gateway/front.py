@@ -1,7 +1,7 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
 import logging
-from asyncio import CancelledError, Protocol, Task, Transport
+from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
 from typing import Any, cast
 
@@ -59,6 +59,7 @@ class FrontConnection(Protocol):
         self._active: FrontRequest | None = None
         self._queue: deque[FrontRequest] = deque()
         self._task: Task[None] | None = None
+        self._run: driving.Run | None = None
         self._read_pauses = 0
         self._closing = False
         self._broken = False
@@ -89,6 +90,22 @@ class FrontConnection(Protocol):
         self._parser.close()
         if self._task is not None:
             self._task.cancel()
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Ends a run that waits outside any task, as a cancelled task would end."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        self._active = None
+        try:
+            run.throw(CancelledError())
+        except StopIteration as stop:
+            discard(stop.value)
+        except (CancelledError, Exception):  # noqa: BLE001 - nobody is left who could be told
+            pass
+        else:
+            run.close()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""
@@ -219,8 +236,28 @@ class FrontConnection(Protocol):
         if type(step) is Response and type(step.body) is bytes:
             self._send_whole(request, step, step.body)
             self._finished(request)
+        elif type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            # No task for the usual wait, that for the upstream's response.
+            future = step.yielded
+            future._asyncio_future_blocking = False  # As a task does that takes up a wait.
+            self._run = run
+            future.add_done_callback(self._answered)
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
+
+    def _answered(self, _future: Future[Response]) -> None:
+        """What the run waits for outside any task is there."""
+        run, request = self._run, self._active
+        if run is None or request is None:
+            return
+        self._run = None
+        try:
+            step = driving.start(run)
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
+            step = self._unhandled(request, error)
+        self._go_on(request, run, step)
+        if self._active is None:
+            self._next()
 
     async def _serve(
         self,
