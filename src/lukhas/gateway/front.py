@@ -1,5 +1,6 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
+import contextlib
 import logging
 from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
@@ -98,14 +99,14 @@ class FrontConnection(Protocol):
         if run is None:
             return
         self._active = None
-        try:
-            run.throw(CancelledError())
-        except StopIteration as stop:
-            discard(stop.value)
-        except (CancelledError, Exception):  # noqa: BLE001 - nobody is left who could be told
-            pass
-        else:
-            run.close()
+        # Nobody is left who could be told what comes of it.
+        with contextlib.suppress(CancelledError, Exception):
+            try:
+                run.throw(CancelledError())
+            except StopIteration as stop:
+                discard(stop.value)
+            else:
+                run.close()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""

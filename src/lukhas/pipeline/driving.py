@@ -6,11 +6,11 @@ wait is handed to the loop, with `finish`. A run may also *park*: it stops at `p
 for its caller, not for the loop; that is how a wrapped app, which pushes its response, and the
 programmatic API, whose caller brings the response later, sit inside the same onion as the gateway.
 
-A run whose only wait is for a `DirectFuture` needs no task either: who drives it goes on with it when
-that future is done.
+A run whose only wait is for a `DirectFuture` needs no task either: who drives it goes on with it
+when that future is done.
 
-One pitfall: before its first wait, and after one for a `DirectFuture`, a run is not inside a task of
-its own, so code that asks for the current task must first let itself be moved into one, with
+One pitfall: before its first wait, and after one for a `DirectFuture`, a run is not inside a task
+of its own, so code that asks for the current task must first let itself be moved into one, with
 `enter_task`.
 """
 
