@@ -125,10 +125,16 @@ class FrontConnection(Protocol):
         if self._closing or self._broken:
             self._linger(len(data))
             return
-        head = self._state.known_heads.get(data)
-        if head is not None and self._is_free() and self._parser.at_rest:
-            self._answer_known(head)
-            return
+        if self._parser.at_rest and self._is_free():
+            state = self._state
+            head = state.known_heads.get(data)
+            if head is None:
+                head = state.plain_heads.read(data)
+                if head is not None:
+                    state.known_heads.remember(data, head)
+            if head is not None:
+                self._answer_read(head)
+                return
         fault = self._parser.feed(data)
         if fault is not None:
             if self._is_last():
@@ -187,8 +193,8 @@ class FrontConnection(Protocol):
         if self._read_pauses == 0 and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _answer_known(self, head: RequestHead) -> None:
-        """The short way: a head read before, and mostly an answer that is ready to be sent."""
+    def _answer_read(self, head: RequestHead) -> None:
+        """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
         exchange = state.intake.exchange(head, self._peer)
         state.requests += 1
