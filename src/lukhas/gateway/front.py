@@ -1,7 +1,8 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
+import contextlib
 import logging
-from asyncio import CancelledError, Protocol, Task, Transport
+from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
 from typing import Any, cast
 
@@ -59,6 +60,7 @@ class FrontConnection(Protocol):
         self._active: FrontRequest | None = None
         self._queue: deque[FrontRequest] = deque()
         self._task: Task[None] | None = None
+        self._run: driving.Run | None = None
         self._read_pauses = 0
         self._closing = False
         self._broken = False
@@ -89,6 +91,22 @@ class FrontConnection(Protocol):
         self._parser.close()
         if self._task is not None:
             self._task.cancel()
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Ends a run that waits outside any task, as a cancelled task would end."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        self._active = None
+        # Nobody is left who could be told what comes of it.
+        with contextlib.suppress(CancelledError, Exception):
+            try:
+                run.throw(CancelledError())
+            except StopIteration as stop:
+                discard(stop.value)
+            else:
+                run.close()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""
@@ -107,10 +125,16 @@ class FrontConnection(Protocol):
         if self._closing or self._broken:
             self._linger(len(data))
             return
-        head = self._state.known_heads.get(data)
-        if head is not None and self._is_free() and self._parser.at_rest:
-            self._answer_known(head)
-            return
+        if self._parser.at_rest and self._is_free():
+            state = self._state
+            head = state.known_heads.get(data)
+            if head is None:
+                head = state.plain_heads.read(data)
+                if head is not None:
+                    state.known_heads.remember(data, head)
+            if head is not None:
+                self._answer_read(head)
+                return
         fault = self._parser.feed(data)
         if fault is not None:
             if self._is_last():
@@ -169,8 +193,8 @@ class FrontConnection(Protocol):
         if self._read_pauses == 0 and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _answer_known(self, head: RequestHead) -> None:
-        """The short way: a head read before, and mostly an answer that is ready to be sent."""
+    def _answer_read(self, head: RequestHead) -> None:
+        """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
         exchange = state.intake.exchange(head, self._peer)
         state.requests += 1
@@ -219,8 +243,28 @@ class FrontConnection(Protocol):
         if type(step) is Response and type(step.body) is bytes:
             self._send_whole(request, step, step.body)
             self._finished(request)
+        elif type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            # No task for the usual wait, that for the upstream's response.
+            future = step.yielded
+            future._asyncio_future_blocking = False  # As a task does that takes up a wait.
+            self._run = run
+            future.add_done_callback(self._answered)
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
+
+    def _answered(self, _future: Future[Response]) -> None:
+        """What the run waits for outside any task is there."""
+        run, request = self._run, self._active
+        if run is None or request is None:
+            return
+        self._run = None
+        try:
+            step = driving.start(run)
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
+            step = self._unhandled(request, error)
+        self._go_on(request, run, step)
+        if self._active is None:
+            self._next()
 
     async def _serve(
         self,
