@@ -16,6 +16,7 @@ from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import SECOND_NS
@@ -197,7 +198,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
 
     @rule(path=st.sampled_from((b"/", b"/a", b"/b")))
     def purge(self, path: bytes) -> None:
-        self.kit.store.purge(path_prefix=path)
+        self.kit.store.purge(Purge(path_prefix=path))
         self.sequence += 1
         for each in PATHS:
             if each.encode().startswith(path):

@@ -15,6 +15,11 @@ FlightKey: TypeAlias = tuple[CacheKey, int]
 
 _ALONE_NS = 30 * SECOND_NS
 _MAX_ALONE = 4096
+# Of a key whose answers were never seen, a few waiters try for themselves after a short while: if
+# the answer is not for sharing, they have not lost the time of a whole fetch. Only a few, so that a
+# slow origin is not asked by all of them.
+_SCOUT_AFTER_S = 0.2
+_SCOUTS = 16
 
 
 class FlightEnd(Enum):
@@ -34,13 +39,15 @@ class Flight:
     Attributes:
         key: what is fetched.
         ticket: the store's ticket, drawn before the fetch began.
+        scouts: how many waiters may still go and ask for themselves.
     """
 
-    __slots__ = ("key", "ticket", "waiters")
+    __slots__ = ("key", "scouts", "ticket", "waiters")
 
-    def __init__(self, key: FlightKey, ticket: int) -> None:
+    def __init__(self, key: FlightKey, ticket: int, scouts: int = 0) -> None:
         self.key = key
         self.ticket = ticket
+        self.scouts = scouts
         self.waiters: list[asyncio.Future[FlightEnd]] = []
 
 
@@ -56,6 +63,7 @@ class Flights:
         self._wait_limit_s = wait_limit_s
         self._flying: dict[FlightKey, Flight] = {}
         self._alone: OrderedDict[FlightKey, int] = OrderedDict()
+        self._shared: OrderedDict[FlightKey, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -66,7 +74,8 @@ class Flights:
 
     def begin(self, key: FlightKey, ticket: int) -> Flight:
         """Begins a fetch; one of the same key that is on its way gets no more waiters."""
-        flight = self._flying[key] = Flight(key, ticket)
+        scouts = 0 if key in self._shared else _SCOUTS
+        flight = self._flying[key] = Flight(key, ticket, scouts)
         return flight
 
     def end(self, flight: Flight | None, how: FlightEnd) -> None:
@@ -85,14 +94,18 @@ class Flights:
         # A future of its own, so that a waiter that is cancelled takes nobody with it.
         waiter: asyncio.Future[FlightEnd] = loop.create_future()
         flight.waiters.append(waiter)
-        timer = loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)
+        timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
+        if flight.scouts:
+            timers.append(loop.call_later(_SCOUT_AFTER_S, self._scout, flight, waiter))
         try:
             return await waiter
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
 
     def go_alone(self, key: FlightKey, now_ns: int) -> None:
         """Remembers for a while that answers to this key cannot be shared, so nobody waits."""
+        self._shared.pop(key, None)
         self._alone[key] = now_ns + _ALONE_NS
         self._alone.move_to_end(key)
         if len(self._alone) > _MAX_ALONE:
@@ -103,13 +116,23 @@ class Flights:
         return now_ns < self._alone.get(key, 0)
 
     def share_again(self, key: FlightKey) -> None:
-        """Forgets `go_alone`: an answer was stored."""
+        """Forgets `go_alone`: an answer was stored, so that the next ones are worth waiting for."""
         self._alone.pop(key, None)
+        self._shared[key] = None
+        self._shared.move_to_end(key)
+        if len(self._shared) > _MAX_ALONE:
+            self._shared.popitem(last=False)
 
     def _give_up(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
         # Too slow for one is too slow for those who come later: they get another leader.
         self._leave(flight)
         if not waiter.done():
+            waiter.set_result(FlightEnd.NOT_SHARED)
+
+    @staticmethod
+    def _scout(flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        if flight.scouts and not waiter.done():
+            flight.scouts -= 1
             waiter.set_result(FlightEnd.NOT_SHARED)
 
     def _leave(self, flight: Flight) -> None:

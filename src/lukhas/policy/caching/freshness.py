@@ -92,7 +92,8 @@ def explicit_lifetime_s(
 ) -> tuple[int, str] | None:
     """The lifetime that a response states itself: s-maxage, else max-age, else Expires - Date.
 
-    A targeted field stands in place of Expires too (RFC 9213 section 2.2). Expires that is there twice, or is not a date, means stale (RFC 9111 section 5.3).
+    A targeted field stands in place of Expires too (RFC 9213 section 2.2). Expires that is there
+    twice, or is not a date, means stale (RFC 9111 section 5.3).
 
     Returns:
         Seconds and the name of the source, or None where it states nothing.

@@ -11,6 +11,7 @@ from lukhas.policy.caching.policies import CachePolicy
 __all__ = (
     "CacheKey",
     "Partition",
+    "PostPartition",
     "ResourceKey",
     "credential_digest",
     "has_credentials",
@@ -24,8 +25,11 @@ ResourceKey: TypeAlias = tuple[str, bytes, bytes, bytes]
 Partition: TypeAlias = str | tuple[str, str, bytes]
 """A tenant, for entries that it shares; or tenant, consumer key and credential digest."""
 
+PostPartition: TypeAlias = tuple[bytes, Partition]
+"""What a POST asks for, as a digest, and the partition."""
+
 # A tuple, so that no field can run over into the next one, whatever bytes it holds.
-CacheKey: TypeAlias = tuple[str, bytes, bytes, bytes, Partition]
+CacheKey: TypeAlias = tuple[str, bytes, bytes, bytes, Partition | PostPartition]
 """A resource and the partition of those who may see what is stored of it."""
 
 
