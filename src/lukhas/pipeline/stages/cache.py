@@ -17,7 +17,7 @@ from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper
 from lukhas.pipeline.stages.cache_posts import asked_by_post
 from lukhas.pipeline.stages.cache_question import Fetch
-from lukhas.pipeline.stages.cache_refresh import CacheRefresher
+from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
 from lukhas.pipeline.stages.cache_second_look import SecondLook
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
@@ -82,6 +82,7 @@ class CacheStage:
         capture_limit_bytes: what all bodies on their way into the store may take together.
         facts: what every verdict says about the settings.
         draw: gives random numbers from 0 to 1, 1 not included.
+        begin: starts a job in the background; a task of the running loop if None.
 
     Attributes:
         guard: the leak guard, and the routes that are in quarantine.
@@ -100,6 +101,7 @@ class CacheStage:
         capture_limit_bytes: int = 64 * MIB,
         facts: tuple[Fact, ...] = (),
         draw: Callable[[], float] = random,
+        begin: Callable[[Job], object] | None = None,
     ) -> None:
         self._store = store
         self._get = store.get
@@ -130,7 +132,12 @@ class CacheStage:
             facts=facts,
         )
         self._refresher = CacheRefresher(
-            store, clock, fetcher=self._fetcher, keeper=self._keeper, flights=flights
+            store,
+            clock,
+            fetcher=self._fetcher,
+            keeper=self._keeper,
+            flights=flights,
+            begin=begin,
         )
         self._second_look = SecondLook(self.guard, self._refresher, draw)
         self._changing = ChangingRequests(store, self._keeper, self._status)

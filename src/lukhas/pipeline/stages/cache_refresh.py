@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from lukhas.clock import Clock
 from lukhas.errors import HandlerError
@@ -23,9 +23,12 @@ from lukhas.policy.caching.storability import decide_storing
 from lukhas.storage.entries import EntryStore, StoredResponse
 from lukhas.units import SECOND_NS
 
-__all__ = ("CacheRefresher",)
+__all__ = ("CacheRefresher", "Job")
 
 _log = logging.getLogger(__name__)
+
+Job: TypeAlias = Coroutine[Any, Any, None]
+"""What runs in the background."""
 
 _CLIENTS_OWN = frozenset(
     (
@@ -58,6 +61,7 @@ class CacheRefresher:
         fetcher: asks the origin.
         keeper: shows the leak guard what came.
         flights: the fetches on their way; requests that must wait, wait for a refresh as well.
+        begin: starts a job; a task of the running loop if None.
     """
 
     def __init__(
@@ -68,12 +72,14 @@ class CacheRefresher:
         fetcher: CacheFetcher,
         keeper: CacheKeeper,
         flights: Flights,
+        begin: "Callable[[Job], object] | None" = None,
     ) -> None:
         self._store = store
         self._now_ns = clock.now_ns
         self._fetcher = fetcher
         self._keeper = keeper
         self._flights = flights
+        self._begin = begin or self._task
         self._tasks: set[asyncio.Task[None]] = set()
         self._checked: set[int] = set()
         self._pauses: dict[object, int] = {}
@@ -121,7 +127,7 @@ class CacheRefresher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
+    def _task(self, job: Job) -> None:
         task = asyncio.get_running_loop().create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

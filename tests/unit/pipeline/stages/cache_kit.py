@@ -9,6 +9,7 @@ from lukhas.pipeline.driving import Parked, complete
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.cache_refresh import Job
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
@@ -30,7 +31,9 @@ class Fields(TypedDict, total=False):
     cache_control: str
     content_length: str
     cookie: str
+    content_type: str
     if_none_match: str
+    if_range: str
     pragma: str
     range: str
     x: str | list[str]
@@ -52,6 +55,8 @@ class Options(TypedDict, total=False):
     cache_name: str
     collapse_wait_s: float
     capture_limit_bytes: int
+    draw: Callable[[], float]
+    begin: Callable[[Job], object]
 
 
 class Clock:
