@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from lukhas.config.addresses import Address
-from lukhas.config.answers import CacheSettings, LogSettings, RouteSettings
+from lukhas.config.answers import LogSettings, RouteSettings
+from lukhas.config.caching import CacheSettings
 from lukhas.config.consumers import (
     IdentitySettings,
     LimitSettings,
@@ -16,6 +17,7 @@ from lukhas.config.consumers import (
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
+from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
 
@@ -59,6 +61,11 @@ class Settings(Section):
     tiers: TierSettings = TierSettings()
     limits: tuple[LimitSettings, ...] = Field((), description="Limits on top of the tiers.")
     rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
+    strategy: Strategy = Field(
+        Strategy.BALANCED,
+        description="How far speed may go at the cost of freshness and memory: the defaults of "
+        "`cache`; see the how-to on caching for the table.",
+    )
     cache: CacheSettings = CacheSettings()
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."

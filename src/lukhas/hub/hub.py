@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
+from lukhas.config.caching import effective_values
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.hub.policies import (
@@ -27,6 +28,7 @@ from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
+from lukhas.policy.caching.purges import Purge
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
@@ -79,7 +81,14 @@ class Hub:
         self.clock = clock or SystemClock()
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
-        self.entries = MemoryEntryStore(settings.cache.size_bytes)
+        values = effective_values(settings.strategy, settings.cache)
+        self.entries = MemoryEntryStore(values.size_bytes)
+        self._cache = CacheStage(
+            self.entries,
+            self.clock,
+            collapse_wait_s=values.collapse_wait_s,
+            facts=(("strategy", settings.strategy.value),),
+        )
         self.counters = MemoryCounters()
         self._key_table: KeyTable | None = None
         self._identify = IdentifyStage(identity_settings(settings), None)
@@ -102,7 +111,7 @@ class Hub:
                     tier_mode=settings.tiers.mode,
                     fields=limit_fields(settings),
                 ),
-                CacheStage(self.entries, self.clock),
+                self._cache,
             ),
             self._on_contained,
         )
@@ -127,7 +136,8 @@ class Hub:
             self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
 
     async def close(self) -> None:
-        """Closes what `start` opened."""
+        """Closes what `start` opened, and ends what runs in the background."""
+        await self._cache.close()
         self._identify.check_with(None)
         if self._key_table is not None:
             self._key_table.close()
@@ -152,6 +162,7 @@ class Hub:
             else PartHealth(stage.name, "ok")
             for stage in self.pipeline.stages
         ]
+        parts.append(self._leaks())
         if self._key_table is not None:
             parts.append(PartHealth("api-keys", "ok"))
         else:
@@ -161,6 +172,28 @@ class Hub:
             for feature in self._unavailable
         )
         return parts
+
+    def purge(self, purge: Purge) -> int:
+        """Removes responses from the cache, or ends their freshness.
+
+        Args:
+            purge: which; see `lukhas.policy.caching.purges`.
+
+        Returns:
+            How many responses it met.
+        """
+        return self.entries.purge(purge)
+
+    def _leaks(self) -> PartHealth:
+        """Routes that the leak guard has put into quarantine."""
+        guard = self._cache.guard
+        if not guard.quarantined:
+            return PartHealth("leak-guard", "ok")
+        shown = [
+            f"{name} {path.decode('latin-1')}".strip() + f": {reason}"
+            for (name, path), reason in list(guard.quarantined.items())[:5]
+        ]
+        return PartHealth("leak-guard", "degraded", "; ".join(shown))
 
     def _on_contained(self, stage: str, error: Exception) -> None:
         self._contained[stage] += 1
@@ -174,4 +207,5 @@ class Hub:
     def _show_gauges(self) -> None:
         self.recorder.watch("cache_entries", lambda: self.entries.stats().entries)
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
+        self.recorder.watch("cache_leaks", lambda: self._cache.guard.found)
         self.recorder.watch("limit_states", lambda: len(self.counters))

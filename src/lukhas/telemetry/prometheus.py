@@ -22,6 +22,7 @@ _GAUGE_HELP = {
     "connections_open": "Open client connections.",
     "cache_entries": "Entries in the cache.",
     "cache_bytes": "Bytes that the cache holds.",
+    "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 
