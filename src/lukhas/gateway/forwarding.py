@@ -141,13 +141,13 @@ class Forwarding:
             if connection is None:
                 connection = await self._pool.open()
             try:
-                return await connection.carry(head, payload, is_head=is_head)
+                return await connection.carry(head, payload, is_head=is_head, asker=exchange)
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not _may_repeat(connection, repeatable=repeatable):
                     raise
             connection = await self._pool.open()
-            return await connection.carry(head, payload, is_head=is_head)
+            return await connection.carry(head, payload, is_head=is_head, asker=exchange)
         except UpstreamError as error:
             if self._on_error is not None:
                 self._on_error(error)

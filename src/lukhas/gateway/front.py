@@ -19,7 +19,9 @@ from lukhas.gateway.serialisation import (
     response_head,
     through_taps,
 )
+from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import Response
+from lukhas.http.status import status_line
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
@@ -148,6 +150,13 @@ class FrontConnection(Protocol):
             self._state.outbox.flush()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+        """Sends an interim response before the final one (RFC 9110 section 15.2)."""
+        if self._closing or self._writer.paused:
+            return
+        lines = [b"%b: %b\r\n" % pair for pair in fields]
+        self._state.outbox.send(self._transport, status_line(status) + b"".join(lines) + b"\r\n")
+
     def pause_reading(self) -> None:
         """See `RequestSink`; pauses count, since several parties may ask for one."""
         self._read_pauses += 1
@@ -192,6 +201,8 @@ class FrontConnection(Protocol):
         response = step if isinstance(step, Response) else None
         try:
             if response is None:
+                if request.exchange is not None and request.version == "1.1":
+                    request.exchange.relay_interim = self._send_interim
                 response = await self._wait(request, run, step)
             if isinstance(response.body, bytes):
                 self._send_whole(request, response, response.body)

@@ -7,7 +7,7 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.policy.access.consumers import Consumer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from lukhas.policy.rate_limiting.decisions import LimitDecision
     from lukhas.policy.routing.routes import RouteMatch
@@ -35,6 +35,8 @@ class Exchange:
         verdicts: what each stage decided, in order; see `Reasoned`.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
+        relay_interim: sends an interim response (102, 103) to the client; None where the way in
+            cannot, or nobody waits.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Exchange:
         "limit",
         "now_ns",
         "peer",
+        "relay_interim",
         "request_id",
         "response",
         "route",
@@ -79,3 +82,4 @@ class Exchange:
         self.verdicts: list[Reasoned] = []
         self.response: Response | None = None
         self.depth = 0
+        self.relay_interim: Callable[[int, HeaderPairs], None] | None = None

@@ -80,7 +80,8 @@ class CacheFetcher:
         # The answer to a client's own condition may be a 304, and that to a range a part, which
         # nobody else can use.
         if not request.ranged and (not request.conditional or _can_revalidate(fetch.entry)):
-            fetch.flight = self._flights.begin(key, fetch.ticket)
+            is_promising = fetch.entry is not None or fetch.policy.default_ttl_s is not None
+            fetch.flight = self._flights.begin(key, fetch.ticket, is_promising=is_promising)
         return None
 
     async def fetch(self, fetch: Fetch) -> Response:

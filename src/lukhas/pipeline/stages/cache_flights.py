@@ -15,11 +15,11 @@ FlightKey: TypeAlias = tuple[CacheKey, int]
 
 _ALONE_NS = 30 * SECOND_NS
 _MAX_ALONE = 4096
-# Of a key whose answers were never seen, a few waiters try for themselves after a short while: if
-# the answer is not for sharing, they have not lost the time of a whole fetch. Only a few, so that a
-# slow origin is not asked by all of them.
-_SCOUT_AFTER_S = 0.2
-_SCOUTS = 16
+# Where nothing is known about the answers, a few waiters ask for themselves after a short while: if
+# the answer is not for sharing, they have not lost the time of a whole fetch. Of a crowd nobody
+# does: keeping it off a slow origin is what waiting is for.
+_PATIENCE_S = 0.2
+_FEW = 12
 
 
 class FlightEnd(Enum):
@@ -39,15 +39,15 @@ class Flight:
     Attributes:
         key: what is fetched.
         ticket: the store's ticket, drawn before the fetch began.
-        scouts: how many waiters may still go and ask for themselves.
+        is_promising: whether its answer is likely to be for sharing.
     """
 
-    __slots__ = ("key", "scouts", "ticket", "waiters")
+    __slots__ = ("is_promising", "key", "ticket", "waiters")
 
-    def __init__(self, key: FlightKey, ticket: int, scouts: int = 0) -> None:
+    def __init__(self, key: FlightKey, ticket: int, *, is_promising: bool) -> None:
         self.key = key
         self.ticket = ticket
-        self.scouts = scouts
+        self.is_promising = is_promising
         self.waiters: list[asyncio.Future[FlightEnd]] = []
 
 
@@ -72,10 +72,17 @@ class Flights:
         """The fetch of this key that is on its way."""
         return self._flying.get(key)
 
-    def begin(self, key: FlightKey, ticket: int) -> Flight:
-        """Begins a fetch; one of the same key that is on its way gets no more waiters."""
-        scouts = 0 if key in self._shared else _SCOUTS
-        flight = self._flying[key] = Flight(key, ticket, scouts)
+    def begin(self, key: FlightKey, ticket: int, *, is_promising: bool = False) -> Flight:
+        """Begins a fetch; one of the same key that is on its way gets no more waiters.
+
+        Args:
+            key: what is fetched.
+            ticket: the store's.
+            is_promising: whether the answer is likely to be for sharing, so that it is worth
+                waiting for; if answers to the key were stored before, it is anyway.
+        """
+        is_promising = is_promising or key in self._shared
+        flight = self._flying[key] = Flight(key, ticket, is_promising=is_promising)
         return flight
 
     def end(self, flight: Flight | None, how: FlightEnd) -> None:
@@ -95,8 +102,8 @@ class Flights:
         waiter: asyncio.Future[FlightEnd] = loop.create_future()
         flight.waiters.append(waiter)
         timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
-        if flight.scouts:
-            timers.append(loop.call_later(_SCOUT_AFTER_S, self._scout, flight, waiter))
+        if not flight.is_promising:
+            timers.append(loop.call_later(_PATIENCE_S, self._lose_patience, flight, waiter))
         try:
             return await waiter
         finally:
@@ -130,9 +137,8 @@ class Flights:
             waiter.set_result(FlightEnd.NOT_SHARED)
 
     @staticmethod
-    def _scout(flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
-        if flight.scouts and not waiter.done():
-            flight.scouts -= 1
+    def _lose_patience(flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        if len(flight.waiters) <= _FEW and not waiter.done():
             waiter.set_result(FlightEnd.NOT_SHARED)
 
     def _leave(self, flight: Flight) -> None:
