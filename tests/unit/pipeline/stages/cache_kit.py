@@ -13,7 +13,7 @@ from lukhas.pipeline.stages.cache_refresh import Job
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
-from lukhas.policy.verdicts import Verdict
+from lukhas.policy.verdicts import Fact, Verdict
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import MIB, SECOND_NS
 
@@ -57,6 +57,7 @@ class Options(TypedDict, total=False):
     capture_limit_bytes: int
     draw: Callable[[], float]
     begin: Callable[[Job], object]
+    facts: tuple[Fact, ...]
 
 
 class Clock:
