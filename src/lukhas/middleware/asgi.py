@@ -113,6 +113,7 @@ class OptimizerMiddleware:
             await _refuse_host(scope, send, intake=intake, peer=peer)
             return
         exchange = intake.exchange(head, peer)
+        exchange.parks = True
         run = binding.handler(scope.get("root_path", ""))(exchange)
         step = start(run)
         if isinstance(step, Waiting):

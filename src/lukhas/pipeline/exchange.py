@@ -35,6 +35,8 @@ class Exchange:
         verdicts: what each stage decided, in order; see `Reasoned`.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
+        parks: whether the handler parks and waits for this very client, so that nobody can call it
+            again in the background.
         relay_interim: sends an interim response (102, 103) to the client; None where the way in
             cannot, or nobody waits.
     """
@@ -50,6 +52,7 @@ class Exchange:
         "head",
         "limit",
         "now_ns",
+        "parks",
         "peer",
         "relay_interim",
         "request_id",
@@ -82,4 +85,5 @@ class Exchange:
         self.verdicts: list[Reasoned] = []
         self.response: Response | None = None
         self.depth = 0
+        self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None

@@ -394,7 +394,8 @@ def _plain_key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
         return None
     consumer = exchange.consumer
     tenant = consumer.tenant if consumer is not None else ""
-    return (head.scheme, head.authority, head.path, head.query, tenant)
+    owner = (head.keyed, tenant) if head.keyed else tenant
+    return (head.scheme, head.authority, head.path, head.query, owner)
 
 
 def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:

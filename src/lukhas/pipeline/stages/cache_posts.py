@@ -60,7 +60,7 @@ def kept_for_get(
         return None
     headers = head.headers.without((b"content-length", b"content-type", b"transfer-encoding"))
     own = Exchange(
-        RequestHead("GET", head.scheme, head.authority, head.path, head.query, headers),
+        RequestHead("GET", head.scheme, head.authority, head.path, head.query, headers, head.keyed),
         exchange.peer,
         exchange.now_ns,
         exchange.request_id,

@@ -98,7 +98,7 @@ class CacheRefresher:
         Returns:
             Whether the response will be taken care of; if not, somebody has to wait for it.
         """
-        if not self.works:
+        if asked.exchange.parks or not self.works:
             return False
         if self._now_ns() < self._pauses.get(entry.key, 0) or len(self._tasks) >= _MAX_RUNNING:
             return True
@@ -113,7 +113,7 @@ class CacheRefresher:
         Returns:
             Whether that can be done in the background.
         """
-        if not self.works:
+        if asked.exchange.parks or not self.works:
             return False
         if id(entry) not in self._checked and len(self._tasks) < _MAX_RUNNING:
             self._checked.add(id(entry))

@@ -84,7 +84,8 @@ def cache_request(
     fields = headers.index()
     partition = partition_of(headers, consumer, policy)
     query = head.query if policy.query is None else plain_query(head.query, policy.query)
-    owner = partition if posted is None else (posted, partition)
+    beside = (posted or b"") + head.keyed
+    owner = (beside, partition) if beside else partition
     directives = request_directives(headers)
     if policy.ignore_request_directives:
         directives = _ONLY_IF_CACHED if directives.only_if_cached else NO_DIRECTIVES

@@ -32,9 +32,9 @@ async def settled(kit: Kit) -> None:
 
 
 async def filled(kit: Kit, directives: str = SWR, **fields: object) -> None:
-    kit.answer = response(b"old", cache_control=directives, **fields)
+    kit.answer = response(b"old", 200, cache_control=directives, **fields)
     await kit.ask()
-    kit.answer = response(b"new", cache_control=directives, **fields)
+    kit.answer = response(b"new", 200, cache_control=directives, **fields)
 
 
 async def test_r11_rfc_5861_3_stale_is_served_while_it_is_refreshed(kit: Kit) -> None:
