@@ -79,6 +79,7 @@ class CacheStage:
         clock: tells when responses come.
         cache_name: our name in Cache-Status.
         collapse_wait_s: longest time a request waits for the same request of somebody else.
+        collapse_patience_s: the same for a few, where nothing is known about the answers.
         capture_limit_bytes: what all bodies on their way into the store may take together.
         facts: what every verdict says about the settings.
         draw: gives random numbers from 0 to 1, 1 not included.
@@ -98,6 +99,7 @@ class CacheStage:
         *,
         cache_name: str = "lukhas",
         collapse_wait_s: float = 5.0,
+        collapse_patience_s: float = 0.2,
         capture_limit_bytes: int = 64 * MIB,
         facts: tuple[Fact, ...] = (),
         draw: Callable[[], float] = random,
@@ -114,7 +116,7 @@ class CacheStage:
             for use, reason in _ANSWERS.items()
         }
         self._hit = self._answers[Reuse.FRESH]
-        self._flights = flights = Flights(collapse_wait_s)
+        self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
             store,

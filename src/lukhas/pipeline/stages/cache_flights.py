@@ -15,10 +15,7 @@ FlightKey: TypeAlias = tuple[CacheKey, int]
 
 _ALONE_NS = 30 * SECOND_NS
 _MAX_ALONE = 4096
-# Where nothing is known about the answers, a few waiters ask for themselves after a short while: if
-# the answer is not for sharing, they have not lost the time of a whole fetch. Of a crowd nobody
-# does: keeping it off a slow origin is what waiting is for.
-_PATIENCE_S = 0.2
+# More than so many that wait are a crowd.
 _FEW = 12
 
 
@@ -57,10 +54,14 @@ class Flights:
     Args:
         wait_limit_s: longest time to wait for a fetch; a leader whose client reads slowly must
             not hold up the others.
+        patience_s: how long a few wait where nothing is known about the answers: if the answer is
+            not for sharing, they have not lost the time of a whole fetch. Of a crowd nobody asks
+            after so long: keeping it off a slow origin is what waiting is for.
     """
 
-    def __init__(self, wait_limit_s: float) -> None:
+    def __init__(self, wait_limit_s: float, patience_s: float = 0.2) -> None:
         self._wait_limit_s = wait_limit_s
+        self._patience_s = patience_s
         self._flying: dict[FlightKey, Flight] = {}
         self._alone: OrderedDict[FlightKey, int] = OrderedDict()
         self._shared: OrderedDict[FlightKey, None] = OrderedDict()
@@ -103,7 +104,7 @@ class Flights:
         flight.waiters.append(waiter)
         timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
         if not flight.is_promising:
-            timers.append(loop.call_later(_PATIENCE_S, self._lose_patience, flight, waiter))
+            timers.append(loop.call_later(self._patience_s, self._lose_patience, flight, waiter))
         try:
             return await waiter
         finally:

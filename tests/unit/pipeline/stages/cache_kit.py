@@ -54,6 +54,7 @@ class Options(TypedDict, total=False):
 
     cache_name: str
     collapse_wait_s: float
+    collapse_patience_s: float
     capture_limit_bytes: int
     draw: Callable[[], float]
     begin: Callable[[Job], object]
@@ -102,6 +103,8 @@ class Kit:
 
     def __init__(self, store: MemoryEntryStore | None = None, **options: Unpack[Options]) -> None:
         self.clock = Clock()
+        # A loop that is held up must not look like a slow origin.
+        options.setdefault("collapse_patience_s", 60.0)
         self.store = store or MemoryEntryStore(8 * MIB)
         self.stage = CacheStage(self.store, self.clock, **options)
         self.policy = CachePolicy()
