@@ -9,14 +9,14 @@ from typing import Any, TypeAlias, cast
 from lukhas.clock import Clock
 from lukhas.errors import HandlerError
 from lukhas.http.cache_control import NO_DIRECTIVES
-from lukhas.http.messages import Pushed, RequestHead, Response
+from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.stages.cache_fetch import CacheFetcher
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper, made_entry
-from lukhas.pipeline.stages.cache_question import Fetch
+from lukhas.pipeline.stages.cache_question import Fetch, forwarded
 from lukhas.policy.caching.cache_status import Forward
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.storability import decide_storing
@@ -165,7 +165,7 @@ class CacheRefresher:
         try:
             response = await self._completed(self._fetcher.fetch(fetch))
             if response is not None:
-                await _read_out(response)
+                await _read_out(response, fetch.policy.max_body_bytes)
         except HandlerError as error:
             _log.debug("a background refresh failed: %s", error)
         except Exception:  # noqa: BLE001 - nobody waits for it, and the next one may succeed
@@ -193,10 +193,10 @@ class CacheRefresher:
             self._checked.discard(id(entry))
 
     async def _observed(self, fetch: Fetch) -> bool:
-        response = await self._completed(fetch.call_next(fetch.exchange))
-        if response is None:
+        response = await self._completed(forwarded(fetch, None))
+        body = response and await _read_out(response, fetch.policy.max_body_bytes)
+        if response is None or body is None:
             return False
-        body = await _read_out(response)
         timing = Timing(fetch.requested_ns, self._now_ns())
         terms = decide_storing(
             fetch.request, response.status, response.headers, policy=fetch.policy, timing=timing
@@ -218,22 +218,33 @@ class CacheRefresher:
         return done
 
 
-async def _read_out(response: Response) -> bytes:
-    """The whole body, which its taps have seen."""
-    body = response.body
-    taps = response.taps or ()
+async def _read_out(response: Response, limit_bytes: int) -> bytes | None:
+    """The whole body, which its taps have seen; None if it is too long to be stored."""
     chunks: list[bytes] = []
+    size_bytes = 0
+    # A handler that pushes its body parks first, and then nothing comes here.
+    body = cast("bytes | AsyncIterator[bytes]", response.body)
     try:
-        if isinstance(body, bytes):
-            chunks.append(_tapped(response, body, last=True) if taps else body)
-        elif not isinstance(body, Pushed):
-            chunks += [_tapped(response, piece, last=False) async for piece in body]
-            chunks.append(_tapped(response, b"", last=True))
+        async for piece in _pieces(body):
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                discard(response)
+                return None
+            chunks.append(_tapped(response, piece, last=False))
+        chunks.append(_tapped(response, b"", last=True))
     except BaseException:
         discard(response)
         raise
     close(response)
     return b"".join(chunks)
+
+
+async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    async for piece in body:
+        yield piece
 
 
 def _tapped(response: Response, chunk: bytes, *, last: bool) -> bytes:

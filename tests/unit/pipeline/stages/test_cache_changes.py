@@ -5,13 +5,16 @@ import asyncio
 import pytest
 
 from lukhas.http.messages import Response
+from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.post_rules import PostRule
 from lukhas.policy.caching.purges import Purge, purge_of_url
 from lukhas.policy.caching.query_rules import QueryRule
+from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.tiers import Tier
-from tests.unit.pipeline.stages.cache_kit import Kit, response
+from tests.unit.pipeline.stages.cache_kit import Kit, Told, pieces, response
 
 
 @pytest.fixture
@@ -311,3 +314,109 @@ async def test_r19_only_like_answers_are_compared(kit: Kit) -> None:
         assert (await kit.ask(consumer=BERT)).body == b"all"
         await background(kit)
     assert not kit.stage.guard.quarantined
+
+
+async def quarantined(kit: Kit) -> None:
+    kit.answer = leaking
+    for consumer in (ANNA, BERT, ANNA, BERT):
+        await kit.ask(consumer=consumer)
+        await background(kit)
+    assert kit.stage.guard.quarantined
+
+
+async def test_r19_quarantine_covers_post_and_shadow_mode(kit: Kit) -> None:
+    """Nothing of the route is stored in any way; shadow mode only says so."""
+    await quarantined(kit)
+    kit.policy = CachePolicy(post=PostRule.BODY)
+    exchange = kit.exchange("/x", method="POST", content_length="1", body=pieces(b"q"))
+    assert Told(exchange, await kit.send(exchange)).told == "lukhas; fwd=bypass"
+    kit.policy = CachePolicy(mode=Mode.SHADOW)
+    told = await kit.ask()
+    assert (told.told, told.result) == ("", "")
+    assert "quarantine" in told.verdict.reason
+
+
+async def test_r19_what_was_asked_for_before_a_quarantine_is_not_stored(kit: Kit) -> None:
+    """The answer comes when the route is in quarantine already."""
+
+    async def meanwhile(exchange: Exchange) -> Response:
+        await quarantined(kit)
+        return await leaking(exchange)
+
+    kit.answer = meanwhile
+    told = await kit.ask()
+    assert told.told == "lukhas; fwd=uri-miss"
+    assert "quarantine" in told.verdict.reason
+    assert kit.store.stats().entries == 0
+
+
+async def test_r19_older_entries_of_a_settled_key_are_settled_when_used(kit: Kit) -> None:
+    """Another variant, or one stored before, needs no second comparison."""
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    await kit.ask(consumer=ANNA)
+    (entry,) = kit.store.get(("http", b"a.example", b"/x", b"", "")) or ()
+    await kit.ask(consumer=BERT)
+    await background(kit)
+    entry.watch()
+    calls = kit.calls
+    assert (await kit.ask(consumer=BERT)).result == "hit"
+    assert not entry.watched
+    entry.watch()
+    entry.outdate()
+    entry.settle()
+    assert entry.plain_until_ns == 0
+    await background(kit)
+    assert kit.calls == calls
+
+
+async def test_r19_without_a_background_a_client_waits_for_the_comparison(kit: Kit) -> None:
+    """As behind a wrapped app, which cannot be called without its client."""
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    await kit.ask(consumer=ANNA)
+
+    async def parks(exchange: Exchange) -> Response:
+        return await driving.park()
+
+    kit.answer = parks
+    assert (await kit.ask(consumer=BERT)).result == "hit"
+    await background(kit)
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    assert (await kit.ask(consumer=BERT)).told == "lukhas; fwd=miss; stored"
+    assert (await kit.ask(consumer=ANNA)).result == "hit"
+
+
+async def test_r19_one_comparison_at_a_time_with_the_query_of_the_key(kit: Kit) -> None:
+    """However many ask meanwhile; a body too long to be stored is not compared."""
+    kit.policy = CachePolicy(query=QueryRule(ignore=frozenset((b"utm",))), max_body_bytes=5)
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    await kit.ask("/x?utm=1", consumer=ANNA)
+    kit.answer = response(pieces(b"123", b"456"), cache_control="public, max-age=60")
+    for _ in range(3):
+        assert (await kit.ask("/x?utm=2", consumer=BERT)).result == "hit"
+    await background(kit)
+    assert [head.query for head in kit.heads] == [b"", b""]
+    assert not kit.stage.guard.is_suspect((("http", b"a.example", b"/x", b"", ""), ()))
+
+
+async def test_r19_a_failing_comparison_is_logged(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And harms nobody."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    await kit.ask(consumer=ANNA)
+    monkeypatch.setattr(kit.stage._keeper, "observe", fail)
+    assert (await kit.ask(consumer=BERT)).result == "hit"
+    await background(kit)
+    assert "could not be compared" in caplog.text
+
+
+async def test_r19_the_caller_it_was_stored_for_is_no_reason_to_compare(kit: Kit) -> None:
+    """Their own answer comes from the store."""
+    kit.answer = response(b"all", cache_control="public, max-age=60")
+    await kit.ask(consumer=ANNA)
+    assert (await kit.ask(consumer=ANNA)).result == "hit"
+    assert len(kit.stage._refresher) == 0

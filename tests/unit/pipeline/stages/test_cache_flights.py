@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from lukhas.pipeline.stages.cache_flights import FlightEnd, FlightKey, Flights
 
 KEY: FlightKey = (("http", b"a.example", b"/", b"", ""), 0)
@@ -75,3 +77,16 @@ async def test_r16_what_was_shared_before_is_worth_waiting_for() -> None:
         assert flight.is_promising
     flights.go_alone(KEY, 0)
     assert not flights.begin(KEY, 0).is_promising
+
+
+def test_the_memory_of_what_was_shared_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest keys are forgotten first."""
+    monkeypatch.setattr("lukhas.pipeline.stages.cache_flights._MAX_ALONE", 2)
+    flights = Flights(1)
+    for number in range(3):
+        flights.share_again(numbered(number))
+    assert [flights.begin(numbered(number), 0).is_promising for number in range(3)] == [
+        False,
+        True,
+        True,
+    ]

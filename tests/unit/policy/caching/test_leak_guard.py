@@ -129,6 +129,8 @@ def test_the_guard_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             guard.observe((str(number), b""), key(b"/%d" % number), one)
         for one in seen("A:x:v", "B:y:v"):
             guard.observe((str(number), b""), key(b"/leak%d" % number), one)
+        for one in seen("A:x", "B:x"):
+            guard.observe((f"more{number}", b""), key(b"/more%d" % number), one)
     assert len(guard._seen) == len(guard._settled) == len(guard.quarantined) == 2
     assert len(guard._cleared) <= 2
     assert guard.found == 6

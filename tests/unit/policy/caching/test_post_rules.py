@@ -51,6 +51,7 @@ def test_r14_graphql_queries_have_a_key(query: str) -> None:
         "(mutation) { a }",
         "query",
         "query Q mutation",
+        "query Q } {",
     ],
 )
 def test_r14_graphql_anything_else_has_none(query: str) -> None:
