@@ -194,8 +194,10 @@ class CacheRefresher:
 
     async def _observed(self, fetch: Fetch) -> bool:
         response = await self._completed(forwarded(fetch, None))
-        body = response and await _read_out(response, fetch.policy.max_body_bytes)
-        if response is None or body is None:
+        if response is None:
+            return False
+        body = await _read_out(response, fetch.policy.max_body_bytes)
+        if body is None:
             return False
         timing = Timing(fetch.requested_ns, self._now_ns())
         terms = decide_storing(
