@@ -46,6 +46,7 @@ DIRECTIVES = (
     "max-age=10, stale-while-revalidate=20",
     "public, max-age=10, stale-while-revalidate=60",
     "s-maxage=10, stale-while-revalidate=60",
+    "max-age=10, stale-while-revalidate=60, must-revalidate",
     "public, max-age=10, stale-if-error=60",
     "max-age=10, stale-if-error=60, must-revalidate",
     "no-cache",
@@ -259,6 +260,18 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.ask(path, principal, asked=asked, language=language, method=method)
 
     # Most of what can go wrong needs the same request again, so that comes often.
+
+    @rule(
+        path=st.sampled_from(PATHS),
+        directives=st.sampled_from(tuple(said for said in DIRECTIVES if "stale-" in said)),
+        seconds=st.sampled_from((9, 15, 25, 40, 100)),
+    )
+    def request_what_may_be_stale(self, path: str, directives: str, seconds: float) -> None:
+        self.write(path)
+        self.directives, self.status = directives, 200
+        self.ask(path, "nobody")
+        self.kit.clock.move(seconds)
+        self.ask(path, "nobody")
 
     @rule(path=st.sampled_from(PATHS), seconds=SECONDS)
     def request_plainly(self, path: str, seconds: float) -> None:

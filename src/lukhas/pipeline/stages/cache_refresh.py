@@ -81,7 +81,7 @@ class CacheRefresher:
         self._flights = flights
         self._begin = begin or self._task
         self._tasks: set[asyncio.Task[None]] = set()
-        self._checked: set[int] = set()
+        self._checked: set[object] = set()
         self._pauses: dict[object, int] = {}
         self.works = True
 
@@ -115,8 +115,8 @@ class CacheRefresher:
         """
         if asked.exchange.parks or not self.works:
             return False
-        if id(entry) not in self._checked and len(self._tasks) < _MAX_RUNNING:
-            self._checked.add(id(entry))
+        if entry.guard_key not in self._checked and len(self._tasks) < _MAX_RUNNING:
+            self._checked.add(entry.guard_key)
             self._begin(self._verified(self._own(asked, entry), entry))
         return True
 
@@ -190,7 +190,7 @@ class CacheRefresher:
         except Exception:  # noqa: BLE001 - nobody waits for it
             _log.exception("a shared response could not be compared")
         finally:
-            self._checked.discard(id(entry))
+            self._checked.discard(entry.guard_key)
 
     async def _observed(self, fetch: Fetch) -> bool:
         response = await self._completed(forwarded(fetch, None))
