@@ -162,6 +162,8 @@ class CacheRefresher:
 
     async def _refreshed(self, fetch: Fetch) -> None:
         entry = fetch.entry
+        # The age of the answer counts from when the question is really put.
+        fetch.requested_ns = self._now_ns()
         try:
             response = await self._completed(self._fetcher.fetch(fetch))
             if response is not None:
@@ -193,6 +195,7 @@ class CacheRefresher:
             self._checked.discard(entry.guard_key)
 
     async def _observed(self, fetch: Fetch) -> bool:
+        fetch.requested_ns = self._now_ns()
         response = await self._completed(forwarded(fetch, None))
         if response is None:
             return False
