@@ -29,6 +29,7 @@ REPLACED_COMMANDS = {
 DRAWINGS = {
     ("docs/architecture.md", "gateway: bytes     middleware: ASGI scope     hub: a call"),
     ("docs/architecture.md", "cli | testing"),
+    ("docs/how-to/caching.md", "request"),
 }
 LANGUAGES = {"bash", "console", "http", "json", "output", "python", "toml", "yaml"}
 RUN_PAGES = [page for page in PAGES if blocks_of(page)]

@@ -1,9 +1,10 @@
-"""Settings of the cache, of the routes and of the log."""
+"""Settings of the routes and of the log."""
 
 from typing import Literal
 
 from pydantic import Field
 
+from lukhas.config.caching import YEAR_S, PostKind, QueryNames
 from lukhas.config.fields import (
     Allowance,
     Host,
@@ -14,34 +15,8 @@ from lukhas.config.fields import (
     SizeBytes,
 )
 from lukhas.policy.modes import Mode
-from lukhas.units import MIB
 
-__all__ = ("CacheSettings", "LogSettings", "RouteSettings")
-
-_YEAR_S = 366 * 86_400
-
-
-class CacheSettings(Section):
-    """The HTTP cache."""
-
-    mode: Mode = Field(
-        Mode.ENFORCE, description="`enforce`, `shadow` (count and report only) or `off`."
-    )
-    default_ttl_s: int | None = Field(
-        None,
-        ge=0,
-        le=_YEAR_S,
-        description="How long to keep a response that does not say so itself and sets no cookie; "
-        "null keeps none of these.",
-    )
-    max_ttl_s: int = Field(
-        7 * 86_400, ge=0, le=_YEAR_S, description="How long to keep any response at most."
-    )
-    size_bytes: SizeBytes = Field(64 * MIB, description="How much memory the entries may take.")
-    max_body_bytes: SizeBytes = Field(MIB, description="How large a stored body may be.")
-    private: bool = Field(
-        False, description="Keeps entries for each consumer apart, instead of shared ones only."
-    )
+__all__ = ("LogSettings", "RouteSettings")
 
 
 class RouteSettings(Section):
@@ -66,7 +41,7 @@ class RouteSettings(Section):
     )
     cache_mode: Mode | None = Field(None, description="In place of `cache.mode`.")
     cache_ttl_s: int | None = Field(
-        None, ge=0, le=_YEAR_S, description="In place of `cache.default_ttl_s`."
+        None, ge=0, le=YEAR_S, description="In place of `cache.default_ttl_s`."
     )
     cache_private: bool | None = Field(None, description="In place of `cache.private`.")
     cost: int = Field(
@@ -74,6 +49,29 @@ class RouteSettings(Section):
         ge=1,
         le=1_000_000,
         description="What a request here costs of every limit that counts requests.",
+    )
+    cache_ignore_client: bool | None = Field(
+        None, description="In place of `cache.ignore_client_cache_control`."
+    )
+    cache_query_allow: QueryNames | None = Field(
+        None,
+        description="The only query parameters that count; others are also taken off the request.",
+    )
+    cache_query_ignore: QueryNames = Field(
+        (), description="Query parameters that do not count; they are taken off the request."
+    )
+    cache_query_sort: bool = Field(
+        False, description="Puts query parameters in order, in the key and in the request."
+    )
+    cache_post: PostKind = Field(
+        "never",
+        description="Which POST requests are answered from the cache: `graphql` queries, or with "
+        "`body` all, by the bytes of their body.",
+    )
+    cache_post_serves_get: bool = Field(
+        False,
+        description="Stores the answer to a POST for later GETs where it is explicitly fresh and "
+        "its `Content-Location` names the address itself.",
     )
     exempt: bool = Field(False, description="Frees these requests from every limit.")
     body_bytes: SizeBytes | None = Field(

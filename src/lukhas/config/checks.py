@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from lukhas.config.addresses import Address
 from lukhas.config.answers import RouteSettings
+from lukhas.config.caching import effective_values
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.settings import Settings
 from lukhas.config.templates import template_shape
@@ -145,7 +146,7 @@ def _route_limits(settings: Settings) -> Iterator[Finding]:
 
 
 def _cache(settings: Settings) -> Iterator[Finding]:
-    cache = settings.cache
+    cache = effective_values(settings.strategy, settings.cache)
     hint = "lower it, or raise cache.max_ttl_s"
     if cache.default_ttl_s is not None and cache.default_ttl_s > cache.max_ttl_s:
         what = (
@@ -156,6 +157,9 @@ def _cache(settings: Settings) -> Iterator[Finding]:
         if route.cache_ttl_s is not None and route.cache_ttl_s > cache.max_ttl_s:
             what = f"cache_ttl_s {route.cache_ttl_s} is above cache.max_ttl_s {cache.max_ttl_s}"
             yield Finding(("routes", index, "cache_ttl_s"), what, hint)
+        if route.cache_query_allow is not None and route.cache_query_ignore:
+            what = f"the route {route.name!r} has both cache_query_allow and cache_query_ignore"
+            yield Finding(("routes", index, "cache_query_ignore"), what, "give one of them")
     if cache.max_body_bytes > cache.size_bytes:
         what = (
             f"cache.max_body_bytes {cache.max_body_bytes} is above"

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from lukhas.config.addresses import Address
-from lukhas.config.answers import CacheSettings, LogSettings, RouteSettings
+from lukhas.config.answers import LogSettings, RouteSettings
+from lukhas.config.caching import CacheSettings
 from lukhas.config.consumers import (
     CounterSettings,
     ExemptSettings,
@@ -19,6 +20,7 @@ from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
+from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
 
@@ -64,6 +66,11 @@ class Settings(Section):
     exempt: ExemptSettings = ExemptSettings()
     counters: CounterSettings = CounterSettings()
     rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
+    strategy: Strategy = Field(
+        Strategy.BALANCED,
+        description="How far speed may go at the cost of freshness and memory: the defaults of "
+        "`cache`; see the how-to on caching for the table.",
+    )
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
     routes: tuple[RouteSettings, ...] = Field(

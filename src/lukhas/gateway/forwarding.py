@@ -11,6 +11,7 @@ from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
+from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
@@ -23,28 +24,7 @@ _IDLE_S = 3600.0
 
 # Fields that name another host, address, scheme, path or method than the request has. They are
 # in no cache key, so an origin that believed them could be made to poison the cache.
-_UNKEYED = frozenset(
-    (
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-forwarded-scheme",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
-        b"x-host",
-        b"x-http-method",
-        b"x-http-method-override",
-        b"x-method-override",
-        b"x-original-host",
-        b"x-original-url",
-        b"x-real-ip",
-        b"x-rewrite-url",
-        b"x-scheme",
-    )
-)
+_UNKEYED = REROUTING_FIELDS | ADDRESS_FIELDS
 _DROPPED = (
     HOP_BY_HOP
     | _UNKEYED
@@ -141,13 +121,13 @@ class Forwarding:
             if connection is None:
                 connection = await self._pool.open()
             try:
-                return await connection.carry(head, payload, is_head=is_head)
+                return await connection.carry(head, payload, is_head=is_head, asker=exchange)
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not _may_repeat(connection, repeatable=repeatable):
                     raise
             connection = await self._pool.open()
-            return await connection.carry(head, payload, is_head=is_head)
+            return await connection.carry(head, payload, is_head=is_head, asker=exchange)
         except UpstreamError as error:
             if self._on_error is not None:
                 self._on_error(error)

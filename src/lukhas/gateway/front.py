@@ -20,7 +20,9 @@ from lukhas.gateway.serialisation import (
     response_head,
     through_taps,
 )
+from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
+from lukhas.http.status import status_line
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
@@ -181,6 +183,13 @@ class FrontConnection(Protocol):
             self._state.outbox.flush()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+        """Sends an interim response before the final one (RFC 9110 section 15.2)."""
+        if self._closing or self._writer.paused:
+            return
+        lines = [b"%b: %b\r\n" % pair for pair in fields]
+        self._state.outbox.send(self._transport, status_line(status) + b"".join(lines) + b"\r\n")
+
     def pause_reading(self) -> None:
         """See `RequestSink`; pauses count, since several parties may ask for one."""
         self._read_pauses += 1
@@ -243,7 +252,10 @@ class FrontConnection(Protocol):
         if type(step) is Response and type(step.body) is bytes:
             self._send_whole(request, step, step.body)
             self._finished(request)
-        elif type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            return
+        if request.exchange is not None and request.version == "1.1":
+            request.exchange.relay_interim = self._send_interim
+        if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.

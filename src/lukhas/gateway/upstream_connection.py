@@ -1,5 +1,6 @@
 """One HTTP/1.1 connection to an upstream, carrying one exchange at a time."""
 
+import typing
 from asyncio import AbstractEventLoop, CancelledError, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_opt
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture
 
-__all__ = ("UpstreamConnection", "UpstreamTimeouts")
+__all__ = ("InterimAsker", "UpstreamConnection", "UpstreamTimeouts")
 
 _NEVER_S = float("inf")
 _MAX_HEAD_BYTES = 256 * 1024
@@ -37,6 +38,15 @@ class UpstreamTimeouts:
     connect_s: float = 5.0
     response_s: float = 30.0
     idle_s: float = 60.0
+
+
+class InterimAsker(typing.Protocol):
+    """Who asks; an exchange is one."""
+
+    @property
+    def relay_interim(self) -> "Callable[[int, HeaderPairs], None] | None":
+        """Sends an interim response on; None where nobody can."""
+        ...
 
 
 class UpstreamConnection(Protocol):
@@ -73,6 +83,7 @@ class UpstreamConnection(Protocol):
         self._upload: Task[None] | None = None
         self._room: Future[None] | None = None
         self._is_head = False
+        self._asker: InterimAsker | None = None
         self._status = 0
         self._raw: HeaderPairs = []
         self._dropped: frozenset[bytes] = _NOT_RELAYED
@@ -91,7 +102,12 @@ class UpstreamConnection(Protocol):
     # -- carrying an exchange --------------------------------------------------------------------
 
     async def carry(
-        self, head: bytes, body: bytes | RequestBody | None, *, is_head: bool
+        self,
+        head: bytes,
+        body: bytes | RequestBody | None,
+        *,
+        is_head: bool,
+        asker: "InterimAsker | None" = None,
     ) -> Response:
         """Sends a request and gives its response, the body whole if it came in one piece.
 
@@ -99,6 +115,7 @@ class UpstreamConnection(Protocol):
             head: the request head as bytes, empty line included.
             body: nothing, a whole body as it is, or one to stream (chunked if it has no length).
             is_head: whether the method is HEAD, so that no body follows the head.
+            asker: gets interim responses (102, 103).
 
         Raises:
             UpstreamError: the upstream did not answer properly.
@@ -108,6 +125,7 @@ class UpstreamConnection(Protocol):
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
         self._is_head = is_head
+        self._asker = asker
         self._raw = []
         self._pieces = []
         self._body = None
@@ -131,7 +149,7 @@ class UpstreamConnection(Protocol):
         finally:
             # By now it may carry the next exchange already.
             if self._answer is answer:
-                self._answer = None
+                self._answer = self._asker = None
         return response
 
     async def _send_body(self, body: RequestBody) -> None:
@@ -238,7 +256,7 @@ class UpstreamConnection(Protocol):
             self._raw.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """A head is whole; an interim one (1xx) is dropped."""
+        """A head is whole; an interim one (1xx) is passed on, and never counts as the answer."""
         if self._message_done:
             raise self._broken("a response nobody asked for")
         self._status = status = self._parser.get_status_code()
@@ -286,11 +304,20 @@ class UpstreamConnection(Protocol):
         if 100 <= self._status < 200:
             if self._status == 101:
                 raise self._broken("switched protocols unasked")
+            self._pass_interim(self._status)
             self._raw = []
             return
         self._message_done = True
         if self._body is not None:
             self._complete()
+
+    def _pass_interim(self, status: int) -> None:
+        """Passes a 102 or 103 on; a 100 is between the two ends of this connection only."""
+        relay = self._asker.relay_interim if self._asker is not None else None
+        if relay is None or status == 100 or len(self._raw) > _MAX_FIELDS:
+            return
+        dropped = _NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
+        relay(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class CacheControl:
         max_stale_any: `max-stale` without a number, and nowhere one with a number.
         stale_while_revalidate: seconds, RFC 5861.
         stale_if_error: seconds, RFC 5861.
+        targeted: whether they come from a targeted field, so that Expires does not count either
+            (RFC 9213 section 2.2).
     """
 
     no_store: bool = False
@@ -57,6 +59,7 @@ class CacheControl:
     max_stale_any: bool = False
     stale_while_revalidate: int | None = None
     stale_if_error: int | None = None
+    targeted: bool = False
 
 
 NO_DIRECTIVES = CacheControl()

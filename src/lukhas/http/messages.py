@@ -22,6 +22,8 @@ class RequestHead:
         path: the normalised path, percent-encoded bytes, starting with `/`.
         query: the raw query without `?`; empty if none.
         headers: the header fields.
+        keyed: what else tells it from others, for the cache: where the origin sees fields that name
+            another host or path than the request has, a digest of them.
         forwarded: a memo of the gateway: what of this head is sent on, worked out once.
     """
 
@@ -31,6 +33,7 @@ class RequestHead:
     path: bytes
     query: bytes
     headers: Headers
+    keyed: bytes = b""
     forwarded: bytes | None = field(default=None, compare=False, repr=False)
 
 

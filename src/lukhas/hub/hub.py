@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
+from lukhas.config.caching import effective_values
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.hub.counters import HubCounters
@@ -29,6 +30,7 @@ from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.modes import Mode
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
@@ -83,7 +85,14 @@ class Hub:
         self.clock = clock or SystemClock()
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
-        self.entries = MemoryEntryStore(settings.cache.size_bytes)
+        values = effective_values(settings.strategy, settings.cache)
+        self.entries = MemoryEntryStore(values.size_bytes)
+        self._cache = CacheStage(
+            self.entries,
+            self.clock,
+            collapse_wait_s=values.collapse_wait_s,
+            facts=(("strategy", settings.strategy.value),),
+        )
         self.counters = HubCounters(settings, workers=workers)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
@@ -105,7 +114,7 @@ class Hub:
                 self._identify,
                 self._limits,
                 *((SettleStage(self._limits),) if settles else ()),
-                CacheStage(self.entries, self.clock),
+                self._cache,
                 *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
@@ -135,7 +144,8 @@ class Hub:
             self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
 
     async def close(self) -> None:
-        """Closes what `start` opened."""
+        """Closes what `start` opened, and ends what runs in the background."""
+        await self._cache.close()
         self._identify.check_with(None)
         await self.counters.close()
         if self._key_table is not None:
@@ -162,6 +172,7 @@ class Hub:
             for stage in self.pipeline.stages
         ]
         parts.append(self.counters.health())
+        parts.append(self._leaks())
         if self._key_table is not None:
             parts.append(PartHealth("api-keys", "ok"))
         else:
@@ -175,6 +186,28 @@ class Hub:
         )
         return parts
 
+    def purge(self, purge: Purge) -> int:
+        """Removes responses from the cache, or ends their freshness.
+
+        Args:
+            purge: which; see `lukhas.policy.caching.purges`.
+
+        Returns:
+            How many responses it met.
+        """
+        return self.entries.purge(purge)
+
+    def _leaks(self) -> PartHealth:
+        """Routes that the leak guard has put into quarantine."""
+        guard = self._cache.guard
+        if not guard.quarantined:
+            return PartHealth("leak-guard", "ok")
+        shown = [
+            f"{name} {path.decode('latin-1')}".strip() + f": {reason}"
+            for (name, path), reason in list(guard.quarantined.items())[:5]
+        ]
+        return PartHealth("leak-guard", "degraded", "; ".join(shown))
+
     def _on_contained(self, stage: str, error: Exception) -> None:
         self._contained[stage] += 1
         self._failing[stage] = f"{type(error).__name__}, {self._contained[stage]} times"
@@ -187,6 +220,7 @@ class Hub:
     def _show_gauges(self) -> None:
         self.recorder.watch("cache_entries", lambda: self.entries.stats().entries)
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
+        self.recorder.watch("cache_leaks", lambda: self._cache.guard.found)
         self.recorder.watch("limit_states", lambda: len(self.counters))
         self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
         self.recorder.watch("limit_leased_checks", lambda: self.counters.leased[0])

@@ -1,8 +1,10 @@
 """Settings into policies: the one place where the one is turned into the other."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from lukhas.config.answers import RouteSettings
+from lukhas.config.caching import effective_values
 from lukhas.config.consumers import LimitSettings
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
@@ -12,6 +14,8 @@ from lukhas.pipeline.stages.identify import IdentitySettings
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
 from lukhas.policy.access.tokens import TokenIssuer
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.post_rules import PostRule
+from lukhas.policy.caching.query_rules import QueryRule
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import parse_cost
 from lukhas.policy.rate_limiting.dimensions import parse_dimension
@@ -33,6 +37,7 @@ __all__ = (
     "token_verifier",
 )
 
+_MAX_ERROR_TTL_S = 10
 _ALL_BUT_INTERNAL = frozenset(tier for tier in Tier if tier is not Tier.INTERNAL)
 
 
@@ -100,27 +105,57 @@ def limit_fields(settings: Settings) -> LimitFields:
 
 def cache_policy(settings: Settings, route: RouteSettings | None = None) -> CachePolicy:
     """The cache policy of a route; that of all others if None."""
-    cache = settings.cache
-    credential_headers = frozenset(
-        name.lower().encode("ascii") for name in settings.identity.credential_headers
-    )
+    general = _general_cache_policy(settings)
     if route is None:
-        return CachePolicy(
-            mode=cache.mode,
-            default_ttl_s=cache.default_ttl_s,
-            max_ttl_s=cache.max_ttl_s,
-            private=cache.private,
-            max_body_bytes=cache.max_body_bytes,
-            credential_headers=credential_headers,
-        )
-    return CachePolicy(
+        return general
+    ignores = route.cache_ignore_client
+    return replace(
+        general,
         name=route.name,
-        mode=route.cache_mode if route.cache_mode is not None else cache.mode,
-        default_ttl_s=(route.cache_ttl_s if route.cache_ttl_s is not None else cache.default_ttl_s),
-        max_ttl_s=cache.max_ttl_s,
-        private=route.cache_private if route.cache_private is not None else cache.private,
-        max_body_bytes=cache.max_body_bytes,
-        credential_headers=credential_headers,
+        mode=general.mode if route.cache_mode is None else route.cache_mode,
+        default_ttl_s=general.default_ttl_s if route.cache_ttl_s is None else route.cache_ttl_s,
+        private=general.private if route.cache_private is None else route.cache_private,
+        ignore_request_directives=general.ignore_request_directives if ignores is None else ignores,
+        query=_query_rule(route),
+        post=PostRule(route.cache_post),
+        post_for_get=route.cache_post_serves_get,
+    )
+
+
+def _general_cache_policy(settings: Settings) -> CachePolicy:
+    cache = settings.cache
+    values = effective_values(settings.strategy, cache)
+    strict = cache.profile == "strict-rfc"
+    names = ("authorization",) if strict else settings.identity.credential_headers
+    return CachePolicy(
+        mode=cache.mode,
+        default_ttl_s=values.default_ttl_s,
+        max_ttl_s=values.max_ttl_s,
+        private=cache.private,
+        max_body_bytes=values.max_body_bytes,
+        credential_headers=frozenset(name.lower().encode("ascii") for name in names),
+        max_error_ttl_s=values.max_ttl_s if strict else _MAX_ERROR_TTL_S,
+        store_request_errors=strict,
+        store_cookies=strict,
+        cookies_identify=not strict,
+        targets=tuple(name.lower().encode("ascii") for name in cache.targets),
+        stale_while_revalidate_s=values.stale_while_revalidate_s,
+        stale_if_error_s=values.stale_if_error_s,
+        stale_if_unreachable_s=values.stale_if_unreachable_s,
+        early_refresh=values.early_refresh,
+        ignore_request_directives=cache.ignore_client_cache_control,
+        leak_guard=cache.leak_guard,
+    )
+
+
+def _query_rule(route: RouteSettings) -> QueryRule | None:
+    allow = route.cache_query_allow
+    if allow is None and not route.cache_query_ignore and not route.cache_query_sort:
+        return None
+    return QueryRule(
+        allow=None if allow is None else frozenset(name.encode() for name in allow),
+        ignore=frozenset(name.encode() for name in route.cache_query_ignore),
+        sort=route.cache_query_sort,
     )
 
 

@@ -91,6 +91,7 @@ class OptimizationHub(Hub):
         if user_id is not None:
             consumer = Consumer(key=f"user:{user_id}", tier=tier_of(tier), name=user_id)
         exchange = self.intake.exchange(head, client_address, asserted=consumer)
+        exchange.parks = True
         run = self._handler(exchange)
         step = await driving.complete(run)
         request_id = exchange.request_id.decode("ascii")

@@ -9,6 +9,7 @@ from lukhas.errors import LukhasError
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.request_target import PathPolicy, TargetProblem, parse_target
+from lukhas.http.rerouting import rerouting_digest
 from lukhas.policy.rate_limiting.tiers import Tier
 
 __all__ = (
@@ -61,8 +62,15 @@ def request_head(endpoint: str, method: str, headers: HeaderSource) -> RequestHe
         raise InvalidRequestError(f"{endpoint!r} is not a percent-encoded path") from None
     if isinstance(target, TargetProblem):
         raise InvalidRequestError(f"{endpoint!r} is not an endpoint: {target.reason}")
+    fields = _headers(headers)
     return RequestHead(
-        name, "http", target.authority or _AUTHORITY, target.path, target.query, _headers(headers)
+        name,
+        "http",
+        target.authority or _AUTHORITY,
+        target.path,
+        target.query,
+        fields,
+        rerouting_digest(fields),
     )
 
 

@@ -113,6 +113,7 @@ class OptimizerMiddleware:
             await _refuse_host(scope, send, intake=intake, peer=peer)
             return
         exchange = intake.exchange(head, peer)
+        exchange.parks = True
         run = binding.handler(scope.get("root_path", ""))(exchange)
         step = start(run)
         if isinstance(step, Waiting):
@@ -123,7 +124,7 @@ class OptimizerMiddleware:
         scope[EXCHANGE_KEY] = exchange
         if exchange.head is not head:
             # The cache asks whether what it has is still right.
-            scope = {**scope, "headers": exchange.head.headers.raw}
+            scope = _as_asked(scope, exchange.head)
         relay = Relay(send, run, exchange=exchange, tagged=binding.tagged)
         await self._call_app(scope, receive, relay)
 
@@ -141,7 +142,7 @@ class OptimizerMiddleware:
                 raise
             if not relay.again():
                 break
-            scope = {**scope, "headers": scope[EXCHANGE_KEY].head.headers.raw}
+            scope = _as_asked(scope, scope[EXCHANGE_KEY].head)
             receive = _without_body(receive)
         if relay.is_open:
             await relay.ended()
@@ -205,6 +206,11 @@ class OptimizerMiddleware:
             await self.app(scope, receive, send_on)
         finally:
             await self._close()
+
+
+def _as_asked(scope: Scope, head: RequestHead) -> Scope:
+    """The scope with the fields and the query that the cache asks with."""
+    return {**scope, "headers": head.headers.raw, "query_string": head.query}
 
 
 def _without_body(receive: Receive) -> Receive:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead
+from lukhas.http.rerouting import rerouting_digest
 
 __all__ = ("RequestHeads", "encoded_path")
 
@@ -51,7 +52,13 @@ class RequestHeads:
         if path != raw_path or b"%" in path:
             path = _encoded(path, raw_path)
         return RequestHead(
-            scope["method"], scheme, authority, path, scope.get("query_string", b""), headers
+            scope["method"],
+            scheme,
+            authority,
+            path,
+            scope.get("query_string", b""),
+            headers,
+            rerouting_digest(headers),
         )
 
     def _new_authority(self, scheme: str, host: bytes) -> bytes | None:

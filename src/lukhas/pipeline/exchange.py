@@ -7,7 +7,7 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.policy.access.consumers import Consumer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from lukhas.policy.rate_limiting.decisions import LimitDecision
     from lukhas.policy.routing.routes import RouteMatch
@@ -38,6 +38,10 @@ class Exchange:
         cpu_ns: processor time that the handler spent, where the way in can measure it.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
+        parks: whether the handler parks and waits for this very client, so that nobody can call it
+            again in the background.
+        relay_interim: sends an interim response (102, 103) to the client; None where the way in
+            cannot, or nobody waits.
     """
 
     __slots__ = (
@@ -52,7 +56,9 @@ class Exchange:
         "head",
         "limit",
         "now_ns",
+        "parks",
         "peer",
+        "relay_interim",
         "request_id",
         "response",
         "route",
@@ -86,3 +92,5 @@ class Exchange:
         self.cpu_ns = 0
         self.response: Response | None = None
         self.depth = 0
+        self.parks = False
+        self.relay_interim: Callable[[int, HeaderPairs], None] | None = None

@@ -1,11 +1,14 @@
 """Where stored responses live: the value, and the port that stores of any scope implement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lukhas.http.headers import Headers
 from lukhas.http.status import status_line
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
+from lukhas.policy.caching.purges import Purge
+from lukhas.policy.caching.refresh import refresh_from_ns
+from lukhas.policy.caching.tags import Tags
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import SelectingValues
 
@@ -14,6 +17,7 @@ __all__ = ("EntryStore", "EntryStoreStats", "StoredResponse", "head_bytes", "sto
 # Measured on CPython 3.11: what an entry and a header pair cost beside their bytes.
 _ENTRY_OVERHEAD_BYTES = 1400
 _FIELD_OVERHEAD_BYTES = 140
+_TAG_OVERHEAD_BYTES = 200
 # Answers that never have content, and so no Content-Length to fill in.
 _WITHOUT_CONTENT = frozenset((204, 304))
 
@@ -33,10 +37,15 @@ class StoredResponse:
             a request with the very same values be recognised without working out normal forms.
         terms: how it may be reused.
         fresh_until_ns: first moment at which it must not be served unasked; 0 if never unasked.
+        plain_until_ns: first moment at which serving it needs a second look: the end of freshness,
+            or before that the time from which it may be fetched early.
         born_ns: when it had the age zero.
         initial_age_ns: the least age to tell.
         open_to_all: whether requests with credentials or cookies may be answered with it.
+        tags: by which it can be purged.
+        filled_by: whose request it answered first, as `principal` has it; 0 for nobody's.
         size_bytes: what it takes in memory, about.
+        watched: whether the leak guard has yet to see that it is the same for everybody.
         visits: for the store's eviction.
         told_age_s: the age that `told_fields` are for; -1 at first. Cache and store run on one
             loop, so that these two may be filled in as a pair.
@@ -47,22 +56,26 @@ class StoredResponse:
     __slots__ = (
         "body",
         "born_ns",
+        "filled_by",
         "fresh_until_ns",
         "headers",
         "initial_age_ns",
         "key",
         "not_modified",
         "open_to_all",
+        "plain_until_ns",
         "ready_head",
         "selected_by",
         "selected_raw",
         "size_bytes",
         "status",
+        "tags",
         "terms",
         "told_age_s",
         "told_fields",
         "vary",
         "visits",
+        "watched",
     )
 
     def __init__(
@@ -76,6 +89,8 @@ class StoredResponse:
         selected_by: SelectingValues,
         selected_raw: SelectingValues | None,
         terms: ReuseTerms,
+        tags: Tags = frozenset(),
+        filled_by: int = 0,
     ) -> None:
         self.key = key
         self.status = status
@@ -87,7 +102,10 @@ class StoredResponse:
         self.selected_raw = selected_raw
         self.terms = terms
         freshness = terms.freshness
+        self.tags = tags
+        self.filled_by = filled_by
         self.fresh_until_ns = 0 if terms.no_cache else freshness.fresh_until_ns
+        self.plain_until_ns = 0 if terms.no_cache else refresh_from_ns(terms)
         self.born_ns = freshness.born_ns
         self.initial_age_ns = freshness.initial_age_ns
         self.open_to_all = terms.for_credentials and terms.for_cookies
@@ -96,14 +114,41 @@ class StoredResponse:
             + _FIELD_OVERHEAD_BYTES * len(headers)
             + 2 * len(self.ready_head)
             + len(body)
+            + sum(map(len, tags))
+            + _TAG_OVERHEAD_BYTES * len(tags)
             + len(key[1])
             + len(key[2])
             + len(key[3])
         )
+        self.watched = False
         self.visits = 0
         self.told_age_s = -1
         self.told_fields: tuple[tuple[bytes, bytes], ...] = ()
         self.not_modified: tuple[Headers, bytes] | None = None
+
+    @property
+    def guard_key(self) -> tuple[CacheKey, SelectingValues]:
+        """What the leak guard compares it under."""
+        return (self.key, self.selected_by)
+
+    def watch(self) -> None:
+        """Makes every use by another principal one that the leak guard is asked about."""
+        self.watched = True
+        self.open_to_all = False
+        if self.filled_by:
+            self.plain_until_ns = 0
+
+    def settle(self) -> None:
+        """Ends `watch`: it was seen to be shared."""
+        self.watched = False
+        self.open_to_all = self.terms.for_credentials and self.terms.for_cookies
+        if not (self.terms.no_cache or self.terms.outdated):
+            self.plain_until_ns = refresh_from_ns(self.terms)
+
+    def outdate(self) -> None:
+        """Ends its freshness: what a soft purge does."""
+        self.terms = replace(self.terms, outdated=True)
+        self.fresh_until_ns = self.plain_until_ns = 0
 
 
 def stored_response(
@@ -116,6 +161,8 @@ def stored_response(
     selected_by: SelectingValues,
     selected_raw: SelectingValues | None,
     terms: ReuseTerms,
+    tags: Tags = frozenset(),
+    filled_by: int = 0,
 ) -> StoredResponse | None:
     """A response that is stored, with the Content-Length of its body.
 
@@ -128,6 +175,8 @@ def stored_response(
         selected_by: the normal form of the request's values.
         selected_raw: the request's values as they came, if each field came once at most.
         terms: how it may be reused.
+        tags: by which it can be purged.
+        filled_by: whose request it answers.
 
     Returns:
         None where the Content-Length it came with says that the body is not whole.
@@ -148,6 +197,8 @@ def stored_response(
         selected_by=selected_by,
         selected_raw=selected_raw,
         terms=terms,
+        tags=tags,
+        filled_by=filled_by,
     )
 
 
@@ -183,7 +234,14 @@ class EntryStoreStats:
 
 
 class EntryStore(Protocol):
-    """Keeps stored responses by key, several variants each."""
+    """Keeps stored responses by key, several variants each.
+
+    Every method is synchronous and quick: it is called on the way of a request. Adapters of a
+    remote store keep a local part that answers at once.
+
+    The one promise that is easy to break: what was asked for before a purge is never stored after
+    it. So a `ticket` is drawn before the origin is asked, and shown when the answer is stored.
+    """
 
     def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         """Every variant of a key, newest first; None if there is none."""
@@ -197,8 +255,14 @@ class EntryStore(Protocol):
         """To be drawn before a response is asked for, and shown when it is stored."""
         ...
 
-    def admits(self, resource: ResourceKey, ticket: int) -> bool:
-        """Whether nothing has made what was asked for with this ticket invalid since."""
+    def admits(self, resource: ResourceKey, ticket: int, tags: Tags = frozenset()) -> bool:
+        """Whether nothing has made what was asked for with this ticket invalid since.
+
+        Args:
+            resource: what was asked for.
+            ticket: drawn before.
+            tags: those of the answer, where they are known already.
+        """
         ...
 
     def put(
@@ -221,27 +285,14 @@ class EntryStore(Protocol):
         """Removes one variant; nothing happens if it is not there any more."""
         ...
 
-    def invalidate(self, resource: ResourceKey) -> int:
-        """Removes all that is stored of a resource, in every partition.
+    def purge(self, purge: Purge) -> int:
+        """Removes what fits, or ends its freshness if the purge is soft.
 
-        What is on its way from the origin at this moment may not be stored either.
-
-        Returns:
-            How many responses were removed.
-        """
-        ...
-
-    def purge(self, *, authority: bytes | None = None, path_prefix: bytes = b"/") -> int:
-        """Removes everything, or all of one authority, or all paths with a prefix.
-
-        What is on its way from the origin at this moment may not be stored either.
-
-        Args:
-            authority: lower case, with the port if it is not the default one; None for all.
-            path_prefix: compared bytewise with the path, without the query.
+        What is on its way from the origin at this moment, and would fit, is not stored either.
+        A purge of one resource, or of one tag, is quick; others look at every resource.
 
         Returns:
-            How many responses were removed.
+            How many responses it met.
         """
         ...
 

@@ -9,6 +9,8 @@ from collections import OrderedDict
 
 from lukhas.errors import ConfigError
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
+from lukhas.policy.caching.purges import Purge
+from lukhas.policy.caching.tags import Tags
 from lukhas.storage.entries import EntryStoreStats, StoredResponse
 
 __all__ = ("MAX_VARIANTS", "MemoryEntryStore")
@@ -20,7 +22,7 @@ _MAX_VISITS = 3
 _SMALL_SHARE = 10
 # The pause of one `put` is bounded: after so many second chances, entries go without one.
 _MAX_CHANCES = 64
-# Resources whose last invalidation is told apart; older ones count as one for all resources.
+# Resources and tags whose last purge is told apart; older ones count as one for everything.
 _MAX_INVALIDATIONS = 4096
 _MIN_GHOSTS = 64
 
@@ -48,13 +50,14 @@ class MemoryEntryStore:
         self._limit_bytes = limit_bytes
         self._variants: dict[CacheKey, tuple[StoredResponse, ...]] = {}
         self._keys: dict[ResourceKey, set[CacheKey]] = {}
+        self._tagged: dict[str, set[StoredResponse]] = {}
         self._small: _Queue = OrderedDict()
         self._main: _Queue = OrderedDict()
         self._ghosts: OrderedDict[int, None] = OrderedDict()
         self._used_bytes = 0
         self._small_bytes = 0
         self._sequence = 0
-        self._invalidated: OrderedDict[ResourceKey, int] = OrderedDict()
+        self._invalidated: OrderedDict[ResourceKey | str, int] = OrderedDict()
         self._floor = 0
         self._stored = 0
         self._evicted = 0
@@ -71,12 +74,15 @@ class MemoryEntryStore:
             entry.visits += 1
 
     def ticket(self) -> int:
-        """The number of invalidations so far."""
+        """The number of purges so far."""
         return self._sequence
 
-    def admits(self, resource: ResourceKey, ticket: int) -> bool:
+    def admits(self, resource: ResourceKey, ticket: int, tags: Tags = frozenset()) -> bool:
         """Whether nothing has made what was asked for with this ticket invalid since."""
-        return ticket >= self._floor and ticket >= self._invalidated.get(resource, 0)
+        invalidated = self._invalidated
+        if ticket < self._floor or ticket < invalidated.get(resource, 0):
+            return False
+        return not tags or all(ticket >= invalidated.get(tag, 0) for tag in tags)
 
     def put(
         self, entry: StoredResponse, ticket: int, superseded: tuple[StoredResponse, ...] = ()
@@ -84,7 +90,9 @@ class MemoryEntryStore:
         """Stores a response, in place of those that it supersedes; see `EntryStore.put`."""
         resource = _resource_of(entry.key)
         # An entry may take half of the room at most, so that one cannot sweep out all others.
-        if entry.size_bytes > self._limit_bytes // 2 or not self.admits(resource, ticket):
+        if entry.size_bytes > self._limit_bytes // 2 or not self.admits(
+            resource, ticket, entry.tags
+        ):
             self._refused += 1
             return False
         is_proven = self._was_evicted(entry)
@@ -108,30 +116,36 @@ class MemoryEntryStore:
         if self._detach(entry):
             self._purged += 1
 
-    def invalidate(self, resource: ResourceKey) -> int:
-        """Removes all that is stored of a resource, in every partition."""
+    def purge(self, purge: Purge) -> int:
+        """Removes what fits, or ends its freshness; see `EntryStore.purge`."""
         self._sequence += 1
-        self._invalidated[resource] = self._sequence
-        self._invalidated.move_to_end(resource)
-        if len(self._invalidated) > _MAX_INVALIDATIONS:
-            _, self._floor = self._invalidated.popitem(last=False)
-        return self._drop(resource)
+        # A tag may be of another origin than the purge: refusing what it need not refuse is safe.
+        narrow = purge.resource if purge.resource is not None else purge.tag
+        if narrow is not None:
+            self._invalidated[narrow] = self._sequence
+            self._invalidated.move_to_end(narrow)
+            if len(self._invalidated) > _MAX_INVALIDATIONS:
+                _, self._floor = self._invalidated.popitem(last=False)
+        else:
+            self._floor = self._sequence
+            self._invalidated.clear()
+        met = [entry for entry in self._candidates(purge) if purge.fits(entry.key, entry.tags)]
+        for entry in met:
+            if purge.soft:
+                entry.outdate()
+            else:
+                self._detach(entry)
+        self._purged += len(met)
+        return len(met)
 
-    def purge(self, *, authority: bytes | None = None, path_prefix: bytes = b"/") -> int:
-        """Removes everything, or all of one authority, or all paths with a prefix.
-
-        Looks at every resource that is stored: for operators, not for the request path.
-        """
-        self._sequence += 1
-        self._floor = self._sequence
-        self._invalidated.clear()
-        doomed = [
-            resource
-            for resource in self._keys
-            if (authority is None or resource[1] == authority)
-            and resource[2].startswith(path_prefix)
-        ]
-        return sum(self._drop(resource) for resource in doomed)
+    def _candidates(self, purge: Purge) -> list[StoredResponse]:
+        if purge.resource is None and purge.tag is not None:
+            return list(self._tagged.get(purge.tag, ()))
+        if purge.resource is not None:
+            keys = tuple(self._keys.get(purge.resource, ()))
+        else:
+            keys = tuple(self._variants)
+        return [entry for key in keys for entry in self._variants[key]]
 
     def stats(self) -> EntryStoreStats:
         """What the store holds and has done."""
@@ -146,14 +160,6 @@ class MemoryEntryStore:
             refused=self._refused,
         )
 
-    def _drop(self, resource: ResourceKey) -> int:
-        removed = 0
-        for key in tuple(self._keys.get(resource, ())):
-            for entry in self._variants[key]:
-                removed += self._detach(entry)
-        self._purged += removed
-        return removed
-
     def _attach(self, entry: StoredResponse, resource: ResourceKey) -> None:
         variants = self._variants.get(entry.key, ())
         if len(variants) >= MAX_VARIANTS:
@@ -162,6 +168,8 @@ class MemoryEntryStore:
             variants = variants[:-1]
         self._variants[entry.key] = (entry, *variants)
         self._keys.setdefault(resource, set()).add(entry.key)
+        for tag in entry.tags:
+            self._tagged.setdefault(tag, set()).add(entry)
         self._used_bytes += entry.size_bytes
 
     def _detach(self, entry: StoredResponse) -> bool:
@@ -173,6 +181,7 @@ class MemoryEntryStore:
         else:
             return False
         self._used_bytes -= entry.size_bytes
+        self._untag(entry)
         key = entry.key
         others = tuple(other for other in self._variants[key] if other is not entry)
         if others:
@@ -185,6 +194,13 @@ class MemoryEntryStore:
         if not keys:
             del self._keys[resource]
         return True
+
+    def _untag(self, entry: StoredResponse) -> None:
+        for tag in entry.tags:
+            tagged = self._tagged[tag]
+            tagged.discard(entry)
+            if not tagged:
+                del self._tagged[tag]
 
     def _make_room(self, size_bytes: int) -> None:
         chances = _MAX_CHANCES

@@ -26,6 +26,7 @@ _GAUGE_HELP = {
     "overload_limit": "Requests that the upstream may have in work at once, by present latency.",
     "overload_in_flight": "Requests that the upstream has in work.",
     "overload_waiting": "Requests that wait for the upstream.",
+    "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Unpack
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -14,8 +15,10 @@ from lukhas.http.dates import format_http_date
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.stages.cache_refresh import Job
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import SECOND_NS
@@ -40,6 +43,10 @@ DIRECTIVES = (
     "s-maxage=30, max-age=60",
     "max-age=30, must-revalidate",
     "max-age=10, stale-if-error=20",
+    "max-age=10, stale-while-revalidate=20",
+    "public, max-age=10, stale-while-revalidate=60",
+    "s-maxage=10, stale-while-revalidate=60",
+    "max-age=10, stale-while-revalidate=60, must-revalidate",
     "public, max-age=10, stale-if-error=60",
     "max-age=10, stale-if-error=60, must-revalidate",
     "no-cache",
@@ -48,6 +55,7 @@ DIRECTIVES = (
 )
 ASKED = ("", "", "", "no-cache", "max-age=5", "min-fresh=20", "max-stale=30", "max-stale")
 LANGUAGES = (None, "de", "en")
+UNREACHABLE_S = 60
 SECONDS = st.sampled_from((0, 0.5, 4, 9, 10, 30, 61))
 
 
@@ -58,6 +66,7 @@ class Terms:
     directives: str
     upstream_age_s: int
     since_ns: int
+    sequence: int
 
 
 @dataclass
@@ -81,13 +90,15 @@ class CacheAgainstModel(RuleBasedStateMachine):
 
     @initialize(private=st.booleans(), room=st.sampled_from((20_000, 1_000_000)))
     def start(self, private: bool, room: int) -> None:
-        self.kit = Kit(MemoryEntryStore(room))
+        self.jobs: list[Job] = []
+        self.kit = Kit(MemoryEntryStore(room), begin=self.jobs.append, draw=lambda: 0.5)
         self.kit.policy = CachePolicy(private=private)
         self.kit.answer = self.respond
         self.made: dict[int, Made] = {}
         self.by_tag: dict[bytes, list[int]] = {}
         self.sequence = 0
         self.written = dict.fromkeys(PATHS, -1)
+        self.softened = dict.fromkeys(PATHS, -1)
         self.directives = "max-age=60"
         self.varies = False
         self.sets_cookie = False
@@ -101,11 +112,15 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.last_contact: int | None = None
         self.language: str | None = None
 
+    def teardown(self) -> None:
+        for job in getattr(self, "jobs", []):
+            job.close()
+
     # The origin
 
     async def respond(self, exchange: Exchange) -> Response:
         head = exchange.head
-        principal, path = self.asking
+        principal, path = who(exchange), target_of(exchange)
         self.sequence += 1
         mine = self.sequence
         if head.method == "POST":
@@ -114,14 +129,17 @@ class CacheAgainstModel(RuleBasedStateMachine):
         if self.write_meanwhile:
             self.write_meanwhile = False
             self.touch_origin(path)
-            self.asking = (principal, path)
         if self.status == 0:
             raise UpstreamConnectError("api", "down", sent=False)
         if self.status != 200:
             return response(b"error", self.status)
         language = head.headers.get(b"accept-language")
         tag = f'"{path} {principal} {language!r} {self.versions[path]}"'
-        fields: dict[str, object] = {"cache_control": self.directives or [], "date": self.date()}
+        fields: dict[str, object] = {
+            "cache_control": self.directives or [],
+            "date": self.date(),
+            "cache_groups": '"all"',
+        }
         if self.varies:
             fields["vary"] = "Accept-Language"
         if self.tagged:
@@ -136,7 +154,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
             None if language is None else language.decode(),
             self.varies,
             mine,
-            [Terms(self.directives, self.upstream_age_s, self.kit.clock.now_ns())],
+            [Terms(self.directives, self.upstream_age_s, self.kit.clock.now_ns(), mine)],
         )
         self.by_tag.setdefault(tag.encode(), []).append(mine)
         if self.upstream_age_s:
@@ -153,7 +171,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
             for directives in {each.directives for each in terms}:
                 # A 304 without Cache-Control leaves the stored one as it is.
                 said = self.directives or directives
-                terms.append(Terms(said, 0, self.kit.clock.now_ns()))
+                terms.append(Terms(said, 0, self.kit.clock.now_ns(), self.sequence))
 
     def date(self) -> str:
         return format_http_date(self.kit.clock.now_ns() // SECOND_NS).decode()
@@ -191,13 +209,39 @@ class CacheAgainstModel(RuleBasedStateMachine):
     def break_or_mend_the_origin(self, status: int) -> None:
         self.status = status
 
+    @rule()
+    def run_background(self) -> None:
+        self.the_background_goes_on()
+
+    def the_background_goes_on(self) -> None:
+        """What was begun behind the back of clients, now or whenever it comes to run."""
+        jobs = self.jobs[:]
+        self.jobs.clear()
+        for job in jobs:
+            with pytest.raises(StopIteration):
+                job.send(None)
+
     @rule(path=st.sampled_from(PATHS))
     def write(self, path: str) -> None:
         self.touch_origin(path)
 
+    @rule(path=st.sampled_from(PATHS))
+    def purge_softly(self, path: str) -> None:
+        """The origin is asked before the next use, or while a stale response serves."""
+        plain, _, query = path.partition("?")
+        resource = ("http", b"a.example", plain.encode(), query.encode())
+        self.kit.store.purge(Purge(resource=resource, soft=True))
+        self.softened[path] = self.sequence
+
+    @rule()
+    def purge_by_tag(self) -> None:
+        self.kit.store.purge(Purge(tag="all"))
+        self.sequence += 1
+        self.written = dict.fromkeys(PATHS, self.sequence)
+
     @rule(path=st.sampled_from((b"/", b"/a", b"/b")))
     def purge(self, path: bytes) -> None:
-        self.kit.store.purge(path_prefix=path)
+        self.kit.store.purge(Purge(path_prefix=path))
         self.sequence += 1
         for each in PATHS:
             if each.encode().startswith(path):
@@ -216,6 +260,18 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.ask(path, principal, asked=asked, language=language, method=method)
 
     # Most of what can go wrong needs the same request again, so that comes often.
+
+    @rule(
+        path=st.sampled_from(PATHS),
+        directives=st.sampled_from(tuple(said for said in DIRECTIVES if "stale-" in said)),
+        seconds=st.sampled_from((9, 15, 25, 40, 100)),
+    )
+    def request_what_may_be_stale(self, path: str, directives: str, seconds: float) -> None:
+        self.write(path)
+        self.directives, self.status = directives, 200
+        self.ask(path, "nobody")
+        self.kit.clock.move(seconds)
+        self.ask(path, "nobody")
 
     @rule(path=st.sampled_from(PATHS), seconds=SECONDS)
     def request_plainly(self, path: str, seconds: float) -> None:
@@ -257,6 +313,8 @@ class CacheAgainstModel(RuleBasedStateMachine):
         language: str | None = None,
         method: str = "GET",
     ) -> None:
+        # A request might have to wait for what goes on in the background.
+        self.the_background_goes_on()
         self.language = language
         fields = PRINCIPALS[principal].copy()
         fields["method"] = method
@@ -315,6 +373,9 @@ class CacheAgainstModel(RuleBasedStateMachine):
             assert self.last_contact == 200
         else:
             assert made.sequence > self.written[path], "served what was written over"
+        if exchange.cache_result == "hit":
+            renewed = max(terms.sequence for terms in made.terms)
+            assert renewed > self.softened[path], "served what was purged softly as fresh"
         faults = [self.fault(exchange, made.principal, terms, asked) for terms in made.terms]
         assert None in faults, faults
 
@@ -339,15 +400,18 @@ class CacheAgainstModel(RuleBasedStateMachine):
         if exchange.cache_result == "hit":
             return None if age_s < lifetime_s else "stale, but called fresh"
         strict = says.must_revalidate or (shared and says.s_maxage is not None)
-        if age_s < lifetime_s or strict:
+        if strict or (age_s < lifetime_s and terms.sequence > self.softened[self.asking[1]]):
             return "fresh, or never to be served stale"
-        return None if self.may_be_stale(says, wants, age_s - lifetime_s) else "stale"
+        return None if self.may_be_stale(says, wants, max(0, age_s - lifetime_s)) else "stale"
 
     def may_be_stale(self, says: CacheControl, wants: CacheControl, staleness_s: float) -> bool:
         if self.last_contact is None:
+            if (says.stale_while_revalidate or 0) > staleness_s:
+                return True
             return wants.max_stale_any or (wants.max_stale or -1) >= staleness_s
-        failed = self.last_contact in {0, 503}
-        return failed and (says.stale_if_error or -1) >= staleness_s
+        if self.last_contact == 0 and staleness_s <= UNREACHABLE_S:
+            return True
+        return self.last_contact == 503 and (says.stale_if_error or -1) >= staleness_s
 
     def may_share(self, maker: str, principal: str, says: CacheControl) -> bool:
         if self.kit.policy.private:
@@ -363,7 +427,27 @@ class CacheAgainstModel(RuleBasedStateMachine):
         stats = self.kit.store.stats()
         assert 0 <= stats.used_bytes <= stats.limit_bytes
         assert not self.kit.contained
-        assert len(self.kit.stage._flights) == 0
+        assert len(self.kit.stage._flights) <= len(self.jobs)
+
+
+def target_of(exchange: Exchange) -> str:
+    """Path and query."""
+    head = exchange.head
+    return (head.path + (b"?" + head.query if head.query else b"")).decode()
+
+
+def who(exchange: Exchange) -> str:
+    """The principal of a request."""
+    if exchange.consumer is not None:
+        return "consumer"
+    shown = set(exchange.head.headers.raw)
+    names = {
+        (b"authorization", b"1"): "auth-1",
+        (b"authorization", b"2"): "auth-2",
+        (b"x-api-key", b"1"): "api-key",
+        (b"cookie", b"s=1"): "cookie",
+    }
+    return next((name for pair, name in names.items() if pair in shown), "nobody")
 
 
 def young_enough(wants: CacheControl, age_s: float, lifetime_s: float) -> bool:

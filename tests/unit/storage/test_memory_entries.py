@@ -6,6 +6,7 @@ from lukhas.errors import ConfigError
 from lukhas.http.headers import Headers
 from lukhas.policy.caching.freshness import Freshness
 from lukhas.policy.caching.keys import Partition
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.storage.entries import StoredResponse
 from lukhas.storage.memory_entries import MAX_VARIANTS, MemoryEntryStore
@@ -222,9 +223,9 @@ def test_invalidation_covers_all_variants_and_partitions() -> None:
     doomed = [entry(variant=b"1"), entry(variant=b"2"), entry(partition=("", "key:a", b""))]
     other = entry(b"/other")
     put(store, *doomed, other)
-    assert store.invalidate(other.key[:4]) == 1
-    assert store.invalidate(doomed[0].key[:4]) == 3
-    assert store.invalidate(doomed[0].key[:4]) == 0
+    assert store.purge(Purge(resource=other.key[:4])) == 1
+    assert store.purge(Purge(resource=doomed[0].key[:4])) == 3
+    assert store.purge(Purge(resource=doomed[0].key[:4])) == 0
     assert store.stats().entries == store.stats().resources == store.stats().used_bytes == 0
     assert store.stats().purged == 4
 
@@ -233,7 +234,7 @@ def test_what_was_asked_for_before_an_invalidation_is_refused() -> None:
     """It may be what the unsafe request has just changed."""
     store = room_for(10)
     before = store.ticket()
-    store.invalidate(entry().key[:4])
+    store.purge(Purge(resource=entry().key[:4]))
     assert not store.admits(entry().key[:4], before)
     assert not store.put(entry(), before)
     assert store.put(entry(b"/other"), before)
@@ -244,9 +245,9 @@ def test_a_flood_of_invalidations_is_bounded() -> None:
     """The oldest ones count for every resource then: nothing false is ever stored."""
     store = room_for(10)
     before = store.ticket()
-    store.invalidate(entry().key[:4])
+    store.purge(Purge(resource=entry().key[:4]))
     for number in range(5000):
-        store.invalidate(entry(path(number)).key[:4])
+        store.purge(Purge(resource=entry(path(number)).key[:4]))
     assert not store.put(entry(), before)
     assert not store.put(entry(b"/never-invalidated"), before)
     assert store.put(entry(), store.ticket())
@@ -255,13 +256,13 @@ def test_a_flood_of_invalidations_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("scope", "removed"),
     [
-        ({}, {"ax", "ay", "bx"}),
-        ({"authority": b"a.example"}, {"ax", "ay"}),
-        ({"path_prefix": b"/x"}, {"ax", "bx"}),
-        ({"authority": b"a.example", "path_prefix": b"/x"}, {"ax"}),
+        (Purge(), {"ax", "ay", "bx"}),
+        (Purge(authority=b"a.example"), {"ax", "ay"}),
+        (Purge(path_prefix=b"/x"), {"ax", "bx"}),
+        (Purge(authority=b"a.example", path_prefix=b"/x"), {"ax"}),
     ],
 )
-def test_purge_removes_what_is_in_scope(scope: dict[str, bytes], removed: set[str]) -> None:
+def test_purge_removes_what_is_in_scope(scope: Purge, removed: set[str]) -> None:
     """Everything, an authority, a path prefix, or both."""
     store = room_for(10)
     entries = {
@@ -271,6 +272,6 @@ def test_purge_removes_what_is_in_scope(scope: dict[str, bytes], removed: set[st
     }
     put(store, *entries.values())
     before = store.ticket()
-    assert store.purge(**scope) == len(removed)
+    assert store.purge(scope) == len(removed)
     assert {name for name, each in entries.items() if not holds(store, each)} == removed
     assert not store.put(entry(b"/later"), before)

@@ -1,5 +1,8 @@
 """The cache stage: answers from the store, or fetches and stores (RFC 9111)."""
 
+from collections.abc import Callable
+from random import random
+
 from lukhas.clock import Clock
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
@@ -8,18 +11,25 @@ from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.cache_answers import age_and_ttl_s, from_entry
 from lukhas.pipeline.stages.cache_capture import CaptureBudget
-from lukhas.pipeline.stages.cache_fetch import CacheFetcher, Fetch
+from lukhas.pipeline.stages.cache_changes import ChangingRequests
+from lukhas.pipeline.stages.cache_fetch import CacheFetcher
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
+from lukhas.pipeline.stages.cache_keeping import CacheKeeper
+from lukhas.pipeline.stages.cache_posts import asked_by_post
+from lukhas.pipeline.stages.cache_question import Fetch
+from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
+from lukhas.pipeline.stages.cache_second_look import SecondLook
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
-from lukhas.policy.caching.invalidation import SAFE_METHODS, invalidated_resources
 from lukhas.policy.caching.keys import CacheKey, has_credentials
+from lukhas.policy.caching.leak_guard import LeakGuard
 from lukhas.policy.caching.lookup import Reuse, reuse, select
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.post_rules import PostRule
 from lukhas.policy.caching.requests import CacheRequest, bypass_reason, cache_request
 from lukhas.policy.caching.storability import plainly_not_storable
 from lukhas.policy.modes import FailureMode, Mode
-from lukhas.policy.verdicts import Outcome, Verdict
+from lukhas.policy.verdicts import Fact, Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse
 from lukhas.units import MIB, SECOND_NS
 
@@ -41,30 +51,42 @@ _QUESTIONS = frozenset(
         b"transfer-encoding",
     )
 )
+_REASONS = {Reuse.ASKED: Forward.REQUEST, Reuse.UNSURE: Forward.MISS}
 # How often a request waits for somebody else's fetch before it asks the origin itself.
 _ROUNDS = 3
 
-_HIT = Verdict("cache", Outcome.ANSWERED, "a fresh response was stored")
-_STALE = Verdict("cache", Outcome.ANSWERED, "a stale response was stored and accepted")
+_USABLE = frozenset((Reuse.FRESH, Reuse.STALE_ALLOWED, Reuse.STALE_REFRESHED))
+_ANSWERS = {
+    Reuse.FRESH: "a fresh response was stored",
+    Reuse.STALE_ALLOWED: "a stale response was stored and accepted",
+    Reuse.STALE_REFRESHED: "a stale response serves while the origin is asked",
+}
 _UNSHARED = Verdict("cache", Outcome.PASSED, "the response could not be reused")
-_METHOD = Verdict("cache", Outcome.SKIPPED, "the method is not cached")
+_QUARANTINED = "the route is in quarantine: its answers depend on who asks"
 _ONLY_IF_CACHED = Verdict("cache", Outcome.REFUSED, "only-if-cached, and nothing fits")
 
 
 class CacheStage:
     """Answers from the store what it may, and stores what passes, by the policy of the route.
 
-    GET and HEAD only; every other method passes, and an unsafe one that succeeds removes what is
-    stored of its resources, whatever the mode of its own route: the resource may be cached under
-    the route of another method. Where a response is stored without being whole yet, the store is
-    filled when its last piece has passed.
+    GET and HEAD, and POST where the policy says so; every other method passes, and an unsafe one
+    that succeeds removes what is stored of its resources, whatever the mode of its own route: the
+    resource may be cached under the route of another method. Where a response is stored without
+    being whole yet, the store is filled when its last piece has passed.
 
     Args:
         store: the entries.
         clock: tells when responses come.
         cache_name: our name in Cache-Status.
         collapse_wait_s: longest time a request waits for the same request of somebody else.
+        collapse_patience_s: the same for a few, where nothing is known about the answers.
         capture_limit_bytes: what all bodies on their way into the store may take together.
+        facts: what every verdict says about the settings.
+        draw: gives random numbers from 0 to 1, 1 not included.
+        begin: starts a job in the background; a task of the running loop if None.
+
+    Attributes:
+        guard: the leak guard, and the routes that are in quarantine.
     """
 
     name = "cache"
@@ -77,23 +99,54 @@ class CacheStage:
         *,
         cache_name: str = "lukhas",
         collapse_wait_s: float = 5.0,
+        collapse_patience_s: float = 0.2,
         capture_limit_bytes: int = 64 * MIB,
+        facts: tuple[Fact, ...] = (),
+        draw: Callable[[], float] = random,
+        begin: Callable[[Job], object] | None = None,
     ) -> None:
         self._store = store
         self._get = store.get
         self._now_ns = clock.now_ns
         self._status = CacheStatus(cache_name)
-        self._method_field = (b"cache-status", self._status.forwarded(Forward.METHOD))
         self._miss_field = (b"cache-status", self._status.forwarded(Forward.URI_MISS))
         self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
-        self._flights = Flights(collapse_wait_s)
+        self._answers = {
+            use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
+            for use, reason in _ANSWERS.items()
+        }
+        self._hit = self._answers[Reuse.FRESH]
+        self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
+        self.guard = LeakGuard()
+        self._keeper = CacheKeeper(
+            store,
+            clock,
+            flights=flights,
+            budget=CaptureBudget(capture_limit_bytes),
+            guard=self.guard,
+        )
         self._fetcher = CacheFetcher(
             store,
             clock,
             status=self._status,
-            flights=self._flights,
-            budget=CaptureBudget(capture_limit_bytes),
+            flights=flights,
+            keeper=self._keeper,
+            facts=facts,
         )
+        self._refresher = CacheRefresher(
+            store,
+            clock,
+            fetcher=self._fetcher,
+            keeper=self._keeper,
+            flights=flights,
+            begin=begin,
+        )
+        self._second_look = SecondLook(self.guard, self._refresher, draw)
+        self._changing = ChangingRequests(store, self._keeper, self._status)
+
+    async def close(self) -> None:
+        """Ends what runs in the background."""
+        await self._refresher.close()
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Answers from the store, or passes on and stores."""
@@ -104,6 +157,8 @@ class CacheStage:
         if exchange.head.method not in _CACHED_METHODS:
             return await self._other_method(exchange, call_next, policy)
         mode = policy.mode
+        if self.guard.quarantined and self._in_quarantine(exchange):
+            return await self._quarantined(exchange, call_next, policy)
         if mode is Mode.ENFORCE:
             key = _plain_key(exchange, policy)
             if key is not None:
@@ -112,7 +167,7 @@ class CacheStage:
                     hit = self._plain_hit(exchange, policy, variants)
                     if hit is not None:
                         return hit
-                elif self._fetcher.is_uncacheable(key, exchange.now_ns):
+                elif self._keeper.is_uncacheable(key, exchange.now_ns):
                     return await self._unshared(exchange, call_next, policy)
             return await self._considered(exchange, call_next, policy)
         if mode is Mode.SHADOW:
@@ -124,7 +179,7 @@ class CacheStage:
     ) -> Response | None:
         """The short way to a hit; what it does not understand, `_considered` decides."""
         entry = variants[0]
-        if exchange.now_ns >= entry.fresh_until_ns:
+        if exchange.now_ns >= entry.plain_until_ns:
             return None
         head = exchange.head
         headers = head.headers
@@ -137,7 +192,7 @@ class CacheStage:
             return None
         self._store.touch(entry)
         exchange.cache_result = "hit"
-        exchange.verdicts.append(_HIT)
+        exchange.verdicts.append(self._hit)
         self._tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)
@@ -167,22 +222,48 @@ class CacheStage:
     async def _other_method(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy
     ) -> Response:
-        head = exchange.head
-        if policy.mode is Mode.ENFORCE:
-            exchange.cache_result = "bypass"
-            exchange.verdicts.append(_METHOD)
-            exchange.added.append(self._method_field)
-        response = await call_next(exchange)
-        if head.method not in SAFE_METHODS:
-            for resource in invalidated_resources(head, response.status, response.headers):
-                self._store.invalidate(resource)
-        return response
+        posted = None
+        if policy.post is not PostRule.NEVER and exchange.head.method == "POST":
+            posted = await asked_by_post(exchange, policy.post)
+        if posted is None:
+            return await self._changing(exchange, call_next, policy)
+        if policy.mode is not Mode.ENFORCE:
+            return await call_next(exchange)
+        if self.guard.quarantined and self._in_quarantine(exchange):
+            return await self._quarantined(exchange, call_next, policy)
+        return await self._considered(exchange, call_next, policy, posted=posted)
 
-    async def _considered(
+    def _in_quarantine(self, exchange: Exchange) -> bool:
+        route = exchange.route
+        if route is None:  # pragma: no cover - such an exchange has passed already
+            return False
+        path = exchange.head.path if route.rule.template == "*" else b""
+        return (route.rule.name, path) in self.guard.quarantined
+
+    async def _quarantined(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy
     ) -> Response:
+        self._say_bypass(exchange, policy, _QUARANTINED)
+        return await call_next(exchange)
+
+    def _say_bypass(self, exchange: Exchange, policy: CachePolicy, reason: str) -> None:
+        exchange.verdicts.append(
+            Verdict("cache", Outcome.SKIPPED, reason, policy.name, policy.mode)
+        )
+        if policy.mode is Mode.ENFORCE:
+            exchange.cache_result = "bypass"
+            exchange.added.append(self._bypass_field)
+
+    async def _considered(
+        self,
+        exchange: Exchange,
+        call_next: Handler,
+        policy: CachePolicy,
+        *,
+        posted: bytes | None = None,
+    ) -> Response:
         """The long way: every directive, condition and variant, and waiting for others."""
-        request = self._request(exchange, policy)
+        request = self._request(exchange, policy, posted=posted)
         if request is None:
             exchange.cache_result = "bypass"
             exchange.added.append(self._bypass_field)
@@ -191,25 +272,28 @@ class CacheStage:
         waited_for = None
         rounds_left = _ROUNDS
         while True:
+            ticket = self._store.ticket()
             variants = self._get(request.key) or ()
             entry = select(variants, request)
-            use = Reuse.STALE
-            if entry is not None:
-                use = reuse(entry.terms, request.directives, now_ns=now_ns)
-                if use is Reuse.FRESH or use is Reuse.STALE_ALLOWED:
-                    return self._answered(exchange, entry, use, now_ns=now_ns, reason=waited_for)
-            if request.directives.only_if_cached:
-                return _not_cached(exchange)
             fetch = Fetch(
                 exchange,
                 call_next,
                 policy,
                 request,
-                reason=_forward_reason(entry, use, any_variant=bool(variants)),
-                ticket=self._store.ticket(),
+                reason=Forward.VARY_MISS if variants else Forward.URI_MISS,
+                ticket=ticket,
                 requested_ns=now_ns,
                 entry=entry,
             )
+            if entry is not None:
+                use = reuse(entry.terms, request.directives, now_ns=now_ns)
+                if use in _USABLE:
+                    use = self._second_look(fetch, entry, use, now_ns)
+                if use in _USABLE:
+                    return self._answered(exchange, entry, use, now_ns=now_ns, reason=waited_for)
+                fetch.reason = _REASONS.get(use, Forward.STALE)
+            if request.directives.only_if_cached:
+                return _not_cached(exchange)
             flight = self._fetcher.join(fetch) if rounds_left else None
             if flight is None:
                 return await self._fetcher.fetch(fetch)
@@ -219,11 +303,18 @@ class CacheStage:
             if end is FlightEnd.STORED:
                 waited_for = fetch.reason
 
-    def _request(self, exchange: Exchange, policy: CachePolicy) -> CacheRequest | None:
+    def _request(
+        self, exchange: Exchange, policy: CachePolicy, *, posted: bytes | None = None
+    ) -> CacheRequest | None:
         """The facts of the request, or None if it goes past the store."""
         head = exchange.head
-        request = cache_request(head, exchange.consumer, policy)
-        reason = bypass_reason(head.headers, request.directives, has_body=exchange.body is not None)
+        request = cache_request(head, exchange.consumer, policy, posted=posted)
+        reason = bypass_reason(
+            head.headers,
+            request.directives,
+            has_body=exchange.body is not None,
+            body_is_keyed=posted is not None,
+        )
         if not reason:
             return request
         exchange.verdicts.append(
@@ -243,7 +334,7 @@ class CacheStage:
         self._store.touch(entry)
         fresh = use is Reuse.FRESH
         exchange.cache_result = "hit" if fresh else "stale"
-        exchange.verdicts.append(_HIT if fresh else _STALE)
+        exchange.verdicts.append(self._answers[use])
         if reason is not None:
             age_s, ttl_s = age_and_ttl_s(entry, now_ns)
             told = self._status.collapsed(reason, ttl_s)
@@ -275,7 +366,7 @@ class CacheStage:
         entry = select(self._get(request.key) or (), request)
         if entry is not None:
             use = reuse(entry.terms, request.directives, now_ns=exchange.now_ns)
-            if use is Reuse.FRESH or use is Reuse.STALE_ALLOWED:
+            if use in _USABLE:
                 self._store.touch(entry)
                 exchange.verdicts.append(_shadow(Outcome.ANSWERED, "would have been a hit", policy))
                 return await call_next(exchange)
@@ -290,7 +381,7 @@ class CacheStage:
         )
         response = await call_next(exchange)
         reason = "would have been a miss"
-        if exchange.head.method == "GET" and self._fetcher.keep(fetch, response).terms is not None:
+        if exchange.head.method == "GET" and self._keeper.keep(fetch, response).terms is not None:
             reason = "would have been a miss, and stored"
         exchange.verdicts.append(_shadow(Outcome.PASSED, reason, policy))
         return response
@@ -299,13 +390,14 @@ class CacheStage:
 def _plain_key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
     """What a request looks up that asks nothing special of a cache; None for any other."""
     head = exchange.head
-    if policy.private or exchange.body is not None:
+    if policy.private or policy.query is not None or exchange.body is not None:
         return None
     if not _QUESTIONS.isdisjoint(head.headers.index()):
         return None
     consumer = exchange.consumer
     tenant = consumer.tenant if consumer is not None else ""
-    return (head.scheme, head.authority, head.path, head.query, tenant)
+    owner = (head.keyed, tenant) if head.keyed else tenant
+    return (head.scheme, head.authority, head.path, head.query, owner)
 
 
 def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:
@@ -322,12 +414,6 @@ def _is_selected(entry: StoredResponse, headers: Headers, fields: dict[bytes, by
     if values is None or len(fields) != len(headers.raw):
         return False
     return tuple(map(fields.get, entry.vary)) == values
-
-
-def _forward_reason(entry: StoredResponse | None, use: Reuse, *, any_variant: bool) -> Forward:
-    if entry is not None:
-        return Forward.REQUEST if use is Reuse.ASKED else Forward.STALE
-    return Forward.VARY_MISS if any_variant else Forward.URI_MISS
 
 
 def _not_cached(exchange: Exchange) -> Response:

@@ -1,12 +1,18 @@
 """Answers made from stored responses."""
 
+from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
+from lukhas.policy.caching.parts import part_of, wanted_range
 from lukhas.policy.caching.validation import is_not_modified, not_modified_fields
 from lukhas.storage.entries import StoredResponse, head_bytes
 from lukhas.units import SECOND_NS
 
 __all__ = ("age_and_ttl_s", "from_entry")
+
+_NOT_IN_416 = frozenset(
+    (b"content-length", b"content-type", b"content-encoding", b"content-range", b"etag")
+)
 
 
 def age_and_ttl_s(entry: StoredResponse, now_ns: int) -> tuple[int, int]:
@@ -17,13 +23,37 @@ def age_and_ttl_s(entry: StoredResponse, now_ns: int) -> tuple[int, int]:
 
 
 def from_entry(exchange: Exchange, entry: StoredResponse, now_ns: int) -> Response:
-    """The stored response as the answer to this client: whole, its head, or 304."""
+    """The stored response as the answer to this client: whole, its head, a part, or 304.
+
+    Preconditions go before the range, as RFC 9110 section 13.2.2 has it.
+    """
     head = exchange.head
-    if is_not_modified(entry.status, entry.headers, head.headers, now_s=now_ns // SECOND_NS):
+    now_s = now_ns // SECOND_NS
+    if is_not_modified(entry.status, entry.headers, head.headers, now_s=now_s):
         if entry.not_modified is None:
             fields = not_modified_fields(entry.headers)
             entry.not_modified = (fields, head_bytes(304, fields))
         headers, ready_head = entry.not_modified
         return Response(304, headers, b"", ready_head)
-    body = entry.body if head.method == "GET" else b""
-    return Response(entry.status, entry.headers, body, entry.ready_head)
+    if head.method == "HEAD":
+        return Response(entry.status, entry.headers, b"", entry.ready_head)
+    if entry.status == 200 and b"range" in head.headers.index() and head.method == "GET":
+        part = _part(head.headers, entry, now_s=now_s)
+        if part is not None:
+            return part
+    return Response(entry.status, entry.headers, entry.body, entry.ready_head)
+
+
+def _part(request: Headers, entry: StoredResponse, *, now_s: int) -> Response | None:
+    """The part that the client asks for; None where it gets the whole."""
+    wanted = wanted_range(request, entry.headers, now_s=now_s)
+    if wanted is None:
+        return None
+    part = part_of(wanted, len(entry.body))
+    told = (b"content-range", part.content_range)
+    if part.end <= part.start:
+        fields = entry.headers.without(_NOT_IN_416)
+        return Response(416, Headers([*fields.raw, (b"content-length", b"0"), told]), b"")
+    body = entry.body[part.start : part.end]
+    length = (b"content-length", b"%d" % len(body))
+    return Response(206, entry.headers.replaced([length, told]), body)

@@ -15,6 +15,8 @@ FlightKey: TypeAlias = tuple[CacheKey, int]
 
 _ALONE_NS = 30 * SECOND_NS
 _MAX_ALONE = 4096
+# More than so many that wait are a crowd.
+_FEW = 12
 
 
 class FlightEnd(Enum):
@@ -34,13 +36,16 @@ class Flight:
     Attributes:
         key: what is fetched.
         ticket: the store's ticket, drawn before the fetch began.
+        is_promising: whether its answer is likely to be for sharing.
     """
 
-    __slots__ = ("key", "ticket", "waiters")
+    __slots__ = ("is_promising", "joined_s", "key", "ticket", "waiters")
 
-    def __init__(self, key: FlightKey, ticket: int) -> None:
+    def __init__(self, key: FlightKey, ticket: int, *, is_promising: bool) -> None:
         self.key = key
         self.ticket = ticket
+        self.is_promising = is_promising
+        self.joined_s = 0.0
         self.waiters: list[asyncio.Future[FlightEnd]] = []
 
 
@@ -50,12 +55,17 @@ class Flights:
     Args:
         wait_limit_s: longest time to wait for a fetch; a leader whose client reads slowly must
             not hold up the others.
+        patience_s: how long a few wait where nothing is known about the answers: if the answer is
+            not for sharing, they have not lost the time of a whole fetch. Of a crowd nobody asks
+            after so long: keeping it off a slow origin is what waiting is for.
     """
 
-    def __init__(self, wait_limit_s: float) -> None:
+    def __init__(self, wait_limit_s: float, patience_s: float = 0.2) -> None:
         self._wait_limit_s = wait_limit_s
+        self._patience_s = patience_s
         self._flying: dict[FlightKey, Flight] = {}
         self._alone: OrderedDict[FlightKey, int] = OrderedDict()
+        self._shared: OrderedDict[FlightKey, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -64,9 +74,17 @@ class Flights:
         """The fetch of this key that is on its way."""
         return self._flying.get(key)
 
-    def begin(self, key: FlightKey, ticket: int) -> Flight:
-        """Begins a fetch; one of the same key that is on its way gets no more waiters."""
-        flight = self._flying[key] = Flight(key, ticket)
+    def begin(self, key: FlightKey, ticket: int, *, is_promising: bool = False) -> Flight:
+        """Begins a fetch; one of the same key that is on its way gets no more waiters.
+
+        Args:
+            key: what is fetched.
+            ticket: the store's.
+            is_promising: whether the answer is likely to be for sharing, so that it is worth
+                waiting for; if answers to the key were stored before, it is anyway.
+        """
+        is_promising = is_promising or key in self._shared
+        flight = self._flying[key] = Flight(key, ticket, is_promising=is_promising)
         return flight
 
     def end(self, flight: Flight | None, how: FlightEnd) -> None:
@@ -85,14 +103,19 @@ class Flights:
         # A future of its own, so that a waiter that is cancelled takes nobody with it.
         waiter: asyncio.Future[FlightEnd] = loop.create_future()
         flight.waiters.append(waiter)
-        timer = loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)
+        flight.joined_s = loop.time()
+        timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
+        if not flight.is_promising:
+            timers.append(loop.call_later(self._patience_s, self._lose_patience, flight, waiter))
         try:
             return await waiter
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
 
     def go_alone(self, key: FlightKey, now_ns: int) -> None:
         """Remembers for a while that answers to this key cannot be shared, so nobody waits."""
+        self._shared.pop(key, None)
         self._alone[key] = now_ns + _ALONE_NS
         self._alone.move_to_end(key)
         if len(self._alone) > _MAX_ALONE:
@@ -103,13 +126,28 @@ class Flights:
         return now_ns < self._alone.get(key, 0)
 
     def share_again(self, key: FlightKey) -> None:
-        """Forgets `go_alone`: an answer was stored."""
+        """Forgets `go_alone`: an answer was stored, so that the next ones are worth waiting for."""
         self._alone.pop(key, None)
+        self._shared[key] = None
+        self._shared.move_to_end(key)
+        if len(self._shared) > _MAX_ALONE:
+            self._shared.popitem(last=False)
 
     def _give_up(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
         # Too slow for one is too slow for those who come later: they get another leader.
         self._leave(flight)
         if not waiter.done():
+            waiter.set_result(FlightEnd.NOT_SHARED)
+
+    def _lose_patience(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        if waiter.done() or len(flight.waiters) > _FEW:
+            return
+        loop = waiter.get_loop()
+        # While others still join, it may become a crowd.
+        left_s = flight.joined_s + self._patience_s - loop.time()
+        if left_s > 0:
+            loop.call_later(left_s, self._lose_patience, flight, waiter)
+        else:
             waiter.set_result(FlightEnd.NOT_SHARED)
 
     def _leave(self, flight: Flight) -> None:

@@ -14,8 +14,10 @@ class Forward(Enum):
     METHOD = "method"
     URI_MISS = "uri-miss"
     VARY_MISS = "vary-miss"
+    MISS = "miss"
     REQUEST = "request"
     STALE = "stale"
+    PARTIAL = "partial"
 
     # Members are singletons; the inherited hash runs Python code.
     __hash__ = object.__hash__

@@ -92,7 +92,8 @@ def explicit_lifetime_s(
 ) -> tuple[int, str] | None:
     """The lifetime that a response states itself: s-maxage, else max-age, else Expires - Date.
 
-    Expires that is there twice, or is not a date, means stale (RFC 9111 section 5.3).
+    A targeted field stands in place of Expires too (RFC 9213 section 2.2). Expires that is there
+    twice, or is not a date, means stale (RFC 9111 section 5.3).
 
     Returns:
         Seconds and the name of the source, or None where it states nothing.
@@ -102,7 +103,7 @@ def explicit_lifetime_s(
     if directives.max_age is not None:
         return directives.max_age, "max-age"
     expires = headers.get_all(b"expires")
-    if not expires:
+    if not expires or directives.targeted:
         return None
     now_s = timing.responded_ns // SECOND_NS
     at_s = parse_http_date(expires[0], now_s=now_s) if len(expires) == 1 else None

@@ -7,7 +7,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.policy.caching.keys import ResourceKey, resource_key
 
-__all__ = ("SAFE_METHODS", "invalidated_resources")
+__all__ = ("SAFE_METHODS", "invalidated_resources", "named_resources")
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 """Methods that change nothing (RFC 9110 section 9.2.1); every other one counts as unsafe."""
@@ -26,11 +26,16 @@ def invalidated_resources(
     target = resource_key(head)
     resources = [target]
     for name in (b"location", b"content-location"):
-        for value in response.get_all(name):
-            resource = _same_origin(head, value)
-            if resource is not None and resource not in resources:
+        for resource in named_resources(head, response, name):
+            if resource not in resources:
                 resources.append(resource)
     return tuple(resources)
+
+
+def named_resources(head: RequestHead, response: Headers, name: bytes) -> list[ResourceKey]:
+    """The resources of the same origin that a field such as Location names."""
+    found = [_same_origin(head, value) for value in response.get_all(name)]
+    return [resource for resource in found if resource is not None]
 
 
 def _same_origin(head: RequestHead, reference: bytes) -> ResourceKey | None:

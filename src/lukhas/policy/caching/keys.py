@@ -12,6 +12,7 @@ __all__ = (
     "CacheKey",
     "Partition",
     "ResourceKey",
+    "SpecialPartition",
     "credential_digest",
     "has_credentials",
     "partition_of",
@@ -24,8 +25,12 @@ ResourceKey: TypeAlias = tuple[str, bytes, bytes, bytes]
 Partition: TypeAlias = str | tuple[str, str, bytes]
 """A tenant, for entries that it shares; or tenant, consumer key and credential digest."""
 
+SpecialPartition: TypeAlias = tuple[bytes, Partition]
+"""What else tells a request from others, as digests, and the partition: what a POST asks for, and
+fields that name another host or path."""
+
 # A tuple, so that no field can run over into the next one, whatever bytes it holds.
-CacheKey: TypeAlias = tuple[str, bytes, bytes, bytes, Partition]
+CacheKey: TypeAlias = tuple[str, bytes, bytes, bytes, Partition | SpecialPartition]
 """A resource and the partition of those who may see what is stored of it."""
 
 

@@ -42,10 +42,17 @@ class Reuse(Enum):
     """Serve it."""
     STALE_ALLOWED = "stale"
     """Serve it: it is stale, and the client accepts that."""
+    STALE_REFRESHED = "stale-while-revalidate"
+    """Serve it, and ask the origin without letting the client wait (RFC 5861 section 3)."""
     STALE = "revalidate"
     """Ask the origin: it is stale, or says itself that one must ask."""
     ASKED = "request"
     """Ask the origin: the client wants that."""
+    UNSURE = "unsure"
+    """Ask the origin for this client: what is stored may be meant for another one."""
+
+    # Members are singletons; the inherited hash runs Python code.
+    __hash__ = object.__hash__
 
 
 def may_serve(terms: ReuseTerms, request: CacheRequest) -> bool:
@@ -91,12 +98,18 @@ def reuse(terms: ReuseTerms, directives: CacheControl, *, now_ns: int) -> Reuse:
     freshness = terms.freshness
     age_ns = freshness.age_ns(now_ns)
     remaining_ns = freshness.lifetime_ns - age_ns
+    if terms.outdated:
+        remaining_ns = min(remaining_ns, 0)
     if not _is_young_enough(directives, age_ns=age_ns, remaining_ns=remaining_ns):
         return Reuse.ASKED
     if remaining_ns > 0:
         return Reuse.FRESH
-    if not terms.must_revalidate and _accepts_stale(directives, -remaining_ns):
+    if terms.must_revalidate:
+        return Reuse.STALE
+    if _accepts_stale(directives, -remaining_ns):
         return Reuse.STALE_ALLOWED
+    if -remaining_ns < terms.stale_while_revalidate_s * SECOND_NS:
+        return Reuse.STALE_REFRESHED
     return Reuse.STALE
 
 
@@ -117,9 +130,20 @@ def _accepts_stale(directives: CacheControl, staleness_ns: int) -> bool:
     return directives.max_stale is not None and staleness_ns <= directives.max_stale * SECOND_NS
 
 
-def may_replace_error(terms: ReuseTerms, *, now_ns: int) -> bool:
-    """Whether a stale response may be served in place of a failure (RFC 5861 section 4)."""
-    if terms.must_revalidate or not terms.stale_if_error_s:
+def may_replace_error(terms: ReuseTerms, *, now_ns: int, unreachable: bool = False) -> bool:
+    """Whether a stale response may be served in place of a failure.
+
+    Args:
+        terms: those of the stored response.
+        now_ns: Unix time.
+        unreachable: whether the origin could not be reached at all, or broke off. Then a stale
+            response may serve for a short time without a permission of its own (RFC 9111 section
+            4.2.4); for other failures stale-if-error must permit it (RFC 5861 section 4).
+    """
+    bound_s = terms.stale_if_error_s
+    if unreachable:
+        bound_s = max(bound_s, terms.stale_if_unreachable_s)
+    if terms.must_revalidate or not bound_s:
         return False
     staleness_ns = terms.freshness.age_ns(now_ns) - terms.freshness.lifetime_ns
-    return staleness_ns <= terms.stale_if_error_s * SECOND_NS
+    return staleness_ns <= bound_s * SECOND_NS

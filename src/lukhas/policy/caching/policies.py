@@ -1,20 +1,29 @@
 """What a route allows the cache to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lukhas.errors import ConfigError
+from lukhas.policy.caching.post_rules import PostRule
+from lukhas.policy.caching.query_rules import QueryRule
 from lukhas.policy.modes import Mode
 from lukhas.units import MIB
 
-__all__ = ("DEFAULT_CREDENTIAL_HEADERS", "CachePolicy")
+__all__ = ("DEFAULT_CREDENTIAL_HEADERS", "DEFAULT_TARGETS", "CachePolicy")
 
 DEFAULT_CREDENTIAL_HEADERS = frozenset((b"authorization", b"x-api-key"))
 """Request fields that tell who calls; Cookie always counts as one more."""
 
+DEFAULT_TARGETS = (b"lukhas-cache-control", b"cdn-cache-control")
+"""Response fields that go before Cache-Control (RFC 9213), the nearest first."""
+
+# The fields that could make a response reusable.
+_ABOUT_REUSE = frozenset((b"cache-control", b"expires", b"last-modified", b"etag"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """How responses of a route may be stored and reused. Only GET and HEAD are ever cached.
+    """How responses of a route may be stored and reused. Only GET and HEAD are cached, unless
+    `post` says so.
 
     Attributes:
         name: for verdicts.
@@ -35,6 +44,23 @@ class CachePolicy:
         store_request_errors: whether 400, 413, 414 and 431 may be stored, where they are explicitly
             fresh. Off by default: such an answer is about one malformed request, and storing it
             lets that request take the resource away from everybody else.
+        targets: response fields in lower case that go before Cache-Control (RFC 9213).
+        stale_while_revalidate_s: how long a response that says nothing about it may be served stale
+            while it is fetched again. The operator's word, where RFC 5861 asks for the origin's.
+        stale_if_error_s: the same where the origin fails.
+        stale_if_unreachable_s: how long a stale response may serve where the origin cannot be
+            reached, unless the response forbids stale use (RFC 9111 section 4.2.4).
+        early_refresh: the eagerness of early refresh, see `refresh`; 0 for none.
+        ignore_request_directives: whether clients cannot make the cache ask the origin: their
+            Cache-Control and Pragma do not count, but for only-if-cached.
+        store_cookies: whether Set-Cookie is stored and replayed to everybody, as the RFC has it.
+        cookies_identify: whether a request with cookies is taken to be about one principal.
+        query: which query parameters tell one resource from another; None for all as they are.
+        post: which POST requests are answered from the cache.
+        post_for_get: whether the answer to a POST that names its own URL in Content-Location is
+            stored for later GETs (RFC 9110 section 9.3.3).
+        leak_guard: whether it is watched that shared responses do not depend on who asks.
+        about_reuse: names of the response fields that could make a response reusable.
 
     Raises:
         ConfigError: a bound is negative.
@@ -50,14 +76,32 @@ class CachePolicy:
     max_body_bytes: int = MIB
     credential_headers: frozenset[bytes] = DEFAULT_CREDENTIAL_HEADERS
     store_request_errors: bool = False
+    targets: tuple[bytes, ...] = DEFAULT_TARGETS
+    stale_while_revalidate_s: int = 0
+    stale_if_error_s: int = 0
+    stale_if_unreachable_s: int = 60
+    early_refresh: float = 1.0
+    ignore_request_directives: bool = False
+    store_cookies: bool = False
+    cookies_identify: bool = True
+    query: QueryRule | None = None
+    post: PostRule = PostRule.NEVER
+    post_for_get: bool = False
+    leak_guard: bool = True
+    about_reuse: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "about_reuse", _ABOUT_REUSE | frozenset(self.targets))
         bounds = (
             ("default_ttl_s", self.default_ttl_s or 0),
             ("max_ttl_s", self.max_ttl_s),
             ("max_heuristic_ttl_s", self.max_heuristic_ttl_s),
             ("max_error_ttl_s", self.max_error_ttl_s),
             ("max_body_bytes", self.max_body_bytes),
+            ("stale_while_revalidate_s", self.stale_while_revalidate_s),
+            ("stale_if_error_s", self.stale_if_error_s),
+            ("stale_if_unreachable_s", self.stale_if_unreachable_s),
+            ("early_refresh", self.early_refresh),
         )
         for bound, value in bounds:
             if value < 0:
@@ -66,7 +110,7 @@ class CachePolicy:
                     where=f"cache policy {self.name!r}",
                     hint="give 0 or more",
                 )
-        if not all(name == name.lower() for name in self.credential_headers):
+        if not all(name == name.lower() for name in (*self.credential_headers, *self.targets)):
             raise ConfigError(
-                "a credential header is not in lower case", where=f"cache policy {self.name!r}"
+                "a field name is not in lower case", where=f"cache policy {self.name!r}"
             )

@@ -8,12 +8,13 @@ from lukhas.http.messages import RequestHead
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.keys import CacheKey, has_credentials, partition_of
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.query_rules import plain_query
 
 __all__ = ("CacheRequest", "bypass_reason", "cache_request", "request_directives")
 
-# Preconditions that are the origin's business (RFC 9111 section 4.3.2), and ranges: a stored whole
-# response could answer them, but a 206 is never stored.
-_ORIGIN_FIELDS = frozenset((b"range", b"if-match", b"if-unmodified-since", b"if-range"))
+# Preconditions that are the origin's business (RFC 9111 section 4.3.2).
+_ORIGIN_FIELDS = frozenset((b"if-match", b"if-unmodified-since"))
+_ONLY_IF_CACHED = CacheControl(only_if_cached=True)
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class CacheRequest:
         credentialed: whether it tells who calls, by other means than a cookie.
         has_cookie: whether it has a Cookie field.
         conditional: whether the client has a copy that it asks about.
+        ranged: whether the client asks for a part.
     """
 
     key: CacheKey
@@ -39,6 +41,7 @@ class CacheRequest:
     credentialed: bool
     has_cookie: bool
     conditional: bool
+    ranged: bool = False
 
     @property
     def personal(self) -> bool:
@@ -63,27 +66,54 @@ def request_directives(headers: Headers) -> CacheControl:
 
 
 def cache_request(
-    head: RequestHead, consumer: Consumer | None, policy: CachePolicy
+    head: RequestHead,
+    consumer: Consumer | None,
+    policy: CachePolicy,
+    *,
+    posted: bytes | None = None,
 ) -> CacheRequest:
-    """The facts of a GET or HEAD request."""
+    """The facts of a GET or HEAD request, or of a POST that only asks.
+
+    Args:
+        head: the request.
+        consumer: who calls.
+        policy: the policy of the route.
+        posted: what a POST asks for, see `post_key`.
+    """
     headers = head.headers
     fields = headers.index()
     partition = partition_of(headers, consumer, policy)
+    query = head.query if policy.query is None else plain_query(head.query, policy.query)
+    beside = (posted or b"") + head.keyed
+    owner = (beside, partition) if beside else partition
+    directives = request_directives(headers)
+    if policy.ignore_request_directives:
+        directives = _ONLY_IF_CACHED if directives.only_if_cached else NO_DIRECTIVES
     return CacheRequest(
-        key=(head.scheme, head.authority, head.path, head.query, partition),
+        key=(head.scheme, head.authority, head.path, query, owner),
         headers=headers,
-        directives=request_directives(headers),
+        directives=directives,
         shared=isinstance(partition, str),
         credentialed=has_credentials(headers, consumer, policy),
-        has_cookie=b"cookie" in fields,
+        has_cookie=policy.cookies_identify and b"cookie" in fields,
         conditional=b"if-none-match" in fields or b"if-modified-since" in fields,
+        ranged=b"range" in fields and head.method == "GET",
     )
 
 
-def bypass_reason(headers: Headers, directives: CacheControl, *, has_body: bool) -> str:
-    """Why a GET or HEAD request goes past the store altogether; empty if it does not."""
+def bypass_reason(
+    headers: Headers, directives: CacheControl, *, has_body: bool, body_is_keyed: bool = False
+) -> str:
+    """Why a request goes past the store altogether; empty if it does not.
+
+    Args:
+        headers: its fields.
+        directives: its Cache-Control.
+        has_body: whether a body comes with it.
+        body_is_keyed: whether the body is a part of what it looks up.
+    """
     fields = headers.index()
-    if (
+    if not body_is_keyed and (
         has_body
         or b"transfer-encoding" in fields
         or fields.get(b"content-length", b"0").strip(b"0")
@@ -93,5 +123,5 @@ def bypass_reason(headers: Headers, directives: CacheControl, *, has_body: bool)
     if directives.no_store:
         return "the request says no-store"
     if not _ORIGIN_FIELDS.isdisjoint(fields):
-        return "the request has a range or a precondition for the origin"
+        return "the request has a precondition for the origin"
     return ""

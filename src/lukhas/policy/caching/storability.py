@@ -11,10 +11,11 @@ Where the RFC leaves room, the safe reading is taken:
 
 from dataclasses import dataclass
 
-from lukhas.http.cache_control import CacheControl, parse_cache_control
+from lukhas.http.cache_control import CacheControl
 from lukhas.http.dates import format_http_date
 from lukhas.http.headers import HOP_BY_HOP, Headers, connection_options
 from lukhas.http.status import reason_phrase
+from lukhas.http.targeted_cache_control import response_directives
 from lukhas.policy.caching.freshness import HEURISTIC_STATUSES, Freshness, Timing, freshness_of
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
@@ -45,10 +46,6 @@ _NEVER_STORED = HOP_BY_HOP | {
 }
 
 
-# The fields that could make a response reusable.
-_ABOUT_REUSE = frozenset((b"cache-control", b"expires", b"last-modified", b"etag"))
-
-
 @dataclass(frozen=True, slots=True)
 class Storing:
     """Whether a response may be stored.
@@ -68,7 +65,7 @@ def plainly_not_storable(headers: Headers, policy: CachePolicy) -> bool:
     A response that states nothing about caching and has nothing to be confirmed by could not be
     reused. It is the usual answer of APIs, so it is recognised before anything is worked out.
     """
-    return policy.default_ttl_s is None and _ABOUT_REUSE.isdisjoint(headers.index())
+    return policy.default_ttl_s is None and policy.about_reuse.isdisjoint(headers.index())
 
 
 def decide_storing(
@@ -88,10 +85,10 @@ def decide_storing(
         policy: the policy of the route.
         timing: when it was asked for and came.
     """
-    directives = parse_cache_control(headers.get_all(b"cache-control"))
+    directives = response_directives(headers, policy.targets)
     refusal = (
         _status_refusal(status, directives, policy)
-        or _directive_refusal(status, headers, directives, request=request)
+        or _directive_refusal(status, headers, directives, shared=request.shared, policy=policy)
         or _principal_refusal(directives, request)
     )
     if refusal:
@@ -102,14 +99,14 @@ def decide_storing(
     allowed = directives.public or (directives.private and not request.shared)
     if not freshness.explicit and not allowed and status not in HEURISTIC_STATUSES:
         return Storing("the response states no freshness")
-    terms = _terms(directives, freshness, shared=request.shared)
+    terms = _terms(directives, freshness, shared=request.shared, policy=policy, timing=timing)
     if not _is_useful(terms, headers):
         return Storing("the response could not be reused")
     return Storing("the response may be stored", terms)
 
 
 def _status_refusal(status: int, directives: CacheControl, policy: CachePolicy) -> str:
-    if status < 200 or status in {206, 304}:
+    if status < 200 or status in {206, 304, 416}:
         return "the status is never stored"
     if status in REQUEST_ERROR_STATUSES and not policy.store_request_errors:
         return "the status is about one malformed request"
@@ -119,14 +116,19 @@ def _status_refusal(status: int, directives: CacheControl, policy: CachePolicy) 
 
 
 def _directive_refusal(
-    status: int, headers: Headers, directives: CacheControl, *, request: CacheRequest
+    status: int,
+    headers: Headers,
+    directives: CacheControl,
+    *,
+    shared: bool,
+    policy: CachePolicy,
 ) -> str:
     understood = directives.must_understand and reason_phrase(status)
     if directives.no_store and not understood:
         return "the response says no-store"
-    if request.shared and directives.private:
+    if shared and directives.private:
         return "the response says private"
-    if b"set-cookie" in headers and not directives.public:
+    if b"set-cookie" in headers and not (directives.public or policy.store_cookies):
         return "the response sets a cookie"
     if vary_names(headers) is None:
         return "the response varies on everything"
@@ -151,15 +153,27 @@ def _for_credentials(directives: CacheControl) -> bool:
     return _for_cookies(directives) or directives.must_revalidate
 
 
-def _terms(directives: CacheControl, freshness: Freshness, *, shared: bool) -> ReuseTerms:
+def _terms(
+    directives: CacheControl,
+    freshness: Freshness,
+    *,
+    shared: bool,
+    policy: CachePolicy,
+    timing: Timing,
+) -> ReuseTerms:
     by_sharing = shared and (directives.proxy_revalidate or directives.s_maxage is not None)
+    while_s, if_error_s = directives.stale_while_revalidate, directives.stale_if_error
     return ReuseTerms(
         freshness=freshness,
         no_cache=directives.no_cache,
         must_revalidate=directives.no_cache or directives.must_revalidate or by_sharing,
-        stale_if_error_s=directives.stale_if_error or 0,
+        stale_if_error_s=policy.stale_if_error_s if if_error_s is None else if_error_s,
         for_credentials=not shared or _for_credentials(directives),
-        for_cookies=not shared or _for_cookies(directives),
+        for_cookies=not shared or not policy.cookies_identify or _for_cookies(directives),
+        stale_while_revalidate_s=policy.stale_while_revalidate_s if while_s is None else while_s,
+        stale_if_unreachable_s=policy.stale_if_unreachable_s,
+        fetch_ns=max(0, timing.responded_ns - timing.requested_ns),
+        early_refresh=policy.early_refresh,
     )
 
 
@@ -171,18 +185,23 @@ def _is_useful(terms: ReuseTerms, headers: Headers) -> bool:
     freshness = terms.freshness
     if freshness.lifetime_ns > freshness.initial_age_ns:
         return True
-    return terms.stale_if_error_s > 0 and not terms.must_revalidate
+    stale_s = max(terms.stale_if_error_s, terms.stale_while_revalidate_s)
+    return stale_s > 0 and not terms.must_revalidate
 
 
-def storable_fields(headers: Headers, *, shared: bool, responded_ns: int) -> Headers:
+def storable_fields(
+    headers: Headers, *, shared: bool, responded_ns: int, policy: CachePolicy
+) -> Headers:
     """The fields of a response as they are stored.
 
     Hop-by-hop fields, those listed in Connection, cookies, Age, and the fields that `no-cache`
     or (in shared entries) `private` name are left out. A missing Date is filled in with the time
     of receipt (RFC 9110 section 6.6.1); a Date that is there is never touched.
     """
-    directives = parse_cache_control(headers.get_all(b"cache-control"))
+    directives = response_directives(headers, policy.targets)
     dropped = _NEVER_STORED | connection_options(headers) | directives.no_cache_fields
+    if policy.store_cookies:
+        dropped -= {b"set-cookie"}
     if shared:
         dropped |= directives.private_fields
     stored = headers.without(dropped)

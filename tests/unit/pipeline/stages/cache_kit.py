@@ -9,10 +9,11 @@ from lukhas.pipeline.driving import Parked, complete
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.cache_refresh import Job
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
-from lukhas.policy.verdicts import Verdict
+from lukhas.policy.verdicts import Fact, Verdict
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import MIB, SECOND_NS
 
@@ -30,7 +31,9 @@ class Fields(TypedDict, total=False):
     cache_control: str
     content_length: str
     cookie: str
+    content_type: str
     if_none_match: str
+    if_range: str
     pragma: str
     range: str
     x: str | list[str]
@@ -51,7 +54,11 @@ class Options(TypedDict, total=False):
 
     cache_name: str
     collapse_wait_s: float
+    collapse_patience_s: float
     capture_limit_bytes: int
+    draw: Callable[[], float]
+    begin: Callable[[Job], object]
+    facts: tuple[Fact, ...]
 
 
 class Clock:
@@ -96,6 +103,8 @@ class Kit:
 
     def __init__(self, store: MemoryEntryStore | None = None, **options: Unpack[Options]) -> None:
         self.clock = Clock()
+        # A loop that is held up must not look like a slow origin.
+        options.setdefault("collapse_patience_s", 60.0)
         self.store = store or MemoryEntryStore(8 * MIB)
         self.stage = CacheStage(self.store, self.clock, **options)
         self.policy = CachePolicy()

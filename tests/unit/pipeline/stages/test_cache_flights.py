@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from lukhas.pipeline.stages.cache_flights import FlightEnd, FlightKey, Flights
 
 KEY: FlightKey = (("http", b"a.example", b"/", b"", ""), 0)
@@ -52,3 +54,39 @@ async def test_an_end_in_the_same_instant_beats_the_limit() -> None:
     await asyncio.sleep(0)
     asyncio.get_running_loop().call_soon(flights.end, flight, FlightEnd.STORED)
     assert await waiter is FlightEnd.STORED
+
+
+async def test_r16_a_few_lose_patience_and_a_crowd_does_not() -> None:
+    """Where nothing is known about the answers; a crowd is kept off the origin."""
+    flights = Flights(60.0, 0.001)
+    few, crowd = flights.begin(KEY, 0), flights.begin(numbered(1), 0)
+    waiting = [asyncio.create_task(flights.wait(crowd)) for _ in range(13)]
+    ends = await asyncio.gather(*(flights.wait(few) for _ in range(12)))
+    assert set(ends) == {FlightEnd.NOT_SHARED}
+    await asyncio.sleep(0.05)
+    assert not any(task.done() for task in waiting)
+    flights.end(crowd, FlightEnd.STORED)
+    assert set(await asyncio.gather(*waiting)) == {FlightEnd.STORED}
+
+
+async def test_r16_what_was_shared_before_is_worth_waiting_for() -> None:
+    """So is what a rule promises; until an answer shows otherwise."""
+    flights = Flights(0.05, 0.001)
+    flights.share_again(KEY)
+    for flight in (flights.begin(KEY, 0), flights.begin(numbered(1), 0, is_promising=True)):
+        assert flight.is_promising
+    flights.go_alone(KEY, 0)
+    assert not flights.begin(KEY, 0).is_promising
+
+
+def test_the_memory_of_what_was_shared_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest keys are forgotten first."""
+    monkeypatch.setattr("lukhas.pipeline.stages.cache_flights._MAX_ALONE", 2)
+    flights = Flights(1)
+    for number in range(3):
+        flights.share_again(numbered(number))
+    assert [flights.begin(numbered(number), 0).is_promising for number in range(3)] == [
+        False,
+        True,
+        True,
+    ]

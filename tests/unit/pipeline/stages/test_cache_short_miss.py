@@ -3,7 +3,7 @@
 import pytest
 
 from lukhas.http.headers import Headers
-from lukhas.pipeline.stages import cache_fetch
+from lukhas.pipeline.stages import cache_keeping
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.storability import plainly_not_storable
 from tests.unit.pipeline.stages.cache_kit import Kit, response
@@ -47,18 +47,18 @@ async def test_other_paths_and_special_requests_go_the_long_way(kit: Kit) -> Non
 
 async def test_the_memory_is_bounded(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is full it starts afresh."""
-    monkeypatch.setattr(cache_fetch, "_MAX_UNCACHEABLE", 2)
+    monkeypatch.setattr(cache_keeping, "_MAX_UNCACHEABLE", 2)
     kit.answer = response(b"a")
     for number in range(5):
         await kit.ask(f"/{number}")
-    assert len(kit.stage._fetcher._uncacheable) <= 2
+    assert len(kit.stage._keeper._uncacheable) <= 2
 
 
 async def test_failures_are_not_remembered(kit: Kit) -> None:
     """A 5xx says nothing about the next answer."""
     kit.answer = response(b"a", 500)
     await kit.ask()
-    assert not kit.stage._fetcher._uncacheable
+    assert not kit.stage._keeper._uncacheable
 
 
 @pytest.mark.parametrize("name", ["cache-control", "expires", "last-modified", "etag"])

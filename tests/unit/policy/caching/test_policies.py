@@ -37,9 +37,7 @@ def test_negative_bounds_are_refused(bounds: Bounds) -> None:
 
 def test_credential_headers_are_lower_case() -> None:
     """Field names are compared in lower case, so a name in upper case could never match."""
-    with pytest.raises(
-        ConfigError, match="cache policy 'cache': a credential header is not in lower"
-    ):
+    with pytest.raises(ConfigError, match="cache policy 'cache': a field name is not in lower"):
         CachePolicy(credential_headers=frozenset((b"X-Token",)))
 
 

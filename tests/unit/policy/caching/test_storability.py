@@ -228,13 +228,23 @@ def test_stored_fields_are_those_of_the_resource() -> None:
             ("content-type", "text/plain"),
         ]
     )
-    kept = [name for name, _ in storable_fields(headers, shared=True, responded_ns=NOW_NS)]
+    kept = [
+        name
+        for name, _ in storable_fields(
+            headers, shared=True, responded_ns=NOW_NS, policy=CachePolicy()
+        )
+    ]
     assert kept == [b"date", b"cache-control", b"content-type"]
-    own = [name for name, _ in storable_fields(headers, shared=False, responded_ns=NOW_NS)]
+    own = [
+        name
+        for name, _ in storable_fields(
+            headers, shared=False, responded_ns=NOW_NS, policy=CachePolicy()
+        )
+    ]
     assert own == [b"date", b"cache-control", b"x-b", b"content-type"]
 
 
 def test_missing_date_is_the_time_of_receipt() -> None:
     """RFC 9110 section 6.6.1."""
-    stored = storable_fields(Headers([]), shared=True, responded_ns=0)
+    stored = storable_fields(Headers([]), shared=True, responded_ns=0, policy=CachePolicy())
     assert stored.raw == [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]

@@ -1,0 +1,93 @@
+"""Settings of the cache."""
+
+from dataclasses import fields, replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lukhas.config.fields import FieldName, Section, SizeBytes
+from lukhas.policy.caching.policies import DEFAULT_TARGETS
+from lukhas.policy.modes import Mode
+from lukhas.policy.strategies import STRATEGIES, Strategy, StrategyValues
+from lukhas.units import MIB
+
+__all__ = ("YEAR_S", "CacheSettings", "PostKind", "QueryNames", "effective_values")
+
+YEAR_S = 366 * 86_400
+Seconds = Annotated[int, Field(ge=0, le=YEAR_S)]
+PostKind = Literal["never", "graphql", "body"]
+Profile = Literal["safe", "strict-rfc"]
+QueryNames = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+
+
+class CacheSettings(Section):
+    """The HTTP cache. Where `strategy` gives another value, that is the default."""
+
+    mode: Mode = Field(
+        Mode.ENFORCE, description="`enforce`, `shadow` (count and report only) or `off`."
+    )
+    profile: Profile = Field(
+        "safe",
+        description="`safe`, or `strict-rfc`: as RFC 9111 has it and no safer, so that cookies are "
+        "stored, only `Authorization` counts as a credential, and errors are stored like anything "
+        "else.",
+    )
+    default_ttl_s: Seconds | None = Field(
+        None,
+        description="How long to keep a response that does not say so itself and sets no cookie; "
+        "null keeps none of these.",
+    )
+    max_ttl_s: Seconds = Field(7 * 86_400, description="How long to keep any response at most.")
+    stale_while_revalidate_s: Seconds = Field(
+        0,
+        description="How long a response that says nothing about it may be served stale while it "
+        "is fetched again.",
+    )
+    stale_if_error_s: Seconds = Field(
+        0,
+        description="How long a response that says nothing about it may be served stale while the "
+        "upstream answers 500, 502, 503 or 504, or fails.",
+    )
+    stale_if_unreachable_s: Seconds = Field(
+        60,
+        description="How long a stale response may be served while the upstream cannot be reached, "
+        "unless the response forbids that.",
+    )
+    early_refresh: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="How eagerly a response is fetched again shortly before its end; 0 is never.",
+    )
+    collapse_wait_s: float = Field(
+        5.0, ge=0, le=60, description="How long a request waits for an equal one at most."
+    )
+    size_bytes: SizeBytes = Field(64 * MIB, description="How much memory the entries may take.")
+    max_body_bytes: SizeBytes = Field(MIB, description="How large a stored body may be.")
+    private: bool = Field(
+        False, description="Keeps entries for each consumer apart, instead of shared ones only."
+    )
+    leak_guard: bool = Field(
+        True,
+        description="Watches whether shared answers depend on who asks, and stops caching a route "
+        "where they do.",
+    )
+    targets: tuple[FieldName, ...] = Field(
+        tuple(name.decode() for name in DEFAULT_TARGETS),
+        description="Response fields that go before `Cache-Control` (RFC 9213), the nearest first.",
+    )
+    ignore_client_cache_control: bool = Field(
+        False,
+        description="Takes no orders from clients: their `Cache-Control` and `Pragma` count only "
+        "for `only-if-cached`.",
+    )
+
+
+def effective_values(strategy: Strategy, cache: CacheSettings) -> StrategyValues:
+    """The values of a strategy, where the settings do not say otherwise explicitly."""
+    explicit = {
+        field.name: getattr(cache, field.name)
+        for field in fields(StrategyValues)
+        if field.name in cache.model_fields_set
+    }
+    return replace(STRATEGIES[strategy], **explicit)
