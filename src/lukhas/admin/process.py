@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.link import TelemetryReceiver
@@ -30,6 +31,9 @@ class AdminOptions:
         telemetry_path: the Unix socket to make for the workers' reports.
         token: what opens the admin plane.
         gateway_url: where the gateway answers, for people.
+        workers: how many workers are to report.
+        handover_path: where the figures of an earlier admin process are taken from, and left for
+            the next one; None for nowhere.
         grace_s: how long open requests may go on after SIGTERM.
     """
 
@@ -37,6 +41,8 @@ class AdminOptions:
     telemetry_path: Path
     token: AdminToken
     gateway_url: str
+    workers: int = 1
+    handover_path: Path | None = None
     grace_s: int = 2
 
 
@@ -62,11 +68,13 @@ def run_admin(
         StateDirError: the telemetry socket cannot be made.
     """
     clock = clock or SystemClock()
+    earlier = take_figures(options.handover_path) if options.handover_path else None
     state = AdminState(
-        totals=TotalsByWorker(),
+        totals=TotalsByWorker(earlier.totals if earlier else None),
         clock=clock,
-        started_ns=clock.now_ns(),
+        started_ns=earlier.started_ns if earlier else clock.now_ns(),
         gateway_url=options.gateway_url,
+        workers_wanted=options.workers,
     )
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
@@ -82,6 +90,8 @@ def run_admin(
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(options, config, state, early))
+    if options.handover_path is not None:
+        leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
 
 class _EarlySignals:

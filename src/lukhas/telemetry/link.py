@@ -44,6 +44,7 @@ class TelemetrySender:
         parts: gives the health of the worker's parts.
         worker: the name of this worker, unique among those running.
         started_ns: when it started (Unix time).
+        generation: the set of workers that it belongs to.
         interval_s: how often to report.
         deadline_s: how long one attempt to report may take.
     """
@@ -56,6 +57,7 @@ class TelemetrySender:
         *,
         worker: str,
         started_ns: int,
+        generation: int = 1,
         interval_s: float = 1.0,
         deadline_s: float = 2.0,
     ) -> None:
@@ -64,6 +66,8 @@ class TelemetrySender:
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
+        self._generation = generation
+        self._is_ending = False
         self._interval_s = interval_s
         self._deadline_s = deadline_s
         self._sequence = 0
@@ -110,7 +114,8 @@ class TelemetrySender:
         return True
 
     async def close(self) -> None:
-        """Reports what is left, once, and hangs up."""
+        """Reports what is left and that this is the end, once, and hangs up."""
+        self._is_ending = True
         await self.flush()
         if self._streams is not None:
             writer = self._streams[1]
@@ -129,6 +134,8 @@ class TelemetrySender:
             delta=self._recorder.drain(),
             gauges=gauges,
             parts=parts,
+            generation=self._generation,
+            is_last=self._is_ending,
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
