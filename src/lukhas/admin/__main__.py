@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 
 from lukhas.admin.access import load_token, may_bind
 from lukhas.admin.process import AdminOptions, run_admin
@@ -24,14 +25,13 @@ def main() -> None:
     deaf_to_terminal()
     try:
         task = read_task()
-        end_with_parent()
-        _serve(task)
+        _serve(task, end_with_parent())
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
         sys.exit(2)
 
 
-def _serve(task: ChildTask) -> None:
+def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
     configure_logging(
         style=settings.log.format, level=settings.log.level.upper(), stream=sys.stderr
@@ -51,8 +51,13 @@ def _serve(task: ChildTask) -> None:
         gateway_url=task.gateway_url,
         workers=task.workers,
     )
-    announce_ready(task)
-    run_admin(options)
+
+    def get_ready() -> None:
+        announce_ready(task)
+        if task.waits:
+            begin.wait()
+
+    run_admin(options, get_ready=get_ready)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -52,6 +52,7 @@ def run_admin(
     routers: Sequence[APIRouter] = (),
     lifespan: AdminLifespan | None = None,
     clock: Clock | None = None,
+    get_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -63,16 +64,16 @@ def run_admin(
         routers: further parts of the admin API.
         lifespan: opens and closes what those routers need.
         clock: the time; the system's if None.
+        get_ready: called when everything is prepared; serving begins when it returns.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
     clock = clock or SystemClock()
-    earlier = take_figures(options.handover_path) if options.handover_path else None
     state = AdminState(
-        totals=TotalsByWorker(earlier.totals if earlier else None),
+        totals=TotalsByWorker(),
         clock=clock,
-        started_ns=earlier.started_ns if earlier else clock.now_ns(),
+        started_ns=clock.now_ns(),
         gateway_url=options.gateway_url,
         workers_wanted=options.workers,
     )
@@ -86,6 +87,10 @@ def run_admin(
         ws="none",
         timeout_graceful_shutdown=options.grace_s,
     )
+    if get_ready is not None:
+        get_ready()
+    if options.handover_path and (earlier := take_figures(options.handover_path)):
+        state.totals, state.started_ns = TotalsByWorker(earlier.totals), earlier.started_ns
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

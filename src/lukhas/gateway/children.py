@@ -90,6 +90,14 @@ class Child:
             await self._end()
             raise ChildFailedError(self._task.name, process.returncode or 1)
 
+    def begin(self) -> None:
+        """Tells a child that waits to begin; from then on it begins by itself when started."""
+        self._task = dataclasses.replace(self._task, waits=False)
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+
     async def keep(self) -> None:
         """Starts it again whenever it ends unasked, after a pause that grows."""
         pause_s = _FIRST_PAUSE_S

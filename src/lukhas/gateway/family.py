@@ -1,14 +1,15 @@
 """The children of the parent process: the workers of this moment and the admin process."""
 
 import asyncio
+import dataclasses
 import logging
 import socket
 from pathlib import Path
 
 from lukhas.config.fields import MOST_WORKERS
 from lukhas.config.settings import Settings
-from lukhas.gateway.children import Child, ChildFailedError
-from lukhas.gateway.generation import Generation, usable_cpus
+from lukhas.gateway.children import Child
+from lukhas.gateway.generation import Generation, all_or_none, usable_cpus
 from lukhas.gateway.listening import Listeners
 from lukhas.hub.child_link import ChildTask
 
@@ -17,7 +18,7 @@ __all__ = ("Family", "worker_count")
 _log = logging.getLogger("lukhas.supervisor")
 
 _ADMIN_STOP_S = 5.0
-_DRAIN_MARGIN_S = 5.0
+_DRAIN_MARGIN_S = 10.0
 
 
 class Family:
@@ -54,7 +55,7 @@ class Family:
         Raises:
             ChildFailedError: one did not get ready.
         """
-        await asyncio.gather(self._workers.start(), self._admin.start())
+        await all_or_none(self._workers.start(), self._admin.start())
         self._workers.keep()
         self._admin_keeping = asyncio.create_task(self._admin.keep())
 
@@ -69,11 +70,11 @@ class Family:
         sockets = self._listeners.count
         workers, admin = self._next(settings)
         try:
-            await workers.start()
+            await all_or_none(workers.start(), admin.start())
         except BaseException:
             # Before they end: what the kernel still sent there would wait for nobody.
             self._listeners.forget_beyond(sockets)
-            await workers.stop()
+            await asyncio.gather(workers.stop(), admin.stop())
             raise
         old, self._workers = self._workers, workers
         self.settings = settings
@@ -107,10 +108,7 @@ class Family:
         # One after the other: the figures go from hand to hand.
         await self._admin.stop()
         self._admin = admin
-        try:
-            await admin.start()
-        except (ChildFailedError, OSError) as error:
-            _log.error("%s; trying again", error)
+        admin.begin()
         self._admin_keeping = asyncio.create_task(admin.keep())
 
     def _with_fixed(self, settings: Settings) -> Settings:
@@ -140,6 +138,8 @@ class Family:
             tasks.append(self._task(for_workers, own, siblings, name=f"worker-{index + 1}"))
         drain_s = settings.server.drain_s + _DRAIN_MARGIN_S
         admin = self._task(settings, (self._admin_plane.fileno(),), (), name="admin")
+        if self._number > 1:  # There is one before it, whose figures it takes over.
+            admin = dataclasses.replace(admin, waits=True)
         return Generation(tasks, stop_s=drain_s), Child("lukhas.admin", admin, stop_s=_ADMIN_STOP_S)
 
     def _task(

@@ -1,21 +1,30 @@
 """A set of workers that is started together, kept running, and ended together."""
 
 import asyncio
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from lukhas.gateway.children import Child
 from lukhas.hub.child_link import ChildTask
 
-__all__ = ("Generation", "usable_cpus")
-
-_log = logging.getLogger("lukhas.supervisor")
+__all__ = ("Generation", "all_or_none", "usable_cpus")
 
 
 def usable_cpus() -> int:
     """How many CPUs this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+async def all_or_none(*starts: Coroutine[Any, Any, None]) -> None:
+    """Waits for all; when one fails the others are given up too."""
+    starting = [asyncio.create_task(start) for start in starts]
+    try:
+        await asyncio.gather(*starting)
+    finally:
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
 
 
 class Generation:
@@ -44,13 +53,7 @@ class Generation:
             async with turn:
                 await worker.start()
 
-        starting = [asyncio.create_task(start(worker)) for worker in self._workers]
-        try:
-            await asyncio.gather(*starting)
-        finally:
-            for task in starting:
-                task.cancel()
-            await asyncio.gather(*starting, return_exceptions=True)
+        await all_or_none(*(start(worker) for worker in self._workers))
 
     def keep(self) -> None:
         """From now on starts each again that ends unasked."""

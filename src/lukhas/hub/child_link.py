@@ -40,6 +40,8 @@ class ChildTask:
         ready_descriptor: where it says that it is ready; -1 for nowhere.
         telemetry_path: the Unix socket between workers and admin process.
         handover_path: where one admin process leaves its figures for the next.
+        waits: whether it is to get ready and then wait for `begin` (see `Child`), because another
+            child still does its work.
         name: the name of the child, unique in its generation.
         generation: counts the sets of children that this parent has started, from 1.
         workers: how many workers serve beside each other in this generation.
@@ -52,6 +54,7 @@ class ChildTask:
     ready_descriptor: int = -1
     telemetry_path: Path
     handover_path: Path | None = None
+    waits: bool = False
     name: str
     generation: int = 1
     workers: int = 1
@@ -110,15 +113,21 @@ def announce_ready(task: ChildTask) -> None:
         os.close(task.ready_descriptor)
 
 
-def end_with_parent() -> None:
-    """Makes this process end like at SIGTERM as soon as its parent is gone."""
+def end_with_parent() -> threading.Event:
+    """Makes this process end like at SIGTERM as soon as its parent is gone.
+
+    Returns:
+        What is set when the parent says that a child that waits is to begin.
+    """
+    begin = threading.Event()
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 4096):
-            pass
+            begin.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    return begin
 
 
 def deaf_to_terminal() -> None:

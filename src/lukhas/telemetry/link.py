@@ -30,6 +30,7 @@ MAX_FRAME_BYTES = 16 * MIB
 
 _LENGTH = struct.Struct(">I")
 _ANSWER = struct.Struct(">Q")
+_CLOSING_PAUSE_S = 0.1
 _UNREACHABLE = (OSError, EOFError, TimeoutError)
 
 _log = logging.getLogger("lukhas.telemetry")
@@ -47,6 +48,7 @@ class TelemetrySender:
         generation: the set of workers that it belongs to.
         interval_s: how often to report.
         deadline_s: how long one attempt to report may take.
+        patience_s: for how long the last report is tried.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class TelemetrySender:
         generation: int = 1,
         interval_s: float = 1.0,
         deadline_s: float = 2.0,
+        patience_s: float = 6.0,
     ) -> None:
         self._path = path
         self._recorder = recorder
@@ -70,6 +73,7 @@ class TelemetrySender:
         self._is_ending = False
         self._interval_s = interval_s
         self._deadline_s = deadline_s
+        self._patience_s = patience_s
         self._sequence = 0
         self._unanswered: tuple[int, bytes] | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -114,9 +118,15 @@ class TelemetrySender:
         return True
 
     async def close(self) -> None:
-        """Reports what is left and that this is the end, once, and hangs up."""
+        """Reports what is left and that this is the end, and hangs up.
+
+        While nobody takes it, it tries for some seconds: the admin process may just be starting.
+        """
         self._is_ending = True
-        await self.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                while not await self.flush():  # noqa: ASYNC110 - another process, no event
+                    await asyncio.sleep(_CLOSING_PAUSE_S)
         if self._streams is not None:
             writer = self._streams[1]
             self._disconnect()

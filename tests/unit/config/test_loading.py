@@ -76,8 +76,10 @@ def test_mistakes_have_their_line(tmp_path: Path) -> None:
     )
     assert faults(tmp_path, text, {"LUKHAS_LISTNE": "1"}) == [
         "FILE:1: unknown key 'listne': did you mean 'listen'?",
-        "FILE:2: workers: 'two' is neither a whole number nor \"auto\": use a number of "
-        'processes, or "auto" for one a CPU',
+        (
+            "FILE:2: workers: 'two' is neither a whole number nor \"auto\": "
+            'use a number of processes, or "auto" for one a CPU'
+        ),
         "FILE:5: cache.mode cannot be 'of': use 'enforce', 'shadow' or 'off'",
         "FILE:8: routes[0].path: the path 'x' does not start with /: put a / in front",
         "FILE:9: routes[1].name is missing: add name = ...",

@@ -58,11 +58,13 @@ async def test_a_report_arrives_whole(path: Path) -> None:
     async with TelemetryReceiver(path, totals, ManualClock()):
         assert await sender.flush()
         assert sender.connected
+        now = totals.totals(SECOND_NS)
+        assert now.counts.requests == {("/a", "GET", "2xx", "free", "hit"): 1}
+        assert now.gauges["cache_bytes"] == 12
+        assert totals.parts(SECOND_NS) == [PartHealth("cache", "ok")]
         await sender.close()
-    now = totals.totals(SECOND_NS)
-    assert now.counts.requests == {("/a", "GET", "2xx", "free", "hit"): 1}
-    assert now.gauges["cache_bytes"] == 12
-    assert totals.parts(SECOND_NS) == [PartHealth("cache", "ok")]
+    # It has said goodbye: at once it is no worker of this moment any more.
+    assert totals.workers(SECOND_NS) == []
 
 
 async def test_only_this_user_may_connect(path: Path) -> None:
