@@ -79,13 +79,17 @@ def test_new_settings_are_those_of_the_new_workers(tmp_path: Path) -> None:
     """After a reload a request meets the new limits; addresses stay, and that is said."""
     file = tmp_path / "gateway.toml"
     with loaded() as load:
-        write_config(file, load)
+        write_config(file, load, workers=1)
         with serving("--config", str(file), state_dir=tmp_path / "state") as served:
-            assert get(served.port, "/fine")[0] == 200
-            served.process.send_signal(signal.SIGHUP)
-            write_config(file, load, "mode = 'off'", "[admin]", "listen = '127.0.0.1:1'")
+            before = served.workers()
+            assert [get(served.port, "/fine")[0] for _ in range(3)] == [200] * 3
+            text = file.read_text().replace("1000000/second", "2/day")
+            file.write_text(f"listen = '127.0.0.1:1'\n{text}")
             served.tell(signal.SIGHUP, "reload done")
-            until(lambda: len(served.workers()) == 2)
+            until(lambda: not served.workers() & before)
+            assert [get(served.port, "/fine")[0] for _ in range(3)] == [200, 200, 429]
+            # The flag --listen of this run wins over the file, so nothing is to be said of it.
+            assert served.said("only a restart") == 0
 
 
 def test_a_new_generation_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
