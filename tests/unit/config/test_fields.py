@@ -65,10 +65,10 @@ def test_workers() -> None:
     """A number of processes from 1 to 64, or `auto`; everything else is told apart."""
     for good in (1, 64, "auto"):
         assert Settings.model_validate({"workers": good}).workers == good
-    for bad in (0, 65):
-        assert f"{bad} is not between 1 and 64" in reason({"workers": bad})
-    for bad in (True, "2", 1.5, None):
-        assert "neither a whole number" in reason({"workers": bad})
+    for number in (0, 65):
+        assert f"{number} is not between 1 and 64" in reason({"workers": number})
+    for other in (True, "2", 1.5, None):
+        assert "neither a whole number" in reason({"workers": other})
 
 
 @pytest.mark.parametrize(
