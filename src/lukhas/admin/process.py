@@ -89,14 +89,19 @@ def run_admin(
     )
     if get_ready is not None:
         get_ready()
-    if options.handover_path and (earlier := take_figures(options.handover_path)):
-        state.totals, state.started_ns = TotalsByWorker(earlier.totals), earlier.started_ns
+    _go_on_with_figures(options, state)
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(options, config, state, early))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
+
+
+def _go_on_with_figures(options: AdminOptions, state: AdminState) -> None:
+    earlier = take_figures(options.handover_path) if options.handover_path else None
+    if earlier is not None:
+        state.totals, state.started_ns = TotalsByWorker(earlier.totals), earlier.started_ns
 
 
 class _EarlySignals:
