@@ -133,17 +133,26 @@ def health_of(state: AdminState, now_ns: int) -> Health:
     """The health of the node at this moment."""
     ready = state.totals.ready(now_ns)
     workers = len(state.totals.workers(now_ns))
-    reports = (
-        PartHealth("workers", "ok", f"{workers} alive")
-        if ready
-        else PartHealth("workers", "failed", "no worker has reported within the last 3 s")
+    parts = worst_of_each(
+        [
+            _workers_part(workers, state.workers_wanted),
+            *state.totals.parts(now_ns),
+            *state.own_parts(),
+        ]
     )
-    parts = worst_of_each([reports, *state.totals.parts(now_ns), *state.own_parts()])
     return Health(
         status=overall(parts),
         ready=ready,
         parts=[Part(name=part.name, state=part.state, detail=part.detail) for part in parts],
     )
+
+
+def _workers_part(alive: int, wanted: int) -> PartHealth:
+    if alive == 0:
+        return PartHealth("workers", "failed", "no worker has reported within the last 3 s")
+    if alive < wanted:
+        return PartHealth("workers", "degraded", f"{alive} of {wanted} alive")
+    return PartHealth("workers", "ok", f"{alive} alive")
 
 
 def status_of(state: AdminState, now_ns: int) -> Status:

@@ -61,6 +61,8 @@ class Hub:
         under_observe: stages to put directly under `observe`; a way in adds its own there.
         unavailable: features that were asked for and are not built; they show among the parts.
         workers: how many processes of this node serve together.
+        outlived: whether others take over when this process ends, so that what was counted must
+            outlive it.
 
     Attributes:
         settings: as given.
@@ -80,6 +82,7 @@ class Hub:
         under_observe: tuple[Stage, ...] = (),
         unavailable: tuple[str, ...] = (),
         workers: int = 1,
+        outlived: bool = False,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -93,7 +96,7 @@ class Hub:
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
         )
-        self.counters = HubCounters(settings, workers=workers)
+        self.counters = HubCounters(settings, workers=workers, outlived=outlived)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)

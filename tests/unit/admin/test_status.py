@@ -120,3 +120,14 @@ def test_health_is_that_of_workers_and_of_the_admin_process(
         ("cache", "ok"),
         ("database", "degraded"),
     ]
+
+
+def test_fewer_workers_than_wanted_are_degraded(
+    state: AdminState, clock: ManualClock, report: Report
+) -> None:
+    """The node serves, with less than its promise."""
+    state.workers_wanted = 2
+    report()
+    health = health_of(state, clock.time_ns)
+    assert (health.status, health.ready) == ("degraded", True)
+    assert health.parts[0].detail == "1 of 2 alive"
