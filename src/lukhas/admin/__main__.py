@@ -5,6 +5,7 @@ import signal
 import sys
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.limits import limits_router
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.errors import LukhasError
 from lukhas.hub.child_link import announce_ready, end_with_parent, read_task
@@ -38,7 +39,7 @@ def main() -> None:
             gateway_url=task.gateway_url,
         )
         announce_ready(task)
-        run_admin(options)
+        run_admin(options, routers=[limits_router(settings)])
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
         sys.exit(2)

@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
+from lukhas.config.runtime_limits import RuntimeLimitsFile
 from lukhas.config.settings import Settings
-from lukhas.errors import LukhasError
+from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.counters import HubCounters
 from lukhas.hub.policies import (
     identity_settings,
@@ -83,10 +84,12 @@ class Hub:
         self.recorder = Recorder()
         self.entries = MemoryEntryStore(settings.cache.size_bytes)
         self.counters = HubCounters(settings, workers=workers)
+        self._runtime_limits = RuntimeLimitsFile(settings.state_dir)
         self._limits = LimitStage(self.counters, limit_rules(settings))
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)
         self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
+        self._settles = self._limits.settles
         self._contained: Counter[str] = Counter()
         self._seen_contained: Counter[str] = Counter()
         self._failing: dict[str, str] = {}
@@ -100,7 +103,7 @@ class Hub:
                 RouteStage(route_table(settings)),
                 self._identify,
                 self._limits,
-                *((SettleStage(self._limits),) if self._limits.settles else ()),
+                *((SettleStage(self._limits),) if self._settles else ()),
                 CacheStage(self.entries, self.clock),
             ),
             self._on_contained,
@@ -123,6 +126,7 @@ class Hub:
             self._tokens.open()
         state_dir = self.settings.state_dir
         self.counters.open()
+        self.apply_limits()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -138,10 +142,36 @@ class Hub:
             self._key_table = None
 
     async def follow_clock(self) -> None:
-        """Keeps a system clock in step with the wall clock, until it is cancelled."""
+        """Once a second: keeps a system clock in step, and follows changes of the limits.
+
+        Until it is cancelled; with another clock it returns at once.
+        """
         while isinstance(self.clock, SystemClock):
             self.clock.resync()
+            self.apply_limits()
             await asyncio.sleep(1.0)
+
+    def apply_limits(self) -> None:
+        """Takes up limits that were changed through the admin API; what was counted stays.
+
+        A file that cannot be used is logged, and the limits stay as they are.
+        """
+        try:
+            changed = self._runtime_limits.changed()
+            if changed is None:
+                return
+            rules = limit_rules(changed.applied(self.settings))
+            if rules.settles and not self._settles:
+                raise ConfigError(
+                    "limits on requests in flight need a restart where the settings have none",
+                    hint="set them in the settings",
+                )
+        except LukhasError as error:
+            _log.error("changed limits are not taken up: %s", error)
+            return
+        if rules != self._limits.rules:
+            self._limits.rules = rules
+            _log.info("limits of version %d are in effect", changed.version)
 
     def parts(self) -> list[PartHealth]:
         """The health of each part.

@@ -14,6 +14,7 @@ from starlette.routing import Host, Mount, WebSocketRoute
 from lukhas.errors import ConfigError
 from lukhas.middleware.marks import CacheMark, ExemptMark, LimitMark, Mark, marks_of
 from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import CostBasis
 from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import LimitPolicy
@@ -63,11 +64,13 @@ class Discovery:
 
     Attributes:
         router: where they were found; None if the app has no routes that we can read.
-        routes: in the order in which the app tries them.
+        routes: those of requests, in the order in which the app tries them.
+        connections: those of WebSocket connections, likewise.
     """
 
     router: Any
     routes: tuple[AppRoute, ...] = ()
+    connections: tuple[AppRoute, ...] = ()
     _watched: list[Sequence[object]] = field(default_factory=list)
     _count: int = 0
 
@@ -108,23 +111,28 @@ def discover(app: object, *, taken: frozenset[str] = frozenset()) -> Discovery:
     found = list(walk.router(router, _Place()))
     names: dict[str, int] = {}
     routes: list[AppRoute] = []
+    connections: list[AppRoute] = []
     for one in found:
-        base = f"{_methods_name(one.methods)} {one.template}"
+        kind = "WEBSOCKET" if not one.requests else _methods_name(one.methods)
+        base = f"{kind} {one.template}"
         names[base] = number = names.get(base, 0) + 1
         name = base if number == 1 else f"{base} #{number}"
-        routes.append(
-            AppRoute(
-                name=name,
-                template=one.template,
-                methods=one.methods,
-                pattern=one.pattern,
-                host=one.host,
-                limits=_limits(one, name, taken=taken),
-                cache=next((mark for mark in one.marks if isinstance(mark, CacheMark)), None),
-                exempt=any(isinstance(mark, ExemptMark) for mark in one.marks),
-            )
+        route = AppRoute(
+            name=name,
+            template=one.template,
+            methods=one.methods,
+            pattern=one.pattern,
+            host=one.host,
+            limits=_limits(one, name, taken=taken),
+            cache=next((mark for mark in one.marks if isinstance(mark, CacheMark)), None),
+            exempt=any(isinstance(mark, ExemptMark) for mark in one.marks),
         )
-    return Discovery(router, tuple(routes), walk.watched, sum(map(len, walk.watched)))
+        if one.requests:
+            routes.append(route)
+        if one.connections:
+            connections.append(route)
+    count = sum(map(len, walk.watched))
+    return Discovery(router, tuple(routes), tuple(connections), walk.watched, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,8 @@ class _Found:
     methods: frozenset[str] = frozenset()
     endpoint_name: str = ""
     marks: tuple[Mark, ...] = ()
+    requests: bool = True
+    connections: bool = False
 
 
 class _Walk:
@@ -185,14 +195,14 @@ class _Walk:
         elif isinstance(route, Host):
             inside = replace(place, host=route.host_regex)
             yield from self._inside(route.app, inside)
-            yield _Found(place.template + "/{path}", place.pattern + _ANY_PATH, route.host_regex)
+            yield _Found(
+                place.template + "/{path}",
+                place.pattern + _ANY_PATH,
+                route.host_regex,
+                connections=True,
+            )
         elif isinstance(route, WebSocketRoute):
-            if marks_of(route.endpoint):
-                raise ConfigError(
-                    "limits and caching do not apply to WebSocket routes",
-                    where=route.path,
-                    hint="take the mark off",
-                )
+            yield _connection(route, place)
         elif hasattr(route, "param_convertors") and hasattr(route, "endpoint"):
             yield from _endpoint(route, place)
         else:
@@ -206,12 +216,34 @@ class _Walk:
         )
         yield from self._inside(route.app, inside)
         # A mount takes everything below it, whether or not a route inside fits.
-        yield _Found(inside.template + "/{path}", f"{inside.pattern}/.*", place.host)
+        everything = f"{inside.pattern}/.*"
+        yield _Found(inside.template + "/{path}", everything, place.host, connections=True)
 
     def _inside(self, app: object, place: _Place) -> Iterator[_Found]:
         router = router_of(app)
         if router is not None:
             yield from self.router(router, place)
+
+
+def _connection(route: Any, place: _Place) -> _Found:
+    """A WebSocket route, of Starlette or FastAPI."""
+    marks = _marks(route)
+    if any(isinstance(mark, CacheMark) for mark in marks_of(route.endpoint)):
+        raise ConfigError(
+            "caching does not apply to WebSocket routes",
+            where=route.path,
+            hint="take the mark off",
+        )
+    return _Found(
+        template=place.template + _plain_template(route.path),
+        pattern=place.pattern + _pattern(route.path, route.param_convertors),
+        host=place.host,
+        endpoint_name=_name_of(route.endpoint),
+        # One that all routes of a router were given is about those that answer requests.
+        marks=tuple(mark for mark in marks if not isinstance(mark, CacheMark)),
+        requests=False,
+        connections=True,
+    )
 
 
 def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
@@ -225,6 +257,12 @@ def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
                 hint="marks need routes that match by path and method; take the mark off",
             )
         return
+    if any(_counts_messages(mark) for mark in marks_of(route.endpoint)):
+        raise ConfigError(
+            "a limit counts messages, and only WebSocket routes have any",
+            where=route.path,
+            hint="give the limit another cost, or take it off",
+        )
     methods = frozenset(route.methods or ())
     found = _Found(
         template=place.template + _plain_template(route.path),
@@ -277,6 +315,10 @@ def _dependency_marks(dependant: Any) -> Iterator[Mark]:
         if isinstance(dependency.call, Mark):
             yield dependency.call
         yield from _dependency_marks(dependency)
+
+
+def _counts_messages(mark: Mark) -> bool:
+    return isinstance(mark, LimitMark) and mark.cost.basis is CostBasis.MESSAGES
 
 
 def _original(route: Any) -> Any:

@@ -9,6 +9,7 @@ from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.verdicts import Outcome
 from lukhas.telemetry.recorder import Recorder
 
@@ -76,6 +77,15 @@ class ObserveStage:
             self._follow(exchange, response)
         return response
 
+    def count_limits(self, exchange: Exchange, limit: LimitDecision) -> None:
+        """Counts what was over a limit: the request itself, or a message of a connection."""
+        consumer = exchange.consumer
+        tier = "none" if consumer is None else consumer.tier.value
+        if limit.shadow_violations:
+            self._recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+        if not limit.allowed:
+            self._recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
+
     def _finish(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         self._recorder.in_flight -= 1
         route = exchange.route
@@ -127,13 +137,9 @@ class ObserveStage:
         recorder = self._recorder
         limit = exchange.limit
         if limit is not None:
-            consumer = exchange.consumer
-            tier = "none" if consumer is None else consumer.tier.value
-            if limit.shadow_violations:
-                recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+            self.count_limits(exchange, limit)
             if not limit.allowed:
                 # Known without asking each stage for its words, so that refusing stays cheap.
-                recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
                 recorder.refused("limit")
                 return
         if status < 400:
