@@ -74,6 +74,7 @@ class Traffic(_Figures):
     hit_ratio: float | None = Field(description="Hits among the requests the cache may answer.")
     limited_1m: int = Field(description="Requests refused because of a limit.")
     shadow_limited_1m: int = Field(description="Requests that a limit in shadow mode would refuse.")
+    near_limit_1m: int = Field(description="Passed, and left less than a fifth of a limit.")
     limited_total: int
     in_flight: int
     connections_open: int | None
@@ -91,6 +92,7 @@ class TierFigures(_Figures):
     requests_1m: int
     share: float
     limited_1m: int
+    near_limit_1m: int
 
 
 class RouteFigures(_Figures):
@@ -179,6 +181,7 @@ def _traffic(state: AdminState, minute: Recent, now_ns: int) -> Traffic:
         hit_ratio=_hit_ratio((labels[4], number) for labels, number in requests),
         limited_1m=_limited(counts, mode="enforce"),
         shadow_limited_1m=_limited(counts, mode="shadow"),
+        near_limit_1m=sum(counts.near.values()),
         limited_total=_limited(totals.counts, mode="enforce"),
         in_flight=int(totals.gauges.get("requests_in_flight", 0)),
         connections_open=_gauge(totals.gauges, "connections_open"),
@@ -198,6 +201,9 @@ def _tiers(counts: Delta) -> list[TierFigures]:
     for (_, tier, mode), number in counts.limited.items():
         if mode == "enforce":
             limited[tier] = limited.get(tier, 0) + number
+    near = dict.fromkeys(requests, 0)
+    for (_, tier), number in counts.near.items():
+        near[tier] = near.get(tier, 0) + number
     everything = max(1, counts.request_count)
     return [
         TierFigures(
@@ -205,6 +211,7 @@ def _tiers(counts: Delta) -> list[TierFigures]:
             requests_1m=number,
             share=number / everything,
             limited_1m=limited[tier],
+            near_limit_1m=near.get(tier, 0),
         )
         for tier, number in requests.items()
     ]

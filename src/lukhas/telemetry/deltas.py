@@ -7,12 +7,14 @@ import msgspec
 
 from lukhas.telemetry.histograms import LatencySketch
 
-__all__ = ("Delta", "LimitedLabels", "RequestLabels", "UpstreamErrorLabels")
+__all__ = ("Delta", "LimitedLabels", "NearLabels", "RequestLabels", "UpstreamErrorLabels")
 
 RequestLabels = tuple[str, str, str, str, str]
 """Route template, method, status class, tier, cache result."""
 LimitedLabels = tuple[str, str, str]
 """Policy, tier, mode (`enforce` or `shadow`)."""
+NearLabels = tuple[str, str]
+"""Policy, tier."""
 UpstreamErrorLabels = tuple[str, str]
 """Upstream, kind (`connect`, `timeout`, `protocol` or `other`)."""
 
@@ -32,6 +34,7 @@ class Delta(msgspec.Struct, array_like=True):
         bytes_out: bytes of response bodies.
         aborted: responses that were cut off before their end.
         overflowed: requests whose route label became `other` because there were too many.
+        near: requests that passed and left less than a fifth of a limit.
     """
 
     requests: dict[RequestLabels, int] = msgspec.field(default_factory=dict)
@@ -43,11 +46,13 @@ class Delta(msgspec.Struct, array_like=True):
     bytes_out: int = 0
     aborted: int = 0
     overflowed: int = 0
+    near: dict[NearLabels, int] = msgspec.field(default_factory=dict)
 
     def merge(self, other: "Delta") -> None:
         """Adds what another delta has counted; exact, in any order."""
         _add(self.requests, other.requests)
         _add(self.limited, other.limited)
+        _add(self.near, other.near)
         _add(self.refusals, other.refusals)
         _add(self.contained, other.contained)
         _add(self.upstream_errors, other.upstream_errors)

@@ -22,6 +22,9 @@ _GAUGE_HELP = {
     "connections_open": "Open client connections.",
     "cache_entries": "Entries in the cache.",
     "cache_bytes": "Bytes that the cache holds.",
+    "limit_states": "Subjects whose requests are being counted.",
+    "limit_store_failures": "How often the store of the counters did not answer.",
+    "limit_shared_states": "How often a subject had to share a counter: there were too many.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 
@@ -49,6 +52,12 @@ def render(totals: Totals) -> bytes:
         "limited_total",
         "Requests over a limit: refused (enforce) or only noted (shadow).",
         _labelled(("policy", "tier", "mode"), counts.limited),
+    )
+    _metric(
+        lines,
+        "near_limit_total",
+        "Requests that passed and left less than a fifth of a limit.",
+        _labelled(("policy", "tier"), counts.near),
     )
     _metric(lines, "refusals_total", "Requests refused, by stage.", _by("stage", counts.refusals))
     _metric(

@@ -70,6 +70,10 @@ class Recorder:
         """Counts a request over a limit; the mode is `enforce` or `shadow`."""
         _count(self._current.limited, (policy, tier, mode))
 
+    def near_limit(self, policy: str, tier: str) -> None:
+        """Counts a request that passed and left less than a fifth of a limit."""
+        _count(self._current.near, (policy, tier))
+
     def refused(self, stage: str) -> None:
         """Counts a request that a stage refused."""
         _count(self._current.refusals, stage)

@@ -160,7 +160,7 @@ def kept(app: FastAPI) -> Callable[[], Any]:
     return openapi
 
 
-@pytest.mark.parametrize("makes", [kept, lambda app: lambda: kept(FastAPI())(), lambda _: dict])
+@pytest.mark.parametrize("makes", [kept, lambda _: kept(FastAPI()), lambda _: dict])
 async def test_an_overridden_description_is_extended(makes: Any) -> None:
     """Whatever it returns."""
     app = shop()

@@ -372,9 +372,7 @@ async def test_what_is_over_a_limit_is_counted() -> None:
     """Connections and messages, enforced and in shadow mode, by policy and tier."""
     policies = [
         LimitPolicy("talk", parse_limits("2/minute", policy="talk"), cost=MESSAGES),
-        LimitPolicy(
-            "calm", parse_limits("1/hour", policy="calm"), cost=MESSAGES, mode=Mode.SHADOW
-        ),
+        LimitPolicy("calm", parse_limits("1/hour", policy="calm"), cost=MESSAGES, mode=Mode.SHADOW),
     ]
     recorder, pipeline, clock = observed(free="1/minute", policies=policies)
     app = OptimizerMiddleware(echoing(), pipeline=pipeline, clock=clock)
@@ -414,6 +412,7 @@ async def test_a_limit_on_what_is_in_flight_holds_a_connection_to_its_end() -> N
 @pytest.mark.parametrize("error", [CountersUnavailableError("talk"), None])
 async def test_counters_that_do_not_answer(error: CountersUnavailableError | None) -> None:
     """The policy says whether messages pass then, or the connection closes for a while."""
+
     class Failing(MemoryCounters):
         def decide(self, *args: Any, **kwargs: Any) -> Any:
             raise error or StoreError("gone")
@@ -422,8 +421,7 @@ async def test_counters_that_do_not_answer(error: CountersUnavailableError | Non
     limits = LimitStage(Failing(), LimitRules({}, (policy,)))
     clock = HandClock()
     stages = [
-        limits if isinstance(stage, LimitStage) else stage
-        for stage in make_pipeline(clock).stages
+        limits if isinstance(stage, LimitStage) else stage for stage in make_pipeline(clock).stages
     ]
     app = OptimizerMiddleware(
         echoing(), pipeline=Pipeline(stages, fail_on_containment), clock=clock

@@ -54,6 +54,8 @@ class ObserveStage:
             raise
         status = response.status
         limit = exchange.limit
+        if limit is not None and limit.allowed and limit.plan.is_near(limit.figures):
+            self._count_near(exchange, limit)
         if status >= 400 or (limit is not None and limit.shadow_violations):
             self._count_refusals(exchange, status)
         body = response.body
@@ -76,6 +78,12 @@ class ObserveStage:
         else:
             self._follow(exchange, response)
         return response
+
+    def _count_near(self, exchange: Exchange, limit: LimitDecision) -> None:
+        consumer = exchange.consumer
+        tier = "none" if consumer is None else consumer.tier.value
+        for policy in limit.near:
+            self._recorder.near_limit(policy, tier)
 
     def count_limits(self, exchange: Exchange, limit: LimitDecision) -> None:
         """Counts what was over a limit: the request itself, or a message of a connection."""
