@@ -1,6 +1,7 @@
 """The middleware: a pipeline around any ASGI app."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from lukhas.config.settings import Settings
 
 __all__ = ("ASGIApp", "OptimizationHub", "OptimizerMiddleware", "Receive", "Scope")
+
+_log = logging.getLogger("lukhas.middleware")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -133,7 +136,15 @@ class OptimizerMiddleware:
         await self._call_app(scope, receive, relay)
 
     def _bind(self, pipeline: Pipeline, scope: Scope) -> Binding:
-        binding = self._binding = bind(pipeline, self.app)
+        try:
+            binding = bind(pipeline, self.app)
+        except ConfigError as error:
+            if self._binding is None or not self._binding.keep_limits():
+                raise
+            # Limits changed at run time: whoever changed them is not the one who asks.
+            _log.error("changed limits are not taken up: %s", error)
+            return self._binding
+        self._binding = binding
         describe_limits(scope.get("app", self.app), binding)
         return binding
 

@@ -92,6 +92,16 @@ class Binding:
             or (limits is not None and limits.rules is not self._rules)
         )
 
+    def keep_limits(self) -> bool:
+        """Goes on with the limits it has, though there are others by now.
+
+        Returns:
+            Whether it is no longer stale with that.
+        """
+        if self._given_limits is not None:
+            self._rules = self._given_limits.rules
+        return not self.is_stale()
+
     def handler(self, root_path: str, *, connection: bool = False) -> Handler:
         """The onion around a parked handler, for requests below this root path.
 
