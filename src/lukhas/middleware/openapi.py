@@ -33,6 +33,10 @@ _SCHEMA: _Json = {
         "policy": {"type": "string", "description": "The policy of the first of them."},
         "limit": {"type": "integer", "description": "How much it allows."},
         "window_s": {"type": "integer", "description": "In how many seconds, if it has a window."},
+        "period": {
+            "enum": ["day", "week", "month"],
+            "description": "In which calendar period, if it is a quota of one.",
+        },
         "retry_after_s": {
             "type": ["integer", "null"],
             "description": "When it is worth another try; null for never.",
