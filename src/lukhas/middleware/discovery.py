@@ -12,20 +12,16 @@ from typing import Any
 from starlette.routing import Host, Mount, WebSocketRoute
 
 from lukhas.errors import ConfigError
+from lukhas.middleware.mark_policies import policies_of
 from lukhas.middleware.marks import CacheMark, ExemptMark, LimitMark, Mark, marks_of
-from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import CostBasis
-from lukhas.policy.rate_limiting.dimensions import Dimension
-from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 
 __all__ = ("AppRoute", "Discovery", "discover", "router_of")
 
 _PARAMETER = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::[a-zA-Z_][a-zA-Z0-9_]*)?}")
-_NOT_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ANY_PATH = "(?s:.*)"
-_MAX_NAME_CHARS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ def discover(app: object, *, taken: frozenset[str] = frozenset()) -> Discovery:
             methods=one.methods,
             pattern=one.pattern,
             host=one.host,
-            limits=_limits(one, name, taken=taken),
+            limits=policies_of(one.marks, one.endpoint_name, route=name, taken=taken),
             cache=next((mark for mark in one.marks if isinstance(mark, CacheMark)), None),
             exempt=any(isinstance(mark, ExemptMark) for mark in one.marks),
         )
@@ -366,50 +362,3 @@ def _name_of(endpoint: Any) -> str:
     while not hasattr(endpoint, "__name__") and hasattr(endpoint, "func"):
         endpoint = endpoint.func
     return getattr(endpoint, "__name__", type(endpoint).__name__)
-
-
-def _limits(found: _Found, route: str, *, taken: frozenset[str]) -> tuple[LimitPolicy, ...]:
-    """The limit policies of a route, named so that no two limits that apply have one name."""
-    used: set[str] = set()
-    policies: list[LimitPolicy] = []
-    for mark in found.marks:
-        if not isinstance(mark, LimitMark) or mark.mode is Mode.OFF:
-            continue
-        for name in _names(mark, found.endpoint_name):
-            limits = parse_limits(mark.text, policy=name) if isinstance(mark.text, str) else ()
-            clashes = {limit.name for limit in limits} & (used | taken)
-            if not clashes:
-                break
-        else:
-            raise ConfigError(
-                f"two limits that apply together are named {min(clashes)!r}",
-                where=f"route {route!r}",
-                hint="give one of them another name",
-            )
-        used.update(limit.name for limit in limits)
-        policies.append(
-            LimitPolicy(
-                name=name,
-                limits=limits,
-                mode=mark.mode,
-                by=mark.by,
-                routes=frozenset((route,)),
-                cost=mark.cost,
-                limits_for=None if isinstance(mark.text, str) else mark.text,
-                cost_for=mark.cost_for,
-            )
-        )
-    return tuple(policies)
-
-
-def _names(mark: LimitMark, endpoint_name: str) -> Iterator[str]:
-    """What a mark may be called: what it says, else something stable made from the endpoint."""
-    if mark.name is not None:
-        yield mark.name
-        return
-    base = _NOT_NAME.sub("-", endpoint_name)[:_MAX_NAME_CHARS].strip("-") or "route"
-    yield base
-    if mark.by == Dimension.ADDRESS:
-        yield f"{base}-address"
-    for number in range(2, 100):
-        yield f"{base}-{number}"

@@ -134,7 +134,7 @@ async def test_a_function_that_gives_limits_may_refuse() -> None:
 async def test_what_the_app_says_itself_stays() -> None:
     """Its own 429, its own fields, and the schema that it keeps."""
     app = FastAPI()
-    own = {
+    own: dict[int | str, dict[str, Any]] = {
         200: {"headers": {"RateLimit": {"description": "ours"}}},
         429: {"description": "our own words"},
     }

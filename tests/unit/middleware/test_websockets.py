@@ -38,7 +38,7 @@ from tests.unit.middleware.kit import (
     statuses,
 )
 
-DENIAL = {"websocket.http.response": {}}
+DENIAL: dict[str, Any] = {"websocket.http.response": {}}
 MESSAGES = Cost(CostBasis.MESSAGES)
 
 
