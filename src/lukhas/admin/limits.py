@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lukhas.admin.guard import address_of
+from lukhas.admin.guard import address_of, problem_answer
 from lukhas.config.runtime_limits import (
     ADMIN_API,
     RuntimeLimits,
@@ -18,7 +18,6 @@ from lukhas.config.runtime_limits import (
 )
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
-from lukhas.http.problem import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, Problem
 from lukhas.hub.policies import limit_policies, limit_rules, tier_limits
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.policies import LimitPolicy
@@ -225,24 +224,21 @@ def _answered(answer: Callable[[], _T], *, place: str = "") -> _T:
     try:
         return answer()
     except LukhasError as error:
-        problem = _problem(error, place)
-        return cast(
-            "_T", Response(problem.to_json(), problem.status, media_type=PROBLEM_JSON.decode())
-        )
+        return cast("_T", _problem(error, place))
 
 
-def _problem(error: LukhasError, place: str) -> Problem:
+def _problem(error: LukhasError, place: str) -> Response:
     if isinstance(error, ConfigError) and not error.where:
-        return Problem(
-            type=f"{PROBLEM_TYPE_PREFIX}invalid-limits",
-            title="The limits are not valid",
-            status=422,
-            detail=f"{place}: {error}",
+        return problem_answer(
+            422,
+            "invalid-limits",
+            "The limits are not valid",
+            f"{place}: {error}",
             extensions=(("place", place), ("reason", error.what), ("hint", error.hint)),
         )
-    return Problem(
-        type=f"{PROBLEM_TYPE_PREFIX}limits-unavailable",
-        title="The changed limits cannot be read or kept",
-        status=503,
-        detail=str(error),
+    return problem_answer(
+        503,
+        "limits-unavailable",
+        "The changed limits cannot be read or kept",
+        str(error),
     )
