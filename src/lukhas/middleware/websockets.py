@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from lukhas.clock import Clock
-from lukhas.errors import CountersUnavailableError
+from lukhas.errors import CountersUnavailableError, LukhasError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Run, Waiting, fail, finish, resume
@@ -16,7 +16,13 @@ from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.rate_limiting.plans import LimitPlan
 
-__all__ = ("AcceptStage", "Connection", "MessageLimit", "refuse_connection")
+__all__ = (
+    "AcceptStage",
+    "Connection",
+    "ConnectionClosedError",
+    "MessageLimit",
+    "refuse_connection",
+)
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -28,7 +34,7 @@ _POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 _MOST_REASON_BYTES = 123  # RFC 6455 section 5.5
 
 
-class ConnectionClosedError(OSError):
+class ConnectionClosedError(LukhasError, OSError):
     """The app sends to a connection that was closed because of a limit."""
 
 
