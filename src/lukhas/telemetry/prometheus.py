@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.totals import Totals
 from lukhas.units import SECOND_NS
@@ -47,18 +48,7 @@ def render(totals: Totals) -> bytes:
         _labelled(("route", "method", "status_class", "tier", "cache"), counts.requests),
     )
     _histograms(lines, counts.latencies)
-    _metric(
-        lines,
-        "limited_total",
-        "Requests over a limit: refused (enforce) or only noted (shadow).",
-        _labelled(("policy", "tier", "mode"), counts.limited),
-    )
-    _metric(
-        lines,
-        "near_limit_total",
-        "Requests that passed and left less than a fifth of a limit.",
-        _labelled(("policy", "tier"), counts.near),
-    )
+    _limits(lines, counts)
     _metric(lines, "refusals_total", "Requests refused, by stage.", _by("stage", counts.refusals))
     _metric(
         lines,
@@ -88,6 +78,21 @@ def render(totals: Totals) -> bytes:
         _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
     lines.append("")
     return "\n".join(lines).encode()
+
+
+def _limits(lines: list[str], counts: Delta) -> None:
+    _metric(
+        lines,
+        "limited_total",
+        "Requests over a limit: refused (enforce) or only noted (shadow).",
+        _labelled(("policy", "tier", "mode"), counts.limited),
+    )
+    _metric(
+        lines,
+        "near_limit_total",
+        "Requests that passed and left less than a fifth of a limit.",
+        _labelled(("policy", "tier"), counts.near),
+    )
 
 
 def _metric(
