@@ -5,6 +5,7 @@ import sys
 import threading
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.limits import limits_router
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.errors import LukhasError
 from lukhas.hub.child_link import (
@@ -57,7 +58,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         if task.waits:
             begin.wait()
 
-    run_admin(options, get_ready=get_ready)
+    run_admin(options, get_ready=get_ready, routers=[limits_router(settings)])
 
 
 if __name__ == "__main__":
