@@ -104,11 +104,6 @@ class RedisNode:
         self._tried: Future[None] = self._loop.create_future()
         self._keeper: Task[None] = self._loop.create_task(self._keep_connected())
 
-    def __len__(self) -> int:
-        """How many calls wait, to be sent or for their answers."""
-        connection = self._connection
-        return len(self._outbox) + (0 if connection is None else len(connection))
-
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
@@ -128,20 +123,21 @@ class RedisNode:
     def send(self, call: Call) -> None:
         """Takes a call; its future gets the reply or a `StoreError`, maybe at once."""
         call.carrier = self
-        if self._connection is None and (
-            self._closed or self._breaker.phase is not BreakerPhase.CLOSED
-        ):
+        connection, outbox = self._connection, self._outbox
+        waiting = len(outbox)
+        if connection is not None:
+            waiting += len(connection.sent)
+        elif self._closed or self._breaker.phase is not BreakerPhase.CLOSED:
             self._counters.errors += 1
             call.fail(unavailable(self._store, self.error))
             return
-        if len(self) >= self._settings.calls_at_once:
+        if waiting >= self._settings.calls_at_once:
             self._counters.errors += 1
             call.fail(StoreUnavailableError(
-                self._store, f"{len(self)} calls wait for it already",
+                self._store, f"{waiting} calls wait for it already",
                 hint="it is too slow for this load, or allow more at once",
             ))  # fmt: skip
             return
-        outbox = self._outbox
         if not outbox:
             self._loop.call_soon(self.ready)
         if call.asking:

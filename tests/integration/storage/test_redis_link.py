@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lukhas.errors import StoreReplyError
-from lukhas.pipeline.driving import Waiting, complete, finish, start
+from lukhas.pipeline.driving import Run, Waiting, finish, start
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
 from lukhas.testing.fault_proxy import FaultProxy
@@ -148,26 +148,22 @@ async def test_no_more_calls_wait_than_allowed(server: RedisServer) -> None:
 
 async def test_it_can_be_called_before_the_first_wait_of_a_run(link: RedisLink) -> None:
     """A pipeline run has no task of its own until it waits; the link asks for none."""
+    loop = asyncio.get_running_loop()
+    begun: asyncio.Future[tuple[Run, Any]] = loop.create_future()
 
-    async def run() -> Any:
+    async def stage() -> Any:
         return [await link.call("PING"), await link.script(ADD, [b"k"], [1], deadline_s=9.0)]
 
-    loop = asyncio.get_running_loop()
-    steps: list[Any] = []
-    taken: asyncio.Future[None] = loop.create_future()
-
-    def step() -> None:
-        # In a callback there is no current task at all.
+    def callback() -> None:
         assert asyncio.current_task() is None
-        coroutine: Any = run()
-        steps.extend((coroutine, start(coroutine)))
-        taken.set_result(None)
+        run = stage()
+        begun.set_result((run, start(run)))
 
-    loop.call_soon(step)
-    await taken
-    assert isinstance(steps[1], Waiting)
-    assert await finish(steps[0], steps[1]) == [b"PONG", 1]
-    assert await complete(run()) == [b"PONG", 2]
+    loop.call_soon(callback)
+    run, step = await begun
+    assert isinstance(step, Waiting)
+    reply: Any = await finish(run, step)
+    assert reply == [b"PONG", 1]
 
 
 async def test_a_caller_may_go_away(link: RedisLink) -> None:
