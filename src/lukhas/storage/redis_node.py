@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lukhas.clock import Clock
-from lukhas.errors import StoreError, StoreReplyError, StoreUnavailableError
+from lukhas.errors import StoreError, StoreReplyError, StoreTimeoutError, StoreUnavailableError
 from lukhas.policy import breaker
 from lukhas.policy.breaker import BreakerPhase, BreakerState
 from lukhas.storage.redis_calls import Call
@@ -109,11 +109,6 @@ class RedisNode:
         """Whether there is a connection."""
         return self._connection is not None
 
-    @property
-    def phase(self) -> BreakerPhase:
-        """What the breaker does."""
-        return self._breaker.phase
-
     async def tried(self) -> None:
         """Waits until the first connection was made, or failed."""
         await asyncio.shield(self._tried)
@@ -163,6 +158,7 @@ class RedisNode:
     def overdue(self, call: Call) -> None:
         """See `Carrier`."""
         self._counters.timeouts += 1
+        call.fail(StoreTimeoutError(self._store, call.deadline_s))
         self._failed(StoreUnavailableError(
             self._store, f"did not answer within {call.deadline_s * 1000:g} ms, again and again",
             hint="check the load of the server and the network",

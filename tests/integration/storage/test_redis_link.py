@@ -9,8 +9,10 @@ import pytest
 
 from lukhas.errors import StoreReplyError
 from lukhas.pipeline.driving import Run, Waiting, finish, start
+from lukhas.policy.breaker import BreakerSettings
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
+from lukhas.storage.redis_settings import settings_from_url
 from lukhas.testing.fault_proxy import FaultProxy
 from lukhas.testing.redis_server import RedisServer
 from tests.integration.storage.kit import ADD, failure_of, opened, until
@@ -188,3 +190,25 @@ async def test_close_fails_what_waits_and_can_be_repeated(server: RedisServer) -
         assert "was closed" in str(outcome)
         assert "was closed" in str(await failure_of(link, "PING"))
         await link.close()
+
+
+async def test_a_link_may_be_used_as_a_block(server: RedisServer) -> None:
+    """It is tried when the block begins, and closed when it ends."""
+    async with RedisLink(settings_from_url(server.socket_url)) as link:
+        assert link.health().state == "ok"
+    assert link.health().state == "failed"
+
+
+async def test_a_link_that_was_not_tried_yet_says_so(server: RedisServer) -> None:
+    """It is not well before it was."""
+    async with opened(server.socket_url, ready=False) as link:
+        assert link.health().detail == "connecting"
+
+
+async def test_a_share_of_failures_counts_too(server: RedisServer) -> None:
+    """With a breaker that looks at shares, answers are counted as well."""
+    breaker = BreakerSettings(failures=1000, share=0.5)
+    async with opened(server.socket_url, breaker=breaker) as link:
+        for _ in range(30):
+            await link.call("PING")
+        assert link.health().state == "ok"
