@@ -14,7 +14,7 @@ from lukhas.cli.main import app
 from lukhas.config.schema import leaves
 from lukhas.config.settings import Settings
 from lukhas.config.texts import variable_name
-from lukhas.pipeline.stages.limit import QUOTA_EXCEEDED
+from lukhas.pipeline.stages.limit_answers import QUOTA_EXCEEDED
 from tests.docs.pages import PAGES, ROOT, blocks_of, inline_code, prose
 from tests.docs.shell import Session
 

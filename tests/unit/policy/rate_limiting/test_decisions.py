@@ -31,7 +31,7 @@ class Judge:
 
     def used(self) -> list[tuple[int, ...]]:
         pairs = zip(self.plan.groups, self.states, strict=True)
-        return [group.counting.used(state) for group, state in pairs]
+        return [group.counting.used(state, T0) for group, state in pairs]
 
 
 def policy(name: str, text: str, mode: Mode = Mode.ENFORCE) -> LimitPolicy:

@@ -39,7 +39,7 @@ def test_a_policy_applies_to_all_but_internal_everywhere() -> None:
 def test_the_tiers_own_limits_are_a_group() -> None:
     """Counted by consumer, under the tier's name."""
     (group,) = plan_for(Tier.FREE, FREE, (), route="default").groups
-    assert group.table == "@free:consumer:enforce"
+    assert group.table == "@free:consumer"
     assert group.counting.limits == FREE
     assert (group.by, group.mode) == (Dimension.CONSUMER, Mode.ENFORCE)
     assert group.policies == ("tier-free", "tier-free")
@@ -49,7 +49,7 @@ def test_internal_is_unlimited() -> None:
     """No limits of the tier, and policies leave it out unless they name it."""
     assert plan_for(Tier.INTERNAL, (), [policy("p")], route="default").groups == ()
     named = LimitPolicy("p", FREE, tiers=frozenset({Tier.INTERNAL}))
-    assert tables(plan_for(Tier.INTERNAL, (), [named], route="default")) == ["p:consumer:enforce"]
+    assert tables(plan_for(Tier.INTERNAL, (), [named], route="default")) == ["p:consumer"]
 
 
 def test_policies_apply_to_their_tiers() -> None:
@@ -62,10 +62,10 @@ def test_policies_apply_to_their_tiers() -> None:
 def test_policies_bound_to_routes_are_counted_for_each_apart() -> None:
     """The route is part of the table's name; elsewhere they do not apply."""
     bound = policy("p", routes=frozenset({"login", "pay"}))
-    assert tables(plan_for(Tier.FREE, (), [bound], route="login")) == ["p@login:consumer:enforce"]
-    assert tables(plan_for(Tier.FREE, (), [bound], route="pay")) == ["p@pay:consumer:enforce"]
+    assert tables(plan_for(Tier.FREE, (), [bound], route="login")) == ["p@login:consumer"]
+    assert tables(plan_for(Tier.FREE, (), [bound], route="pay")) == ["p@pay:consumer"]
     assert plan_for(Tier.FREE, (), [bound], route="default").groups == ()
-    assert tables(plan_for(Tier.FREE, (), [policy("p")], route="login")) == ["p:consumer:enforce"]
+    assert tables(plan_for(Tier.FREE, (), [policy("p")], route="login")) == ["p:consumer"]
 
 
 def test_what_is_off_does_not_apply() -> None:
@@ -77,7 +77,7 @@ def test_what_is_off_does_not_apply() -> None:
         route="default",
         tier_mode=Mode.OFF,
     )
-    assert tables(plan) == ["on:consumer:enforce"]
+    assert tables(plan) == ["on:consumer"]
 
 
 def test_policies_that_do_not_apply_do_not_hide_others() -> None:
@@ -87,11 +87,11 @@ def test_policies_that_do_not_apply_do_not_hide_others() -> None:
         policy("route", routes=frozenset({"x"})),
         policy("here"),
     ]
-    assert tables(plan_for(Tier.FREE, (), others, route="default")) == ["here:consumer:enforce"]
+    assert tables(plan_for(Tier.FREE, (), others, route="default")) == ["here:consumer"]
 
 
 def test_each_policy_has_counters_of_its_own() -> None:
-    """So adding one never resets another; a shadow one counts apart from an enforced one."""
+    """So adding one never resets another, and switching one on keeps what it counted in shadow."""
     plan = plan_for(
         Tier.FREE,
         FREE,
@@ -104,10 +104,10 @@ def test_each_policy_has_counters_of_its_own() -> None:
         tier_mode=Mode.SHADOW,
     )
     assert tables(plan) == [
-        "a:consumer:enforce",
-        "b:address:enforce",
-        "@free:consumer:shadow",
-        "trial:consumer:shadow",
+        "a:consumer",
+        "b:address",
+        "@free:consumer",
+        "trial:consumer",
     ]
     assert [group.by for group in plan.groups][1] is Dimension.ADDRESS
     assert plan.enforced == 2
