@@ -112,8 +112,7 @@ class NodeCounters:
             key = _key(group.table, subject)
             value = transaction.get(key)
             if value is None:
-                key = self._place(transaction, group, key, now_ns)
-                value = transaction.get(key)
+                key, value = self._place(transaction, group, key, now_ns)
             entries.append((key, _state(group, value, now_ns)))
         return entries
 
@@ -123,15 +122,20 @@ class NodeCounters:
         group: LimitGroup,
         key: bytes,
         now_ns: int,
-    ) -> bytes:
-        """The key for a subject that has no state: its own, or a shared one if all are taken."""
+    ) -> tuple[bytes, bytes | None]:
+        """Where a subject is counted that has no state: its own, or a shared one if all are taken.
+
+        It begins with what the shared one has counted, which may be its own doing.
+        """
         self._forget_idle(transaction, now_ns)
-        if int(transaction.stat()["entries"]) < self._max_states:
-            return key
-        self.shared += 1
         # Not `hash`, which differs from process to process.
         number = int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") % _SHARED
-        return _key(group.table, f"\0{number}")
+        shared_key = _key(group.table, f"\0{number}")
+        value = transaction.get(shared_key)
+        if int(transaction.stat()["entries"]) < self._max_states:
+            return key, value
+        self.shared += 1
+        return shared_key, value
 
     def _forget_idle(self, transaction: "lmdb.Transaction[bytes]", now_ns: int) -> None:
         with transaction.cursor() as cursor:

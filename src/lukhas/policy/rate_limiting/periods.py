@@ -47,8 +47,11 @@ def span_at(at_us: int, period: Period, zone: tzinfo) -> Span:
     day = datetime.fromtimestamp(at_us // _SECOND_US, UTC).astimezone(zone).date()
     first, after = _days(day, period)
     start_us, end_us = _midnight_us(first, zone), _midnight_us(after, zone)
-    if at_us < start_us:  # The day began in a gap or fold of the clock.
+    # A clock change around midnight: the date on the clock is that of the day before or after.
+    if at_us < start_us:
         return span_at(start_us - _SECOND_US, period, zone)
+    if at_us >= end_us:
+        return span_at(end_us, period, zone)
     return Span(start_us, end_us)
 
 
