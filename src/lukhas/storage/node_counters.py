@@ -40,11 +40,10 @@ class NodeCounters:
         shared: how often this process had to count a subject in a shared state.
     """
 
-    __slots__ = ("_environment", "_max_states", "_node", "_sweep_at", "shared")
+    __slots__ = ("_max_states", "_node", "_sweep_at", "shared")
 
     def __init__(self, node: NodeEnvironment, *, max_states: int = _MAX_STATES) -> None:
         self._node = node
-        self._environment = node.environment
         self._max_states = max_states
         self._sweep_at = b""
         self.shared = 0
@@ -63,7 +62,7 @@ class NodeCounters:
             StoreError: the file cannot be read or written.
         """
         try:
-            with self._environment.begin(write=True) as transaction:
+            with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, plan, subjects, now_ns)
                 states = [state for _key, state in entries]
                 decision = decide(plan, states, now_ns, cost, costs)
@@ -85,7 +84,7 @@ class NodeCounters:
             StoreError: the file cannot be read or written.
         """
         try:
-            with self._environment.begin(write=True) as transaction:
+            with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, decision.plan, subjects, now_ns)
                 settle(decision, [state for _key, state in entries], now_ns, changes)
                 _write(transaction, decision.plan, entries)
