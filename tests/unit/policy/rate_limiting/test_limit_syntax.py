@@ -1,10 +1,13 @@
 """How limits are written."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from lukhas.errors import ConfigError, LimitSyntaxError
 from lukhas.policy.rate_limiting.limit_syntax import parse_limit, parse_limits
-from lukhas.policy.rate_limiting.limits import MAX_QUOTA, Limit
+from lukhas.policy.rate_limiting.limits import MAX_QUOTA, Kind, Limit
+from lukhas.policy.rate_limiting.periods import Period
 from lukhas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 
@@ -182,3 +185,96 @@ def test_the_first_faulty_part_is_named() -> None:
     """Not the whole line."""
     with pytest.raises(LimitSyntaxError, match=r"^' nonsense' is not a limit: write it like"):
         parse_limits("60/minute; nonsense", policy="p")
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5/minute exact", Limit("p-minute", 5, MINUTE_NS, Kind.EXACT)),
+        ("5 per 10 s EXACT", Limit("p-10s", 5, 10 * SECOND_NS, Kind.EXACT)),
+        ("5/minute strict", Limit("p-minute", 5, MINUTE_NS)),
+        ("10/second burst 20", Limit("p-second-burst", 10, SECOND_NS, Kind.GCRA, 20)),
+        ("1_0/s  Burst  2_0", Limit("p-second-burst", 10, SECOND_NS, Kind.GCRA, 20)),
+        ("20 concurrent", Limit("p-concurrent", 20, 5 * MINUTE_NS, Kind.CONCURRENCY)),
+        (
+            "9/calendar day",
+            Limit("p-calendar-day", 9, DAY_NS, Kind.QUOTA, 0, Period.DAY, BERLIN),
+        ),
+        (
+            "9 per Calendar-Week",
+            Limit("p-calendar-week", 9, 7 * DAY_NS, Kind.QUOTA, 0, Period.WEEK, BERLIN),
+        ),
+        (
+            "1_000/month",
+            Limit("p-calendar-month", 1000, 30 * DAY_NS, Kind.QUOTA, 0, Period.MONTH, BERLIN),
+        ),
+        (
+            "9/calendar month",
+            Limit("p-calendar-month", 9, 30 * DAY_NS, Kind.QUOTA, 0, Period.MONTH, BERLIN),
+        ),
+    ],
+)
+def test_every_kind_can_be_written(text: str, expected: Limit) -> None:
+    """In any case; what is shown reads as the same."""
+    limit = parse_limit(text, policy="p", zone=BERLIN)
+    assert limit == expected
+    assert parse_limit(str(limit), policy="p", zone=BERLIN) == limit
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5/minute burst",
+        "5/minute exact burst 3",
+        "5/minute loose",
+        "concurrent",
+        "5 concurrent/minute",
+        "5/calendar hour",
+        "5/calendarday",
+        "5/month exact",
+        "_ concurrent",
+        "_/month",
+        "5/minute burst _",
+    ],
+)
+def test_what_is_no_limit_of_any_kind_is_refused(text: str) -> None:
+    """Rather than being taken for another one."""
+    with pytest.raises(LimitSyntaxError):
+        parse_limit(text, policy="p")
+
+
+def test_kinds_stand_beside_each_other() -> None:
+    """Windows are compared within a kind: a burst may have the window of a quota."""
+    limits = parse_limits("10/minute; 5/minute burst 3; 100/month; 2 concurrent", policy="p")
+    assert [limit.kind for limit in limits] == [
+        Kind.STRICT,
+        Kind.GCRA,
+        Kind.CONCURRENCY,
+        Kind.QUOTA,
+    ]
+    assert len(parse_limits("10/second burst 20; 9/minute burst 5", policy="p")) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5/minute; 6/minute exact",
+        "2 concurrent; 3 concurrent",
+        "5/month; 6/month",
+        "5/minute burst 2; 6/minute burst 3",
+    ],
+)
+def test_one_kind_has_a_window_once(text: str) -> None:
+    """Strict and exact limits mean the same by a window."""
+    with pytest.raises(LimitSyntaxError, match="two limits for the same window"):
+        parse_limits(text, policy="p")
+
+
+@pytest.mark.parametrize("text", ["9/calendar day; 9/month", "9/minute exact; 9/hour"])
+def test_longer_windows_allow_more_in_every_kind(text: str) -> None:
+    """Else the shorter one says nothing."""
+    with pytest.raises(LimitSyntaxError, match="can never let"):
+        parse_limits(text, policy="p")

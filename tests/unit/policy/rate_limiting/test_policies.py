@@ -1,14 +1,17 @@
 """Policies and the plan of all that apply."""
 
+from dataclasses import replace
+
 import pytest
 
 from lukhas.errors import ConfigError
 from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import Cost, parse_cost
 from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
-from lukhas.policy.rate_limiting.policies import LimitPolicy
+from lukhas.policy.rate_limiting.policies import LimitPolicy, OnStoreError
 from lukhas.policy.rate_limiting.tiers import Tier
 
 FREE = parse_limits("60/minute; 1000/hour", policy="free")
@@ -137,6 +140,75 @@ def test_policies_alike_are_one_group() -> None:
     (group,) = plan_for(Tier.FREE, (), [one, other], route="default").groups
     assert [limit.name for limit in group.counting.limits] == ["p-minute", "p-hour"]
     assert group.policies == ("p", "p")
+
+
+def test_one_name_that_is_charged_in_two_ways_is_two_tables() -> None:
+    """Else the limits of each would undo the counts of the other."""
+    marks = [
+        policy("p", text="5/m"),
+        policy("p", text="9/h", mode=Mode.SHADOW),
+        replace(policy("p", text="9/d"), cost=Cost(weight=2)),
+        replace(policy("p", text="9/2d"), cost_for=lambda _request: 2),
+        replace(policy("p", text="9/3d"), on_store_error=OnStoreError.DENY),
+    ]
+    found = tables(plan_for(Tier.FREE, (), marks, route="default"))
+    assert sorted(found) == ["p:consumer", *(f"p:consumer#{number}" for number in range(2, 6))]
+
+
+def test_tables_tell_kind_and_cost_apart() -> None:
+    """What is no plain count of requests has its own name."""
+    every = policy("p", text="5/m; 5/s burst 2; 5/month; 5 concurrent")
+    other = replace(policy("q", text="5/m"), cost=parse_cost("response-kib"))
+    exact = policy("r", text="5/m exact", by=Dimension.ADDRESS)
+    assert tables(plan_for(Tier.FREE, (), [every, other, exact], route="default")) == [
+        "p:consumer:gcra",
+        "p:consumer",
+        "p:consumer:concurrency",
+        "p:consumer:quota",
+        "q:consumer:response-kib",
+        "r:address:exact",
+    ]
+
+
+def test_a_policy_in_place_of_the_tiers_limits() -> None:
+    """Only where it applies, and is not off."""
+    instead = replace(policy("p"), replaces_tier=True, routes=frozenset({"x"}))
+    assert tables(plan_for(Tier.FREE, FREE, [instead], route="x")) == ["p@x:consumer"]
+    assert tables(plan_for(Tier.FREE, FREE, [instead], route="y")) == ["@free:consumer"]
+    off = replace(instead, mode=Mode.OFF)
+    assert tables(plan_for(Tier.FREE, FREE, [off], route="x")) == ["@free:consumer"]
+
+
+def test_messages_and_requests_are_planned_apart() -> None:
+    """One never counts the other."""
+    chat = replace(policy("chat"), cost=parse_cost("messages"))
+    both = [chat, policy("p")]
+    assert tables(plan_for(Tier.FREE, FREE, both, route="r")) == ["@free:consumer", "p:consumer"]
+    messages = plan_for(Tier.FREE, FREE, both, route="r", messages=True)
+    assert tables(messages) == ["chat:consumer:messages"]
+
+
+def test_what_a_plan_knows_of_itself() -> None:
+    """What the stage asks on every request is worked out once."""
+    plain = plan_for(Tier.FREE, FREE, (), route="r")
+    assert (plain.is_simple, plain.uniform, plain.settles) == (True, True, False)
+    assert plain.near == (12, 200)
+    trial = plan_for(Tier.FREE, (), [policy("p", mode=Mode.SHADOW)], route="r")
+    assert (trial.is_simple, trial.near) == (False, ())
+    held = plan_for(Tier.FREE, (), [policy("p", text="3 concurrent")], route="r")
+    assert (held.uniform, held.settles, held.near) == (True, True, (1,))
+    sized = replace(policy("p", text="9/s burst 11"), cost=parse_cost("response-kib"))
+    later = plan_for(Tier.FREE, FREE, [sized], route="r")
+    assert (later.is_simple, later.uniform, later.settles) == (False, False, True)
+    assert later.near == (12, 200, 3)
+    given = replace(policy("p"), cost_for=lambda _request: 2)
+    assert not plan_for(Tier.FREE, (), [given], route="r").uniform
+    for figures, near in (
+        ((12, 0, 200, 0), False),
+        ((11, 0, 999, 0), True),
+        ((99, 0, 199, 0), True),
+    ):
+        assert plain.is_near(figures) is near
 
 
 @pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.SHADOW])
