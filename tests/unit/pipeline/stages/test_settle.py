@@ -1,7 +1,7 @@
 """The settle stage: what a request really cost, and when it is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.plans import LimitPlan
+from lukhas.storage.counters import RemoteCounterStore
 from lukhas.storage.guarded_counters import GuardedRemoteCounters
 from lukhas.storage.memory_counters import MemoryCounters
 from tests.unit.pipeline.stages.limit_kit import left, named, policy, request, rules_of, stage_of
@@ -276,16 +277,16 @@ class Remote:
         decision: LimitDecision,
         subjects: tuple[str, ...],
         now_ns: int,
-        changes: tuple[int, ...],
+        changes: Sequence[int],
     ) -> None:
         self.near.settle(decision, subjects, now_ns, changes)
 
 
-def remote_stage(text: str, remote: object) -> LimitStage:
+def remote_stage(text: str, remote: RemoteCounterStore) -> LimitStage:
     return LimitStage(
         MemoryCounters(),
         rules_of("", policy("p", text)),
-        remote=remote,  # type: ignore[arg-type]
+        remote=remote,
     )
 
 
@@ -340,11 +341,11 @@ async def test_a_policy_that_denies_refuses_with_503(*, is_remote: bool) -> None
 async def test_messages_are_charged_one_by_one() -> None:
     """Near or far; where the counters fail, messages pass, unless a policy says otherwise."""
     chat = policy("chat", "2/20s", cost="messages")
+    one = request()
+    plan = stage_of("", chat).messages(one)
+    assert plan is not None
     for remote in (None, Remote()):
         stage = LimitStage(MemoryCounters(), rules_of("", chat), remote=remote)
-        one = request()
-        plan = stage.messages(one)
-        assert plan is not None
         decisions = [await stage.admit_message(one, plan, one.now_ns) for _ in range(3)]
         assert [decision is not None and decision.allowed for decision in decisions] == [
             True,

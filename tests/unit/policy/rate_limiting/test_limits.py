@@ -51,7 +51,12 @@ def test_a_name_can_stand_in_a_response_field(name: str) -> None:
         (Kind.EXACT, {"quota": MAX_EXACT + 1}, "keeps an exact log of 129 requests", "use strict"),
         (Kind.GCRA, {}, "has a burst of 0", "such as burst 20"),
         (Kind.GCRA, {"burst": MAX_QUOTA + 1}, "has a burst of 2147483648", "such as burst 20"),
-        (Kind.GCRA, {"burst": 1, "quota": 6_000_001}, "smooths to more than 100000", "strict"),
+        (
+            Kind.GCRA,
+            {"burst": 1, "quota": 6_000_001},
+            "smooths to more than 100000",
+            "for such rates",
+        ),
         (Kind.STRICT, {"burst": 1}, "has a burst of 1", "only limits that smooth have a burst"),
         (Kind.QUOTA, {}, "is no quota of a calendar period", "only a quota has one"),
         (Kind.STRICT, {"period": Period.DAY}, "is no quota of a calendar", "only a quota has one"),
