@@ -36,7 +36,7 @@ class HubCounters:
         remote: what decides, where they are across the network; else None.
     """
 
-    def __init__(self, settings: Settings, *, workers: int, outlived: bool) -> None:
+    def __init__(self, settings: Settings, *, workers: int, outlived: bool = False) -> None:
         self._settings = settings
         self._shares = workers * settings.counters.nodes
         wanted = settings.counters.store

@@ -1,7 +1,7 @@
 """The plan of all limits that apply to one kind of request."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import lt
 
 from lukhas.errors import ConfigError
@@ -165,7 +165,7 @@ def plan_for(
         if (key.cost.basis is CostBasis.MESSAGES) == messages
     }
     _check_names(counted.values())
-    groups = [key.group(named) for key, named in counted.items()]
+    groups = _apart([key.group(named) for key, named in counted.items()])
     groups.sort(key=lambda group: group.mode is not Mode.ENFORCE)
     return LimitPlan(tuple(groups))
 
@@ -197,6 +197,16 @@ class _GroupKey:
             cost_for=self.cost_for,
             on_store_error=self.on_store_error,
         )
+
+
+def _apart(groups: Sequence[LimitGroup]) -> list[LimitGroup]:
+    """Groups of one name that are charged differently: in one table each would undo the other."""
+    found: dict[str, int] = {}
+    apart = []
+    for group in groups:
+        number = found[group.table] = found.get(group.table, 0) + 1
+        apart.append(replace(group, table=f"{group.table}#{number}") if number > 1 else group)
+    return apart
 
 
 def _check_names(groups: Iterable[Sequence[tuple[str, Limit]]]) -> None:

@@ -25,7 +25,9 @@ non-empty one lies. The bucket with number b has the cell b % (BUCKETS + 1).
 
 from collections.abc import Sequence
 from struct import Struct
+from struct import error as struct_error
 
+from lukhas.errors import LimitSyntaxError
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.policy.rate_limiting.moments import Moments
 from lukhas.units import SECOND_NS
@@ -161,7 +163,8 @@ class StrictRing:
             head = list(self._move_on(state, tuple(head), now_ns))
         if change > 0:
             most = max([head[index] for index, *_rest in self._windows])
-            head[_PENDING] += min(change, _CELL_MOST[self._cell_bytes] - most - head[_PENDING])
+            left = _CELL_MOST[self._cell_bytes] - most - head[_PENDING]
+            head[_PENDING] += max(0, min(change, left))
         elif at_ns >= self._moments.before(head[_NEXT]).began_ns:
             head[_PENDING] -= min(-change, head[_PENDING])
         else:
@@ -249,18 +252,27 @@ class StrictRing:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """Whether the state is one of these very limits."""
-        return state[: self._head_at] == self._empty[: self._head_at]
+        signature = self._empty[: self._head_at]
+        return state.startswith(signature) and len(state) == len(self._empty)
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """A state of these limits with what a state of other limits has counted.
 
-        A window that both have keeps its buckets. A new one begins with the count of the longest
-        old window that lies within it: a change of settings hands nobody a fresh quota.
+        A window that both have keeps its buckets. A new one begins with what the buckets of the
+        next longer old window say it may hold, or, where none was longer, with the count of the
+        longest: a change of settings hands nobody a fresh quota.
         """
         ring = _ring_of(state)
         if ring is None:
             return self.new_state(now_ns)
-        head = ring._booked(bytearray(state), now_ns)
+        try:
+            return self._adopt(ring, state, now_ns)
+        except struct_error:  # Figures that no ring ever wrote.
+            return self.new_state(now_ns)
+
+    def _adopt(self, ring: "StrictRing", state: bytes | bytearray, now_ns: int) -> bytearray:
+        moved = bytearray(state)
+        head = ring._booked(moved, now_ns)
         windows = {
             limit.window_ns: window
             for limit, window in zip(ring.limits, ring._windows, strict=True)
@@ -273,22 +285,37 @@ class StrictRing:
             self.limits, self._windows, strict=True
         ):
             same = windows.get(limit.window_ns)
-            within = [window_ns for window_ns in windows if window_ns < limit.window_ns]
-            total, newest, lag = 0, 0, 0
+            total, lag = 0, 0
             if same is not None:
                 index, _width, _quota, from_cells = same
                 _total, newest, lag = head[index : index + _STRIDE]
                 for number in range(_CELLS):
-                    cell = min(most, ring._cell_of(state, from_cells, number))
+                    cell = min(most, ring._cell_of(moved, from_cells, number))
                     self._cell.pack_into(adopted, cells + number * self._cell_bytes, cell)
                     total += cell
-            elif within:
-                newest = head[windows[max(within)][0]]
-            newest = min(newest, max(0, most - total))
+            else:
+                newest = ring._counted_within(moved, head, limit.window_ns)
+            newest = min(newest, most, _CELL_MOST[4] - total)
             mine += [total + newest, newest, lag]
             mine[_ROOM] = min(mine[_ROOM], max(0, quota - total - newest))
         self._head.pack_into(adopted, self._head_at, *mine)
         return adopted
+
+    def _counted_within(self, state: bytearray, head: tuple[int, ...], window_ns: int) -> int:
+        """What may have been counted in a window of a length that none of these has."""
+        pairs = [
+            (limit.window_ns, window)
+            for limit, window in zip(self.limits, self._windows, strict=True)
+        ]
+        longer = [pair for pair in pairs if pair[0] > window_ns]
+        if not longer:
+            counted: int = head[max(pairs)[1][0]]
+            return counted
+        index, width_ns, _quota, cells = min(longer)[1]
+        newest = (head[_NEXT] * _US_NS - 1) // width_ns
+        buckets = range(1, -(-window_ns // width_ns) + 1)
+        older = sum([self._cell_of(state, cells, newest - lag) for lag in buckets])
+        return int(head[index + 1]) + older
 
     def _booked(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
         """The head with nothing pending; the state is moved on if it is time."""
@@ -388,6 +415,9 @@ def _ring_of(state: bytes | bytearray) -> StrictRing | None:
     limits = []
     for number in range(count):
         window_s, quota = _SIGNED_WINDOW.unpack_from(state, at + number * _SIGNED_WINDOW.size)
-        limits.append(Limit(f"l{number}", quota, window_s * SECOND_NS))
+        try:
+            limits.append(Limit(f"l{number}", quota, window_s * SECOND_NS))
+        except LimitSyntaxError:
+            return None
     ring = StrictRing(limits) if limits else None
     return ring if ring is not None and len(state) == len(ring._empty) else None
