@@ -155,10 +155,14 @@ class HubCounters:
         except StoreError:
             return 0
 
+    def _guard(self) -> GuardedCounters | GuardedRemoteCounters | None:
+        # Not by `or`: counters that hold nothing are false.
+        return self._guarded_remote if self._guarded is None else self._guarded
+
     @property
     def failures(self) -> int:
         """How often the store did not answer."""
-        guarded = self._guarded or self._guarded_remote
+        guarded = self._guard()
         return guarded.failures if guarded is not None else 0
 
     @property
@@ -174,7 +178,7 @@ class HubCounters:
 
     def health(self) -> PartHealth:
         """How the store is."""
-        guarded = self._guarded or self._guarded_remote
+        guarded = self._guard()
         if guarded is not None and guarded.last_error:
             return PartHealth("counters", "degraded", guarded.last_error)
         if self._link is not None:

@@ -115,7 +115,7 @@ def test_the_largest_figures_of_a_kind() -> None:
 )
 def test_limits_in_words(limit: Limit, written: str, allowance: str, item: str) -> None:
     """As written, as told to people, and as an item of RateLimit-Policy."""
-    assert (str(limit), limit.allowance, limit.policy_item) == (written, allowance, item)
+    assert (str(limit), limit.allowance(), limit.policy_item) == (written, allowance, item)
     assert limit.most == (9 if limit.kind is Kind.GCRA else 5)
 
 
