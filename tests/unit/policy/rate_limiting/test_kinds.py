@@ -234,6 +234,20 @@ def test_a_ring_makes_garbage_anew(garbage: bytes) -> None:
     assert ring.adopt(garbage, T0) == ring.new_state(T0)
 
 
+@pytest.mark.parametrize("passed_s", [0, 1, 5, 20])
+def test_a_ring_adopts_what_no_bucket_held_yet(passed_s: int) -> None:
+    """Charges of the last moment are pending until their bucket ends; they count all the same."""
+    ring = StrictRing(parse_limits("3/20s", policy="p"))
+    state = ring.new_state(T0)
+    assert ring.take(state, T0, 2) is not None
+    raised = StrictRing(parse_limits("5/20s", policy="p"))
+    now_ns = T0 + passed_s * S
+    adopted = raised.adopt(state, now_ns)
+    assert raised.used(adopted, now_ns) == (2,)
+    raised.fits(adopted, T0 + 21 * S, 1)
+    assert raised.used(adopted, T0 + 21 * S) == (0,)
+
+
 def test_kinds_are_cheap_keys() -> None:
     """Members are singletons, and tables are kept by them."""
     assert {Kind.STRICT: 1}[Kind("strict")] == 1
