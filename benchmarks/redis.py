@@ -14,10 +14,13 @@ import redis.asyncio as redis_py
 import uvloop
 
 from benchmarks.measurement import Figure, Section, pin
+from lukhas.errors import StoreUnavailableError
+from lukhas.policy.breaker import BreakerSettings
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
 from lukhas.storage.redis_settings import settings_from_url
-from lukhas.testing.redis_server import RedisServer
+from lukhas.testing.redis_server import RedisServer, free_port
+from lukhas.units import SECOND_NS
 
 __all__ = ("run",)
 
@@ -93,6 +96,7 @@ def run() -> Section:
         pin(1)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             taken = runner.run(_measure(server))
+            refusal_us = runner.run(_refusals())
     for name, values in taken.items():
         section.figures.append(
             Figure(
@@ -106,6 +110,7 @@ def run() -> Section:
             )
         )
     _aim(section, taken)
+    section.at_most("p50 of a call while the server is left alone", refusal_us, 20, " us")
     return section
 
 
@@ -161,6 +166,22 @@ async def _check(server: RedisServer, name: str, call: Call) -> None:
     counts = {reply[0] if isinstance(reply, list) else reply for reply in replies}
     if counts != set(range(1, _CALLERS + 1)):
         raise RuntimeError(f"{name} counts wrong: {counts}")
+
+
+async def _refusals() -> float:
+    """Microseconds that a call takes while nothing listens and the breaker is open."""
+    address = f"redis://127.0.0.1:{free_port()}"
+    breaker = BreakerSettings(pause_ns=60 * SECOND_NS, longest_pause_ns=60 * SECOND_NS)
+    settings = dataclasses.replace(settings_from_url(address), breaker=breaker)
+    taken_us: list[float] = []
+    async with RedisLink(settings) as link:
+        for number in range(5000):
+            begun_s = time.perf_counter()
+            try:
+                await link.script(_SCRIPT, [_KEYS[number % len(_KEYS)]], [1, 60_000])
+            except StoreUnavailableError:
+                taken_us.append((time.perf_counter() - begun_s) * 1e6)
+    return statistics.median(taken_us)
 
 
 async def _round(call: Call, taken: _Taken) -> None:

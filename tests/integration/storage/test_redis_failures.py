@@ -59,6 +59,16 @@ async def test_a_refused_connection(own_server: RedisServer) -> None:
         await recovers(link)
 
 
+async def test_calls_that_wait_for_a_connection_fail_with_it() -> None:
+    """They do not wait for their deadline once it is known that there is none."""
+    async with opened(f"redis://127.0.0.1:{free_port()}", ready=False) as link:
+        errors = await asyncio.gather(
+            *(link.call("PING") for _ in range(3)), return_exceptions=True
+        )
+        assert ["Connection refused" in str(error) for error in errors] == [True] * 3
+        assert link.counters.errors == 3
+
+
 async def test_a_socket_that_does_not_exist(tmp_path: Path) -> None:
     """The path is named."""
     async with opened(f"unix://{tmp_path}/none.sock") as link:
