@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
@@ -36,7 +35,11 @@ class AsgiClient:
         self._client = client
         self._runner = asyncio.Runner()
         self._lifespan = _Lifespan(app)
-        self._runner.run(self._lifespan.start())
+        try:
+            self._runner.run(self._lifespan.start())
+        except BaseException:
+            self._runner.close()
+            raise
 
     def get(self, path: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
         """Asks with GET; see `request`."""
@@ -139,37 +142,33 @@ class _Lifespan:
     def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
         self._app = app
+        self._told: asyncio.Queue[Message] = asyncio.Queue()
+        self._heard: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._told: asyncio.Queue[Message] = asyncio.Queue()
-        self._heard: asyncio.Queue[Message] = asyncio.Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self.state}
         self._task = asyncio.ensure_future(self._run(scope))
-        await self._step("startup")
+        await self._step(self._task, "startup")
 
     async def stop(self) -> None:
         if self._task is not None and not self._task.done():
-            await self._step("shutdown")
-            with suppress(asyncio.CancelledError):
-                self._task.cancel()
-                await self._task
+            await self._step(self._task, "shutdown")
+            await asyncio.wait({self._task}, timeout=_TIMEOUT_S)
 
     async def _run(self, scope: dict[str, Any]) -> None:
         await self._app(scope, self._told.get, self._heard.put)
 
-    async def _step(self, name: str) -> None:
-        task = self._task
-        if task is None:
-            return
+    async def _step(self, task: "asyncio.Task[None]", name: str) -> None:
         await self._told.put({"type": f"lifespan.{name}"})
         heard = asyncio.ensure_future(self._heard.get())
         await asyncio.wait({task, heard}, timeout=_TIMEOUT_S, return_when="FIRST_COMPLETED")
         if not heard.done():
             heard.cancel()
-            # The app raised: it has no lifespan.
-            if task.done():
-                task.exception()
-            return
-        if heard.result()["type"] == f"lifespan.{name}.failed":
-            raise RuntimeError(f"the app's {name} failed: {heard.result().get('message', '')}")
+            if not task.done():
+                raise TimeoutError(f"the {name} of the app did not end")
+            # An app that raises at once, or returns, has no lifespan.
+            task.exception()
+        elif heard.result()["type"] == f"lifespan.{name}.failed":
+            await asyncio.wait({task}, timeout=_TIMEOUT_S)
+            raise RuntimeError(f"the {name} of the app failed: {heard.result().get('message', '')}")

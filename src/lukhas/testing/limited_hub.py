@@ -16,6 +16,7 @@ from lukhas.pipeline.driving import Parked, Run, Waiting, park, resume, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close
 from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.testing.answers import Answer
 
@@ -53,8 +54,8 @@ def caller(
 class LimitedHub:
     """The whole pipeline of some settings, around an API that answers what a test says.
 
-    Limits are counted in memory, whatever the settings say about the store, and API keys are not
-    read: a test depends on nothing that lies on the machine.
+    Limits are counted in memory, whatever the settings say about the store, API keys are not read,
+    and nothing is shed: a test depends on nothing that lies on the machine or happens on it.
 
     Args:
         settings: what to build.
@@ -65,8 +66,11 @@ class LimitedHub:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        counters = settings.counters.model_copy(update={"store": "memory"})
-        self._hub = Hub(settings.model_copy(update={"counters": counters}), clock=clock)
+        alone = {
+            "counters": settings.counters.model_copy(update={"store": "memory"}),
+            "overload": settings.overload.model_copy(update={"mode": Mode.OFF}),
+        }
+        self._hub = Hub(settings.model_copy(update=alone), clock=clock)
         self._handler = self._hub.pipeline.around(_parked)
         if settings.identity.tokens:
             _at_once(self._hub.start(with_keys=False))

@@ -9,6 +9,7 @@ everybody who has the package installed.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -28,7 +29,15 @@ __all__ = (
 )
 
 LimitedHubFactory = Callable[[str | Path | Settings], LimitedHub]
-LimitedClientFactory = Callable[[ASGIApp, str | Path | Settings], AsgiClient]
+"""Makes a hub from settings: TOML text, the path of a file, or `Settings`."""
+
+
+class LimitedClientFactory(Protocol):
+    """Makes a client of an app with the middleware around it."""
+
+    def __call__(self, app: ASGIApp, source: str | Path | Settings = "", /) -> AsgiClient:
+        """Takes the app, and settings as for a hub; the defaults if there are none."""
+        ...
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def limited_client(manual_clock: ManualClock, tmp_path: Path) -> Iterator[Limite
     """
     with ExitStack() as clients:
 
-        def make(app: ASGIApp, source: str | Path | Settings = "") -> AsgiClient:
+        def make(app: ASGIApp, source: str | Path | Settings = "", /) -> AsgiClient:
             settings = _settings(source, tmp_path)
             wrapped = OptimizerMiddleware(app, settings=settings, clock=manual_clock)
             return clients.enter_context(AsgiClient(wrapped))
@@ -69,8 +78,9 @@ def _settings(source: str | Path | Settings, folder: Path) -> Settings:
     state_dir = folder / "lukhas-state"
     if isinstance(source, Settings):
         return source.model_copy(update={"state_dir": state_dir})
-    path = source
-    if isinstance(path, str):
+    if isinstance(source, Path):
+        path = source
+    else:
         path = folder / "lukhas-settings.toml"
         path.write_text(source, encoding="utf-8")
     settings = load_settings({}, path, {"HOME": str(folder)}).settings
