@@ -29,6 +29,7 @@ REPLACED_COMMANDS = {
 DRAWINGS = {
     ("docs/architecture.md", "gateway: bytes     middleware: ASGI scope     hub: a call"),
     ("docs/architecture.md", "cli | testing"),
+    ("docs/how-to/limits.md", "60/minute, at 12:01:01.5: parts of 3 s"),
 }
 LANGUAGES = {"bash", "console", "http", "json", "output", "python", "toml", "yaml"}
 RUN_PAGES = [page for page in PAGES if blocks_of(page)]
