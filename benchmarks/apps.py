@@ -136,7 +136,6 @@ def _fastapi_limiter(quotas: tuple[int, ...]) -> ASGIApp:
 
     app = with_other_routes()
     limited = Depends(RateLimiter(limiter=Limiter(BucketPerKey())))
-    # By the template it would know no route, for it compares with the path that was asked for.
     app.add_api_route("/items/{number}", _item, dependencies=[limited])
     return app
 
