@@ -63,7 +63,7 @@ class RedisConnection(asyncio.Protocol):
         )
         self._transport: Transport | None = None
         self._sent: deque[Call] = deque()
-        self._error: StoreError | None = None
+        self.error: StoreError | None = None
         self.gone = asyncio.Event()
         self.is_full = False
         self.opened_s = loop.time()
@@ -80,8 +80,8 @@ class RedisConnection(asyncio.Protocol):
 
     def abort(self, error: StoreError) -> None:
         """Drops the connection; calls without an answer fail with this error."""
-        if self._error is None:
-            self._error = error
+        if self.error is None:
+            self.error = error
         if self._transport is not None:
             self._transport.abort()
 
@@ -132,12 +132,12 @@ class RedisConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        error = self._error
+        error = self.error
         if error is None:
             what = "closed the connection"
             if isinstance(exc, OSError):
                 what = f"broke the connection ({exc.strerror or exc})"
-            error = StoreUnavailableError(self._store, what, hint="look at its log")
+            error = self.error = StoreUnavailableError(self._store, what, hint="look at its log")
         sent, self._sent = self._sent, deque()
         for call in sent:
             call.fail(unavailable(self._store, error))
@@ -179,6 +179,9 @@ async def open_connection(
     except BaseException:
         connection.abort(StoreUnavailableError(store, "not connected"))
         raise
+    if connection.error is not None:
+        # It greeted and went away in the same breath; its owner was not told, it was nobody's.
+        raise unavailable(store, connection.error)
     return connection
 
 

@@ -20,7 +20,7 @@ def owner_of(cluster: RedisClusterServers, key: bytes) -> int:
 
 
 async def test_keys_go_to_their_masters(cluster: RedisClusterServers) -> None:
-    """Each call goes to the master that keeps its key, without being sent on; one write a master."""
+    """Each call goes to the master that keeps its key, at once; one write a master."""
     async with opened(cluster.url) as link:
         await asyncio.gather(*(link.call("SET", key, key) for key in KEYS))
         assert await asyncio.gather(*(link.call("GET", key) for key in KEYS)) == KEYS

@@ -13,7 +13,7 @@ from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
 from lukhas.testing.fault_proxy import FaultProxy
 from lukhas.testing.redis_server import RedisServer
-from tests.integration.storage.kit import ADD, failure_of, opened
+from tests.integration.storage.kit import ADD, failure_of, opened, until
 
 
 async def test_a_command_gives_its_reply(link: RedisLink) -> None:
@@ -48,11 +48,9 @@ async def test_writes_do_not_wait_for_answers(server: RedisServer, proxy: FaultP
     """The calls of the next turn go out although those of the last have no answer yet."""
     async with opened(f"redis://127.0.0.1:{proxy.port}") as link:
         first = asyncio.ensure_future(link.call("BLPOP", "nothing", "0.2"))
-        while not any(b"BLPOP" in piece for piece in proxy.pieces):
-            await asyncio.sleep(0)
+        await until(lambda: any(b"BLPOP" in piece for piece in proxy.pieces))
         second = asyncio.ensure_future(link.call("PING"))
-        while not any(b"PING" in piece for piece in proxy.pieces[1:]):
-            await asyncio.sleep(0)
+        await until(lambda: b"PING" in proxy.pieces[-1])
         assert not first.done()
         assert await first is None
         assert await second == b"PONG"
