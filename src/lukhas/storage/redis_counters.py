@@ -266,10 +266,12 @@ class RedisCounterStore:
         """Replaces a state made under other limits, unless somebody else was quicker."""
         try:
             adopted = counting.adopt(state, now_ns)
+            expires_ns = counting.expires_ns(adopted)
         except (ValueError, struct.error):
             # No state at all: something else has written there.
             adopted = counting.new_state(now_ns)
-        ttl_ms = max(0, -(-(counting.expires_ns(adopted) - now_ns) // 1_000_000)) + 1000
+            expires_ns = counting.expires_ns(adopted)
+        ttl_ms = max(0, -(-(expires_ns - now_ns) // 1_000_000)) + 1000
         await self._link.script(_REPLACE, [key], [state, bytes(adopted), ttl_ms])
 
     @property

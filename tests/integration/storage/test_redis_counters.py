@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lukhas.errors import StoreError
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation
 from lukhas.policy.rate_limiting.dimensions import Dimension
@@ -19,6 +20,7 @@ from lukhas.storage.redis_counters import RedisCounterStore
 from lukhas.storage.redis_link import RedisLink
 from lukhas.testing.redis_server import RedisServer
 from lukhas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from tests.integration.storage.kit import opened
 
 _LIMITS = (
     "3/second; 20/minute",
@@ -142,3 +144,141 @@ async def test_script_and_step_functions_agree(store: RedisCounterStore, seed: i
     assert kinds == set(Kind)
     await asyncio.gather(*[lane.run(store) for lane in lanes])
     assert store.settle_failures == 0
+
+
+@pytest.mark.parametrize("limits", _LIMITS)
+async def test_every_key_lives_as_long_as_it_counts(
+    store: RedisCounterStore, link: RedisLink, limits: str
+) -> None:
+    """Each key expires, and not before its state counts nothing any more."""
+    plan, rng = _plan(limits), random.Random(limits)
+    subjects = ("key:a",) * len(plan.groups)
+    now_ns = _BEGIN_NS
+    for _ in range(60):
+        now_ns += rng.choice([0, SECOND_NS // 7, SECOND_NS, 9 * SECOND_NS])
+        decision = await store.decide(plan, subjects, now_ns, 1)
+        if decision.allowed and rng.random() < 0.3:
+            store.settle(decision, subjects, now_ns, [rng.choice([-1, 2]) for _ in subjects])
+            await store.settled()
+        for key in await link.call("KEYS", "*"):
+            ttl_ms, state = await link.call("PTTL", key), await link.call("GET", key)
+            (group,) = [group for group in plan.groups if group.counting.owns(state)]
+            counts_ms = (group.counting.expires_ns(bytearray(state)) - now_ns) / 1_000_000
+            # Real time passes here, which that of the test does not know: hence the grace.
+            assert ttl_ms > 0
+            assert ttl_ms + _KEY_GRACE_MS / 2 >= counts_ms
+    assert store.settle_failures == 0
+
+
+async def test_what_counts_nothing_is_not_kept(store: RedisCounterStore, link: RedisLink) -> None:
+    """A request that can never pass leaves nothing behind."""
+    assert not (await store.decide(_plan("5/20s"), ("key:a",), _BEGIN_NS, 6)).allowed
+    assert await link.call("DBSIZE") == 0
+
+
+async def test_other_quota_keeps_the_count(store: RedisCounterStore) -> None:
+    """Limits changed under a live key: the same window with another quota goes on counting."""
+    before, after = _plan("5/minute"), _plan("9/minute")
+    for _ in range(4):
+        await store.decide(before, ("key:a",), _BEGIN_NS, 1)
+    decision = await store.decide(after, ("key:a",), _BEGIN_NS, 1)
+    assert decision.figures[0] == 9 - 5
+
+
+async def test_a_window_that_is_added_begins_with_what_is_known(store: RedisCounterStore) -> None:
+    """Limits changed under a live key: nobody gets a fresh quota by it."""
+    before, after = _plan("5/minute"), _plan("5/minute; 20/hour")
+    for _ in range(5):
+        await store.decide(before, ("key:a",), _BEGIN_NS, 1)
+    refused = await store.decide(after, ("key:a",), _BEGIN_NS, 1)
+    assert not refused.allowed
+    assert refused.figures[::2] == (0, 15)
+
+
+async def test_another_kind_begins_anew_and_the_old_one_is_kept(store: RedisCounterStore) -> None:
+    """Kinds are counted under keys of their own, so that switching back finds the old counts."""
+    strict, smooth = _plan("1/minute"), _plan("6/minute burst 1")
+    assert (await store.decide(strict, ("key:a",), _BEGIN_NS, 1)).allowed
+    assert (await store.decide(smooth, ("key:a",), _BEGIN_NS, 1)).allowed
+    assert not (await store.decide(strict, ("key:a",), _BEGIN_NS, 1)).allowed
+
+
+@pytest.mark.parametrize("limits", ["5/minute", "5/minute exact", "5/minute burst 2", "5/day"])
+@pytest.mark.parametrize("rubbish", [b"", b"x", b"\x01\x02\x01\x00", b"\x02\0\0\0\1", bytes(300)])
+async def test_what_somebody_else_wrote_is_replaced(
+    store: RedisCounterStore, link: RedisLink, limits: str, rubbish: bytes
+) -> None:
+    """A value that is no state does not stop the limit for ever."""
+    plan = _plan(limits)
+    assert (await store.decide(plan, ("key:a",), _BEGIN_NS, 1)).allowed
+    (key,) = await link.call("KEYS", "*")
+    await link.call("SET", key, rubbish)
+    decision = await store.decide(plan, ("key:a",), _BEGIN_NS, 1)
+    assert (decision.allowed, decision.charged(0)) == (True, 1)
+    assert await link.call("PTTL", key) > 0
+
+
+async def test_changed_limits_are_adopted_once_under_concurrency(store: RedisCounterStore) -> None:
+    """Many requests that meet a state of other limits at once are all counted."""
+    before, after = _plan("50/minute"), _plan("100/minute")
+    for _ in range(10):
+        await store.decide(before, ("key:a",), _BEGIN_NS, 1)
+    asked = [store.decide(after, ("key:a",), _BEGIN_NS, 1) for _ in range(40)]
+    assert all(decision.allowed for decision in await asyncio.gather(*asked))
+    last = await store.decide(after, ("key:a",), _BEGIN_NS, 1)
+    assert last.figures[0] == 100 - 51
+
+
+async def test_no_two_subjects_share_a_key(store: RedisCounterStore) -> None:
+    """Brackets in a subject do not end the hash tag, and do not make it another subject."""
+    plan = _plan("1/minute")
+    for subject in ("a}", "a)", "a%7D", "a%257D", "{a}", "", "-", "%", "\udcff"):
+        assert (await store.decide(plan, (subject,), _BEGIN_NS, 1)).allowed
+        assert not (await store.decide(plan, (subject,), _BEGIN_NS, 1)).allowed
+
+
+async def test_a_flushed_script_is_sent_again(
+    store: RedisCounterStore, server: RedisServer
+) -> None:
+    """SCRIPT FLUSH while counting costs nobody an error, nor a count."""
+    plan = _plan("9/minute")
+    for left in range(8, -1, -1):
+        decision = await store.decide(plan, ("key:a",), _BEGIN_NS, 1)
+        assert decision.figures[0] == left
+        server.ask("SCRIPT", "FLUSH")
+
+
+async def test_a_restarted_server_counts_again(own_server: RedisServer) -> None:
+    """It lost scripts and counts; the next request that reaches it is decided."""
+    plan = _plan("2/minute")
+    async with opened(own_server.url) as link:
+        store = RedisCounterStore(link)
+        assert (await store.decide(plan, ("key:a",), 0, 1)).figures[0] == 1
+        own_server.restart()
+        while True:
+            try:
+                decision = await store.decide(plan, ("key:a",), 0, 1)
+                break
+            except StoreError:
+                await asyncio.sleep(0.002)
+        assert decision.figures[0] == 1
+
+
+async def test_the_time_is_that_of_the_server(link: RedisLink) -> None:
+    """What a node thinks the time is changes nothing."""
+    store, plan = RedisCounterStore(link), _plan("2/minute")
+    times_ns = [0, DAY_NS, 0]
+    decisions = [await store.decide(plan, ("key:a",), now_ns, 1) for now_ns in times_ns]
+    assert [decision.allowed for decision in decisions] == [True, True, False]
+    seconds, _micros = await link.call("TIME")
+    assert abs(decisions[2].now_ns - int(seconds) * SECOND_NS) < HOUR_NS
+    assert decisions[0].now_ns <= decisions[1].now_ns <= decisions[2].now_ns
+
+
+async def test_quotas_of_the_calendar_survive_a_clock_that_differs(link: RedisLink) -> None:
+    """A node that is a minute ahead at the turn of a day resets nobody's quota twice."""
+    store, plan = RedisCounterStore(link, server_time=False), _plan("2/calendar day")
+    turn_ns = _BEGIN_NS // DAY_NS * DAY_NS + DAY_NS
+    assert (await store.decide(plan, ("key:a",), turn_ns + MINUTE_NS, 2)).allowed
+    assert not (await store.decide(plan, ("key:a",), turn_ns - MINUTE_NS, 1)).allowed
+    assert not (await store.decide(plan, ("key:a",), turn_ns, 1)).allowed
