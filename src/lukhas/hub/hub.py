@@ -84,7 +84,7 @@ class Hub:
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
         self.entries = MemoryEntryStore(settings.cache.size_bytes)
-        self.counters = HubCounters(settings, workers=workers)
+        self.counters = HubCounters(settings, workers=workers, clock=self.clock)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)

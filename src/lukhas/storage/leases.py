@@ -36,7 +36,7 @@ class Lease:
     """
 
     __slots__ = (
-        "_ahead_ns", "_demand", "_latest", "_moment_ns", "_refusal", "_slices", "fetching", "last",
+        "_ahead_ns", "_before", "_demand", "_latest", "_moment_ns", "_refusal", "_slices", "fetching", "last",
         "left", "plan", "quota", "refused_until_ns", "ring", "room", "subjects", "until_ns",
         "wanted",
     )  # fmt: skip
@@ -58,7 +58,7 @@ class Lease:
         self.quota = self.room = tightest.quota
         self._moment_ns = 0
         self._ahead_ns = 0
-        self._demand = 0
+        self._demand = self._before = 0
         self._slices: list[tuple[LimitDecision, int]] = []
         self._latest: LimitDecision | None = None
         self._refusal: LimitDecision | None = None
@@ -89,8 +89,8 @@ class Lease:
     def next_moment(self, now_ns: int) -> None:
         """The moment is over: what was asked for in it is what is expected of the next one."""
         is_next = now_ns < self.until_ns + self.ring.longest_ns
-        self.wanted = self._demand if is_next else 0
-        self._demand = self.last = 0
+        self._before, self._demand, self.last = self._demand, 0, 0
+        self.wanted = self._before if is_next else 0
 
     def is_same_moment(self, decision: LimitDecision) -> bool:
         """Whether a slice was reserved in the same moment, by the store's time, as those before."""
@@ -127,7 +127,14 @@ class Lease:
         self._ahead_ns = ahead_ns
         ends_ns = self.ring.moment_ends_ns(decision.left[0])
         until_ns = ends_ns - ahead_ns
-        self.until_ns = min(self.until_ns, until_ns) if ends_ns == self._moment_ns else until_ns
+        if ends_ns == self._moment_ns:
+            # By the store's time the moment was not over yet: what was asked for in it adds up.
+            self._demand += self._before
+            until_ns = (
+                max(until_ns, self.until_ns) if not self.left else min(until_ns, self.until_ns)
+            )
+        self._before = 0
+        self.until_ns = until_ns
         self._moment_ns = ends_ns
 
     def _note_refusal(self, decision: LimitDecision, now_ns: int) -> None:

@@ -88,7 +88,7 @@ def _node(remote: _Remote, *, nodes: int = 1, most: int = 1000) -> LeasedCounter
     return LeasedCounters(remote, LeaseSettings(nodes=nodes), clock=remote.clock, most=most)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_no_window_ever_admits_more_than_the_limit(
     clock: ManualClock, remote: _Remote, seed: int
 ) -> None:
@@ -101,8 +101,8 @@ async def test_no_window_ever_admits_more_than_the_limit(
     skews_ns = [rng.randrange(-5 * SECOND_NS, 5 * SECOND_NS) for _ in nodes]
     admitted: deque[int] = deque()
     total = 0
-    for _ in range(2500):
-        clock.advance(rng.choice([0, 1, 30, 200, rng.choice([900, 3000])]) * MILLISECOND_NS)
+    for _ in range(1500):
+        clock.advance(ns=rng.choice([0, 1, 30, 200, rng.choice([900, 3000])]) * MILLISECOND_NS)
         now_ns = clock.now_ns()
         index = rng.randrange(count)
         at_ns = now_ns + skews_ns[index]
@@ -125,7 +125,7 @@ async def test_steady_traffic_is_answered_here(clock: ManualClock, remote: _Remo
     plan = _plan("10000/minute; 500000/hour")
     nodes = [_node(remote, nodes=2) for _ in range(2)]
     for _ in range(40 * 100):
-        clock.advance(30 * MILLISECOND_NS)
+        clock.advance(ns=30 * MILLISECOND_NS)
         for node in nodes:
             assert (await node.decide(plan, _A, clock.now_ns(), 1)).allowed
     for node in nodes:
@@ -140,7 +140,7 @@ async def test_the_whole_quota_can_be_used(clock: ManualClock, remote: _Remote) 
     nodes = [_node(remote, nodes=2) for _ in range(2)]
     passed = 0
     for number in range(400):
-        clock.advance(MILLISECOND_NS)
+        clock.advance(ns=MILLISECOND_NS)
         decision = await nodes[number % 2].decide(plan, _A, clock.now_ns(), 1)
         passed += decision.allowed
     assert 98 <= passed <= 100
@@ -157,7 +157,7 @@ async def test_what_is_not_used_is_given_back(clock: ManualClock, remote: _Remot
     assert remote.left(plan) < 97
     assert not node.give_back_ended(clock.now_ns())
     assert remote.left(plan) < 97
-    clock.advance(3 * SECOND_NS)
+    clock.advance(ns=3 * SECOND_NS)
     assert not node.give_back_ended(clock.now_ns())
     assert remote.left(plan) == 97
     await node.close()
@@ -200,15 +200,15 @@ async def test_a_refusal_is_not_asked_about_again_at_once(
     first = await node.decide(plan, _A, clock.now_ns(), 1)
     asked = remote.asked
     for _ in range(10):
-        clock.advance(50 * MILLISECOND_NS)
+        clock.advance(ns=50 * MILLISECOND_NS)
         refused = await node.decide(plan, _A, clock.now_ns(), 1)
         assert not refused.allowed
         assert refused.violations == first.violations
     assert remote.asked == asked
-    clock.advance(SECOND_NS)
+    clock.advance(ns=SECOND_NS)
     assert not (await node.decide(plan, _A, clock.now_ns(), 1)).allowed
     assert remote.asked == asked + 1
-    clock.advance(63 * SECOND_NS)
+    clock.advance(ns=63 * SECOND_NS)
     assert (await node.decide(plan, _A, clock.now_ns(), 1)).allowed
     await node.close()
 
@@ -294,7 +294,7 @@ async def test_many_subjects_are_bounded(clock: ManualClock, remote: _Remote) ->
         for _ in range(3):
             assert (await node.decide(plan, (f"key:{number}",), clock.now_ns(), 1)).allowed
     assert len(node) == 20
-    clock.advance(3 * SECOND_NS)
+    clock.advance(ns=3 * SECOND_NS)
     for number in range(100, 130):
         assert (await node.decide(plan, (f"key:{number}",), clock.now_ns(), 1)).allowed
     assert len(node) == 20
