@@ -112,7 +112,7 @@ def _decision(decision: LimitDecision) -> _Finding:
 
 def _violation(found: Violation, now_ns: int) -> str:
     text = (
-        f"policy {found.policy!r}, limit {found.limit.name!r} allows {found.limit.allowance}, "
+        f"policy {found.policy!r}, limit {found.limit.name!r} allows {found.limit.allowance()}, "
         f"{found.used} are counted"
     )
     if found.free_at_ns is None:
