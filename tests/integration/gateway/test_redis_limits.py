@@ -45,7 +45,7 @@ async def _running(
 ) -> AsyncIterator[Gateway]:  # fmt: skip
     """A gateway that counts there; its origin answers each request."""
     settings: dict[str, object] = {
-        "tiers": {"free": {"limits": limit, "on_store_error": on_error}},
+        "tiers": {"free": limit, "on_store_error": on_error},
         "routes": [{"name": "open", "path": "/open", "exempt": True}],
         "counters": {"store": store, "deadline_s": _WORKS_S} | counters,
     }
@@ -88,7 +88,7 @@ async def _recovers(running: Gateway, *, left: bytes) -> None:
         return reply.status == 200 and any(left in value for value in reply.values(b"ratelimit"))
 
     async with asyncio.timeout(30):
-        while not await counts() or _health(running) != "ok":
+        while not await counts() or _health(running) != "ok":  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.02)
 
 
