@@ -37,8 +37,8 @@ class Lease:
 
     __slots__ = (
         "_ahead_ns", "_before", "_demand", "_latest", "_moment_ns", "_refusal", "_slices",
-        "fetching", "last", "left", "plan", "quota", "refused_until_ns", "ring", "room", "subjects", "until_ns",
-        "wanted",
+        "fetching", "last", "left", "plan", "quota", "refused_until_ns", "ring", "room",
+        "subjects", "until_ns", "wanted",
     )  # fmt: skip
 
     def __init__(self, plan: LimitPlan, subjects: tuple[str, ...]) -> None:
