@@ -18,6 +18,7 @@ NAMES = (
     "pipeline",
     "limiter",
     "limiter_node",
+    "redis_limiter",
     "middleware",
     "cache_hit",
     "gateway",

@@ -92,7 +92,7 @@ class LeasedCounters:
             decision = lease.answer(now_ns, cost)
             if decision is not None:
                 self.answered += 1
-                if lease.fetching is None and lease.is_low(now_ns):
+                if lease.fetching is None and lease.is_low(self._settings, now_ns):
                     self._fetch(lease, now_ns, 0)
                 return decision
             if lease.is_strict(self._settings, cost):
@@ -102,11 +102,7 @@ class LeasedCounters:
                 return _result(await asyncio.shield(self._fetch(lease, now_ns, cost)))
             # Somebody asks already; what comes back may be enough for both, and so is an error.
             _result(await asyncio.shield(fetching))
-        if lease.fetching is None:
-            self._enter_moment(lease, now_ns)
-        decision = await self._ask(plan, subjects, now_ns, cost)
-        lease.note(decision, now_ns, amount=cost, cost=cost)
-        return decision
+        return await self._ask_strictly(lease, now_ns, cost)
 
     def settle(
         self,
@@ -153,6 +149,19 @@ class LeasedCounters:
                 return True
             del self._held[ends_ns]
         return False
+
+    async def _ask_strictly(self, lease: Lease, now_ns: int, cost: int) -> LimitDecision:
+        """Asks about one request, at the same time as others do."""
+        if lease.fetching is None:
+            self._enter_moment(lease, now_ns)
+        decision = await self._ask(lease.plan, lease.subjects, now_ns, cost)
+        lease.note(decision, now_ns, amount=cost, cost=cost)
+        if decision.allowed:
+            return decision
+        if lease.fetching is not None:
+            await asyncio.shield(lease.fetching)
+        # What this node holds itself is no reason to refuse.
+        return lease.answer(now_ns, cost) or decision
 
     async def _ask(
         self,

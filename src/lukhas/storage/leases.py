@@ -36,9 +36,9 @@ class Lease:
     """
 
     __slots__ = (
-        "_ahead_ns", "_before", "_demand", "_latest", "_moment_ns", "_refusal", "_slices", "fetching", "last",
-        "left", "plan", "quota", "refused_until_ns", "ring", "room", "subjects", "until_ns",
-        "wanted",
+        "_ahead_ns", "_before", "_demand", "_latest", "_moment_ns", "_refusal", "_slices",
+        "fetching", "last", "left", "plan", "quota", "refused_until_ns", "ring", "room",
+        "subjects", "until_ns", "wanted",
     )  # fmt: skip
 
     def __init__(self, plan: LimitPlan, subjects: tuple[str, ...]) -> None:
@@ -77,9 +77,10 @@ class Lease:
             return LimitDecision(self.plan, left, at_ns, cost, violations, costs=(cost,))
         return None
 
-    def is_low(self, now_ns: int) -> bool:
+    def is_low(self, settings: LeaseSettings, now_ns: int) -> bool:
         """Whether the next slice should be reserved soon."""
-        return self.last > 1 and 4 * self.left < self.last and now_ns < self.until_ns
+        is_low = self.last > 1 and 4 * self.left < self.last and now_ns < self.until_ns
+        return is_low and not self.is_strict(settings, settings.first)
 
     def is_strict(self, settings: LeaseSettings, cost: int) -> bool:
         """Whether so little is left that no slice is reserved any more."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from lukhas.testing.redis_cluster import RedisClusterServers
 from lukhas.testing.redis_server import RedisServer
 from tests.integration.gateway.kit import Gateway, Reply, gateway, until
 
-_FAULTS = {
+_FAULTS: dict[str, tuple[Fault, dict[str, Any]]] = {
     "refused": (Fault.REFUSE, {}),
     "hung": (Fault.HANG, {}),
     "delayed": (Fault.DELAY, {"delay_s": 5.0}),
@@ -21,7 +22,6 @@ _FAULTS = {
     "cut": (Fault.CUT, {"after_bytes": 3}),
 }
 _WORKS_S = 20.0
-_FAILS_S = 0.025
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ async def _running(
     **counters: object,
 ) -> AsyncIterator[Gateway]:  # fmt: skip
     """A gateway that counts there; its origin answers each request."""
-    settings: dict[str, object] = {
-        "tiers": {"free": {"limits": limit, "on_store_error": on_error}},
+    settings: dict[str, Any] = {
+        "tiers": {"free": limit, "on_store_error": on_error},
         "routes": [{"name": "open", "path": "/open", "exempt": True}],
         "counters": {"store": store, "deadline_s": _WORKS_S} | counters,
     }
@@ -88,7 +88,7 @@ async def _recovers(running: Gateway, *, left: bytes) -> None:
         return reply.status == 200 and any(left in value for value in reply.values(b"ratelimit"))
 
     async with asyncio.timeout(30):
-        while not await counts() or _health(running) != "ok":
+        while not await counts() or _health(running) != "ok":  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.02)
 
 
