@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.moments import Moments
+from lukhas.policy.rate_limiting.moments import Moment, Moments
 from lukhas.units import SECOND_NS
 
 __all__ = ("BUCKETS", "StrictRing")
@@ -104,7 +104,7 @@ class StrictRing:
         self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], _CELLS)
         self._told = Struct(f"{cells_at}s")
         # The state of a key that has used nothing, and the moment it is good for; a memo, no state.
-        self._fresh_at = self._moments.at(0)
+        self._fresh_at: Moment | None = None
         self._fresh = self._empty
 
     @property
@@ -128,7 +128,7 @@ class StrictRing:
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
         moment = self._moments.at(now_ns)
-        if moment is not self._fresh_at or self._fresh is self._empty:
+        if moment is not self._fresh_at:
             state = bytearray(self._empty)
             _STANDING.pack_into(state, self._head_at, moment.next_us, 0, self._least)
             self._fresh_at, self._fresh = moment, bytes(state)
