@@ -29,7 +29,7 @@ from struct import error as struct_error
 
 from lukhas.errors import LimitSyntaxError
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.moments import Moments
+from lukhas.policy.rate_limiting.moments import Moment, Moments
 from lukhas.units import SECOND_NS
 
 __all__ = ("BUCKETS", "StrictRing")
@@ -106,7 +106,7 @@ class StrictRing:
         self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], _CELLS)
         self._told = Struct(f"{cells_at}s")
         # The state of a key that has used nothing, and the moment it is good for; a memo, no state.
-        self._fresh_at = self._moments.at(0)
+        self._fresh_at: Moment | None = None
         self._fresh = self._empty
 
     @property
@@ -130,7 +130,7 @@ class StrictRing:
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
         moment = self._moments.at(now_ns)
-        if moment is not self._fresh_at or self._fresh is self._empty:
+        if moment is not self._fresh_at:
             state = bytearray(self._empty)
             _STANDING.pack_into(state, self._head_at, moment.next_us, 0, self._least)
             self._fresh_at, self._fresh = moment, bytes(state)
@@ -198,13 +198,15 @@ class StrictRing:
             self._windows, moment.leaves_ns, strict=True
         ):
             booked = head[index]
+            left = quota - booked - pending
+            left = left if left > 0 else 0  # noqa: FURB136 - a call costs three times as much
             if booked:
                 oldest_ns = leaves_ns - head[index + 2] * width_ns
-                figures += (max(0, quota - booked - pending), -((now_ns - oldest_ns) // SECOND_NS))
+                figures += (left, -((now_ns - oldest_ns) // SECOND_NS))
             elif pending:
-                figures += (max(0, quota - pending), -((now_ns - leaves_ns) // SECOND_NS))
+                figures += (left, -((now_ns - leaves_ns) // SECOND_NS))
             else:
-                figures += (quota, 0)
+                figures += (left, 0)
         return tuple(figures)
 
     def used(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
