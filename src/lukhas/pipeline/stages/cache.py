@@ -134,12 +134,7 @@ class CacheStage:
             facts=facts,
         )
         self._refresher = CacheRefresher(
-            store,
-            clock,
-            fetcher=self._fetcher,
-            keeper=self._keeper,
-            flights=flights,
-            begin=begin,
+            store, clock, fetcher=self._fetcher, keeper=self._keeper, flights=flights, begin=begin
         )
         self._second_look = SecondLook(self.guard, self._refresher, draw)
         self._changing = ChangingRequests(store, self._keeper, self._status)
