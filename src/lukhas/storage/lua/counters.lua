@@ -15,7 +15,7 @@
 local unpack, pack, sub, rep, concat =
     struct.unpack, struct.pack, string.sub, string.rep, table.concat
 local max, min, floor, ceil = math.max, math.min, math.floor, math.ceil
-local BUCKETS, CELLS = 20, 21
+local BUCKETS, CELLS, MOST = 20, 21, 2 ^ 53
 
 local now
 if ARGV[2] == '' then
@@ -274,11 +274,12 @@ end
 
 function log.settle(g, key, state, now, at, change)
     local times = state and words_of(state) or {}
+    now = believed(times, now)
+    times = alive(times, now, g.longest)
     if change > 0 then
-        now = believed(times, now)
         local most = 0
         for i = 1, #g.quota do most = max(most, g.quota[i]) end
-        for _ = 1, max(0, min(change, most - #times)) do times[#times + 1] = now end
+        for _ = 1, min(change, most - #times) do times[#times + 1] = now end
     else
         local last = 0
         for i = 1, #times do if times[i] <= at then last = i end end
@@ -330,9 +331,11 @@ function gcra.take(g, key, state, now, cost)
 end
 
 function gcra.settle(g, key, state, now, at, change)
-    local words = debts(g, state)
+    local words, paid_off = debts(g, state), max(0, now - at)
     for i = 1, #g.window_s do
-        words[2 * i] = max(0, max(words[2 * i], now) + g.each[i] * change)
+        local more = g.each[i] * change
+        if change < 0 then more = min(0, more + paid_off) end
+        words[2 * i] = min(MOST, max(0, max(words[2 * i], now) + more))
     end
     return with_words(3, words), gcra_ttl(words, now)
 end
