@@ -62,6 +62,10 @@ class NodeCounters:
             StoreError: the file cannot be read or written.
         """
         try:
+            if plan.is_simple and not costs:
+                decision = self._take(plan, subjects[0], now_ns, cost)
+                if decision is not None:
+                    return decision
             with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, plan, subjects, now_ns)
                 states = [state for _key, state in entries]
@@ -90,6 +94,28 @@ class NodeCounters:
                 _write(transaction, decision.plan, entries)
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
+
+    def _take(self, plan: LimitPlan, subject: str, now_ns: int, cost: int) -> LimitDecision | None:
+        """The usual case, one group whose subject is known and may pass; else None, uncharged."""
+        group = plan.groups[0]
+        counting = group.counting
+        # Before the lock is taken: others wait for it.
+        key = _key(group.table, subject)
+        transaction = self._node.environment.begin(write=True)
+        try:
+            value = transaction.get(key)
+            if value is not None:
+                state = bytearray(value[_EXPIRY_BYTES:])
+                taken = counting.take(state, now_ns, cost) if counting.owns(state) else None
+                if taken is not None:
+                    expires_ns = counting.expires_ns(state)
+                    transaction.put(key, expires_ns.to_bytes(_EXPIRY_BYTES, "little") + state)
+                    transaction.commit()
+                    return LimitDecision(plan, (taken,), now_ns, cost)
+        finally:
+            # Does nothing after the commit.
+            transaction.abort()
+        return None
 
     def close(self) -> None:
         """Closes the file."""
