@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
 
+from lukhas.units import SECOND_NS
+
 __all__ = ("Moment", "Moments")
 
 _US_NS = 1000
@@ -18,13 +20,15 @@ class Moment:
         began_ns: its begin.
         next_us: its end.
         newest: the number of the newest bucket of each window.
-        leaves_ns: when that leaves the window; one that lies `lag` back leaves `lag` widths before.
+        leaves: when that leaves the window (ns); one that lies `lag` back leaves `lag` widths
+            before. Then both in whole seconds, the second and the width; the width is 0 if it is
+            not whole.
     """
 
     began_ns: int
     next_us: int
     newest: tuple[int, ...]
-    leaves_ns: tuple[int, ...]
+    leaves: tuple[tuple[int, int, int], ...]
 
 
 class Moments:
@@ -64,10 +68,14 @@ class Moments:
             last_ns = next_us * _US_NS - 1
             newest = [last_ns // width_ns for width_ns in widths_ns]
             leaves_ns = map(mul, [number + self._cells for number in newest], widths_ns)
+            widths_s = [0 if width % SECOND_NS else width // SECOND_NS for width in widths_ns]
             moment = self._kept[next_us] = Moment(
                 began_ns=max(map(mul, newest, widths_ns)),
                 next_us=next_us,
                 newest=tuple(newest),
-                leaves_ns=tuple(leaves_ns),
+                leaves=tuple(
+                    (at_ns, at_ns // SECOND_NS, width_s)
+                    for at_ns, width_s in zip(leaves_ns, widths_s, strict=True)
+                ),
             )
         return moment

@@ -194,19 +194,21 @@ class StrictRing:
         pending = head[_PENDING]
         figures: list[int] = []
         moment = self._moments.before(head[_NEXT])
-        for (index, width_ns, quota, _cells), leaves_ns in zip(
-            self._windows, moment.leaves_ns, strict=True
+        now_s = now_ns // SECOND_NS
+        for (index, width_ns, quota, _cells), (leaves_ns, leaves_s, width_s) in zip(
+            self._windows, moment.leaves, strict=True
         ):
             booked = head[index]
             left = quota - booked - pending
-            left = left if left > 0 else 0  # noqa: FURB136 - a call costs three times as much
-            if booked:
-                oldest_ns = leaves_ns - head[index + 2] * width_ns
-                figures += (left, -((now_ns - oldest_ns) // SECOND_NS))
-            elif pending:
-                figures += (left, -((now_ns - leaves_ns) // SECOND_NS))
+            figures.append(left if left > 0 else 0)  # noqa: FURB136 - a call costs three times as much
+            if not (booked or pending):
+                figures.append(0)
+                continue
+            lag = head[index + 2] if booked else 0
+            if width_s:
+                figures.append(leaves_s - lag * width_s - now_s)
             else:
-                figures += (left, 0)
+                figures.append(-((now_ns - leaves_ns + lag * width_ns) // SECOND_NS))
         return tuple(figures)
 
     def used(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
