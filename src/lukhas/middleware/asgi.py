@@ -142,7 +142,7 @@ class OptimizerMiddleware:
     async def _call_app(self, scope: Scope, receive: Receive, relay: ShortRelay) -> None:
         """Calls the app for a request that came the short way."""
         try:
-            await self.app(scope, receive, relay)
+            await self.app(scope, receive, relay.send)
         except Exception as error:
             # A stage may have another answer; else the app's own error goes on as it is.
             if not await relay.failed(error):

@@ -60,7 +60,7 @@ class ShortRelay:
         self._relay: Relay | None = None
         self.is_open = True
 
-    def __call__(self, message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[None]:
         """Takes a message of the app; to be awaited at once, as every `send`."""
         kind = message["type"]
         state = self._state
@@ -82,9 +82,16 @@ class ShortRelay:
         return self._pass_other(kind, message)
 
     def _start(self, message: Message) -> Awaitable[None]:
-        raw = [(name.lower(), value) for name, value in message.get("headers", ())]
+        raw = message.get("headers", ())
+        if type(raw) is not list:
+            raw = list(raw)
         headers = Headers(raw)
-        length = headers.index().get(b"content-length")
+        fields = headers.index()
+        # One look at all names together is cheaper than one at each; most are in lower case.
+        if not b"".join(fields).islower():
+            headers = Headers([(name.lower(), value) for name, value in raw])
+            fields = headers.index()
+        length = fields.get(b"content-length")
         status = message["status"]
         exchange = self._exchange
         if (
@@ -96,7 +103,7 @@ class ShortRelay:
         self._state = _HEADED
         self._status = status
         self._body_bytes = int(length)
-        return self._send({**message, "headers": raw + exchange.added})
+        return self._send({**message, "headers": headers.raw + exchange.added})
 
     def _pass_other(self, kind: str, message: Message) -> Awaitable[None]:
         """Passes what is no part of the body, or a body that the server reads from a file."""

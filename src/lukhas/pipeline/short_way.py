@@ -21,6 +21,7 @@ from lukhas.policy.modes import FailureMode
 
 __all__ = ("ShortWay",)
 
+_Ask = Callable[[Exchange], Response | Onward | None]
 _Enter = Callable[[Exchange], Response | Awaitable[Response | None] | None]
 
 
@@ -37,6 +38,8 @@ class ShortWay:
     Attributes:
         observe: the observe stage, if it is the first.
         cache: the cache stage, if it is the only one behind the gates.
+        ended: takes the exchange, the status and the size of the body, when the response to a
+            request that went on is out, or given up.
     """
 
     def __init__(self, pipeline: Pipeline, handler: Handler) -> None:
@@ -51,7 +54,8 @@ class ShortWay:
         while gates < len(stages) and isinstance(stages[gates], Gate):
             gates += 1
         self._divide(stages, gates)
-        self._untouched = self._onion(())
+        self._plain = self._onion(())
+        self.ended = _nothing if self.observe is None else self.observe.ended
 
     def _divide(self, stages: Sequence[Stage], gates: int) -> None:
         """Sets how many of the stages are walked; what is behind them is run."""
@@ -62,7 +66,9 @@ class ShortWay:
         rest = stages[gates:]
         only = rest[0] if len(rest) == 1 else None
         self.cache = only if isinstance(only, CacheStage) else None
-        self._has_rest = bool(rest)
+        self._ask: _Ask = _unknown if rest else _untouched
+        if self.cache is not None:
+            self._ask = self.cache.plain.ask
         self._long = self._onion(rest)
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:
@@ -81,20 +87,17 @@ class ShortWay:
                 if isinstance(answer, Response):
                     return self._answered(exchange, answer)
                 return self._waiting(gate, answer)(exchange)
-        cache = self.cache
-        if cache is None:
-            return self._long(exchange) if self._has_rest else self._begun(UNTOUCHED)
         try:
-            asked = cache.plain.ask(exchange)
-            if asked is UNSHARED:
-                exchange.ticket = cache.ticket()
+            asked = self._ask(exchange)
         except Exception as error:  # noqa: BLE001 - as above
-            asked = self._pipeline.contain(exchange, cache, error) or UNTOUCHED
-        if isinstance(asked, Onward):
-            return self._begun(asked)
+            asked = self._without_cache(exchange, error)
+        if asked is None:
+            return self._long(exchange)
         if isinstance(asked, Response):
             return self._answered(exchange, asked)
-        return self._long(exchange)
+        if self.observe is not None:
+            self.observe.began()
+        return asked
 
     def headed(self, exchange: Exchange, onward: Onward, status: int, headers: Headers) -> bool:
         """The handler has a response head.
@@ -103,15 +106,8 @@ class ShortWay:
             Whether it goes out as it is, with `exchange.added`, and the body after it; then `ended`
             is to be called. If not, nothing has happened yet, and a `late` run takes over.
         """
-        if onward is UNSHARED:
-            cache, route = self.cache, exchange.route
-            if cache is None or route is None:
-                return False
-            try:
-                if not cache.plain.is_left(exchange, route.rule.cache, headers):
-                    return False
-            except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
-                return False
+        if onward is UNSHARED and not self._is_left(exchange, headers):
+            return False
         observe = self.observe
         if observe is not None:
             try:
@@ -120,23 +116,25 @@ class ShortWay:
                 self._pipeline.contain(exchange, observe, error)
         return True
 
-    def ended(self, exchange: Exchange, status: int, body_bytes: int) -> None:
-        """The response is out, or given up."""
-        if self.observe is not None:
-            self.observe.ended(exchange, status, body_bytes)
-
     def late(self, exchange: Exchange, onward: Onward) -> Run:
         """A run that parks at the handler at once, and takes care of whatever comes of it."""
         if self.observe is not None:
             self.observe.handed_on()
         if onward is UNSHARED and self.cache is not None:
-            return self._onion((_Unshared(self.cache, exchange.ticket),))(exchange)
-        return self._untouched(exchange)
+            return self._onion((_Unshared(self.cache),))(exchange)
+        return self._plain(exchange)
 
-    def _begun(self, onward: Onward) -> Onward:
-        if self.observe is not None:
-            self.observe.began()
-        return onward
+    def _is_left(self, exchange: Exchange, headers: Headers) -> bool:
+        cache = self.cache
+        try:
+            return cache is not None and cache.plain.is_left(exchange, headers)
+        except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
+            return False
+
+    def _without_cache(self, exchange: Exchange, error: Exception) -> Response | Onward:
+        if self.cache is None:
+            raise error
+        return self._pipeline.contain(exchange, self.cache, error) or UNTOUCHED
 
     def _answered(self, exchange: Exchange, response: Response) -> Response:
         observe = self.observe
@@ -163,6 +161,18 @@ class ShortWay:
         return self._pipeline.with_stages((*outer, *stages)).around(self._handler)
 
 
+def _untouched(_exchange: Exchange) -> Response | Onward | None:
+    return UNTOUCHED
+
+
+def _unknown(_exchange: Exchange) -> Response | Onward | None:
+    return None
+
+
+def _nothing(_exchange: Exchange, _status: int, _body_bytes: int) -> None:
+    pass
+
+
 class _Asked(Gate):
     """A gate that was entered already, and waits."""
 
@@ -179,12 +189,11 @@ class _Asked(Gate):
 class _Unshared:
     """The cache stage, which let a request pass as an unshared one and looks at its answer."""
 
-    def __init__(self, cache: CacheStage, ticket: int) -> None:
+    def __init__(self, cache: CacheStage) -> None:
         self.name = cache.name
         self.on_failure: FailureMode = cache.on_failure
         self._cache = cache
-        self._ticket = ticket
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """See `CacheStage.unshared`."""
-        return await self._cache.unshared(exchange, call_next, self._ticket)
+        return await self._cache.unshared(exchange, call_next)

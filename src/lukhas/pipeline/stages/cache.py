@@ -138,35 +138,25 @@ class CacheStage:
         if isinstance(asked, Response):
             return asked
         if asked is UNSHARED:
-            return await self.unshared(exchange, call_next, self._store.ticket())
+            return await self.unshared(exchange, call_next)
         return await call_next(exchange)
 
-    async def unshared(self, exchange: Exchange, call_next: Handler, ticket: int) -> Response:
-        """A miss where the last answer could not be stored: nobody waits for this one.
-
-        Args:
-            exchange: the request, of which `plain` said so.
-            call_next: asks the origin.
-            ticket: the store's, from before the origin is asked.
-        """
-        policy = _rule(exchange).cache
+    async def unshared(self, exchange: Exchange, call_next: Handler) -> Response:
+        """A miss where, as `plain` said, the last answer could not be stored: nobody waits."""
         response = await call_next(exchange)
-        if self.plain.is_left(exchange, policy, response.headers):
+        if self.plain.is_left(exchange, response.headers):
             return response
+        policy = _rule(exchange).cache
         fetch = Fetch(
             exchange,
             call_next,
             policy,
             cache_request(exchange.head, exchange.consumer, policy),
             reason=Forward.URI_MISS,
-            ticket=ticket,
+            ticket=exchange.ticket,
             requested_ns=exchange.now_ns,
         )
         return self._fetcher.received(fetch, response)
-
-    def ticket(self) -> int:
-        """The store's ticket for `unshared`."""
-        return self._store.ticket()
 
     async def _weighed(self, exchange: Exchange, call_next: Handler) -> Response:
         """What takes more than a glance."""

@@ -80,6 +80,7 @@ class PlainCache:
     ) -> None:
         self._get = store.get
         self._touch = store.touch
+        self._ticket = store.ticket
         self._is_uncacheable = keeper.is_uncacheable
         self._status = status
         self._guard = guard
@@ -87,7 +88,10 @@ class PlainCache:
         self._miss_field = (b"cache-status", status.forwarded(Forward.URI_MISS))
 
     def ask(self, exchange: Exchange) -> Response | Onward | None:
-        """What becomes of the request; None where it takes more than a glance."""
+        """What becomes of the request; None where it takes more than a glance.
+
+        An unshared request gets `exchange.ticket`.
+        """
         route = exchange.route
         if route is None:
             return UNTOUCHED
@@ -105,22 +109,25 @@ class PlainCache:
         variants = self._get(key)
         if variants is not None:
             return self._answered(exchange, policy, variants)
-        return UNSHARED if self._is_uncacheable(key, exchange.now_ns) else None
+        if not self._is_uncacheable(key, exchange.now_ns):
+            return None
+        exchange.ticket = self._ticket()
+        return UNSHARED
 
     def in_quarantine(self, exchange: Exchange, rule: RouteRule) -> bool:
         """Whether the route of the request is in quarantine."""
         path = exchange.head.path if rule.template == "*" else b""
         return (rule.name, path) in self._guard.quarantined
 
-    def is_left(self, exchange: Exchange, policy: CachePolicy, headers: Headers) -> bool:
+    def is_left(self, exchange: Exchange, headers: Headers) -> bool:
         """Whether the answer to an unshared request plainly is nothing to store; then it says so.
 
         Args:
             exchange: the request.
-            policy: that of its route.
             headers: those of the answer.
         """
-        if not plainly_not_storable(headers, policy):
+        route = exchange.route
+        if route is None or not plainly_not_storable(headers, route.rule.cache):
             return False
         exchange.cache_result = "miss"
         exchange.verdicts.append(_NOT_REUSABLE)
