@@ -19,6 +19,7 @@ from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.request_target import PathPolicy
+from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import ChildTask, announce_ready, end_with_parent, read_task
 from lukhas.hub.hub import Hub
 from lukhas.telemetry.link import TelemetrySender
@@ -62,7 +63,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
-    hub = Hub(settings, under_observe=(FaultStage(),))
+    hub = Hub(settings, under_observe=(FaultStage(),), disk_bytes=SERVE_DISK_BYTES)
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
     state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))

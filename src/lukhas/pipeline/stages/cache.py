@@ -1,6 +1,7 @@
 """The cache stage: answers from the store, or fetches and stores (RFC 9111)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import random
 
 from lukhas.clock import Clock
@@ -116,6 +117,7 @@ class CacheStage:
             for use, reason in _ANSWERS.items()
         }
         self._hit = self._answers[Reuse.FRESH]
+        self._facts = facts
         self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
@@ -192,7 +194,7 @@ class CacheStage:
             return None
         self._store.touch(entry)
         exchange.cache_result = "hit"
-        exchange.verdicts.append(self._hit)
+        exchange.verdicts.append(self._told(self._hit, entry) if entry.tier else self._hit)
         self._tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)
@@ -275,6 +277,8 @@ class CacheStage:
             ticket = self._store.ticket()
             variants = self._get(request.key) or ()
             entry = select(variants, request)
+            if entry is None and variants:
+                entry = select(self._store.more(request.key) or (), request)
             fetch = Fetch(
                 exchange,
                 call_next,
@@ -334,7 +338,7 @@ class CacheStage:
         self._store.touch(entry)
         fresh = use is Reuse.FRESH
         exchange.cache_result = "hit" if fresh else "stale"
-        exchange.verdicts.append(self._answers[use])
+        exchange.verdicts.append(self._told(self._answers[use], entry))
         if reason is not None:
             age_s, ttl_s = age_and_ttl_s(entry, now_ns)
             told = self._status.collapsed(reason, ttl_s)
@@ -343,17 +347,25 @@ class CacheStage:
             self._tell_hit(exchange, entry, now_ns)
         return from_entry(exchange, entry, now_ns)
 
+    def _told(self, verdict: Verdict, entry: StoredResponse) -> Verdict:
+        """The verdict, with the store that the entry has just come from."""
+        if not entry.tier:
+            return verdict
+        return replace(verdict, facts=(*self._facts, ("tier", entry.tier)))
+
     def _tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
         age_s = (now_ns - entry.born_ns) // SECOND_NS
-        if entry.told_age_s != age_s:
+        if entry.told_age_s != age_s or entry.tier:
             # A request may have arrived before the response that answers it.
             age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
             ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
             entry.told_fields = (
                 (b"age", b"%d" % age_s),
-                (b"cache-status", self._status.hit(ttl_s)),
+                (b"cache-status", self._status.hit(ttl_s, entry.tier)),
             )
-            entry.told_age_s = age_s
+            # Only the first answer came from there: the next one is told without.
+            entry.told_age_s = -1 if entry.tier else age_s
+            entry.tier = ""
         exchange.added += entry.told_fields
 
     async def _shadowed(
