@@ -1,17 +1,25 @@
 """The cache of a hub: which tiers the settings ask for, opened and closed with the hub."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lukhas.clock import Clock
 from lukhas.config.caching import effective_values
 from lukhas.config.settings import Settings
 from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.cache_sharing import SharedFetches
 from lukhas.policy.caching.purges import Purge
 from lukhas.storage.entries import EntryStore, EntryStoreStats
+from lukhas.storage.fetch_locks import FetchLocks, open_fetch_locks
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.tiered_entries import TieredEntryStore
-from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.health import PartHealth, PartState
 from lukhas.units import MIB
+
+if TYPE_CHECKING:
+    from lukhas.storage.redis_entries import RedisEntryTier
+    from lukhas.storage.redis_link import RedisLink
 
 __all__ = ("SERVE_DISK_BYTES", "CacheTier", "HubCache", "disk_bytes_of")
 
@@ -49,11 +57,14 @@ class HubCache:
 
     def __init__(self, settings: Settings, clock: Clock, *, disk_bytes: int) -> None:
         self._settings = settings
+        self._clock = clock
         values = effective_values(settings.strategy, settings.cache)
         memory = MemoryEntryStore(values.size_bytes)
         self._disk_bytes = disk_bytes_of(settings, disk_bytes)
         # Without a tier below, nothing stands between the stage and memory.
-        self._tiers = TieredEntryStore(memory) if self._disk_bytes else None
+        self._redis_url = settings.cache.redis
+        is_tiered = self._disk_bytes or self._redis_url is not None
+        self._tiers = TieredEntryStore(memory) if is_tiered else None
         self.entries: EntryStore = self._tiers or memory
         self.stage = CacheStage(
             self.entries,
@@ -61,6 +72,10 @@ class HubCache:
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
         )
+
+        self._locks: FetchLocks | None = None
+        self._link: RedisLink | None = None
+        self._remote: RedisEntryTier | None = None
 
     async def open(self) -> None:
         """Opens the tiers that the settings ask for.
@@ -80,10 +95,45 @@ class HubCache:
 
             file = open_node_entry_file(self._settings.state_dir, self._disk_bytes)
             tiers.open_node(NodeEntryStore(file))
+            self._locks = open_fetch_locks(self._settings.state_dir)
+        if self._redis_url is not None and self._link is None:
+            await self._connect(tiers, self._redis_url.get_secret_value())
+        sharing = SharedFetches(tiers, self.stage.flights, owner=os.urandom(16))
+        sharing.node, sharing.cluster = self._locks, self._remote
+        self.stage.sharing = sharing
+
+    async def _connect(self, tiers: TieredEntryStore, url: str) -> None:
+        from lukhas.storage.redis_entries import RedisEntryTier
+        from lukhas.storage.redis_link import RedisLink
+        from lukhas.storage.redis_purges import ClusterPurges
+        from lukhas.storage.redis_settings import settings_from_url
+
+        deadline_s = self._settings.cache.redis_deadline_s
+        self._link = RedisLink(replace(settings_from_url(url), deadline_s=deadline_s))
+        await self._link.ready()
+        name, known = tiers.node_name()
+        purges = ClusterPurges(
+            self._link,
+            node_name=name,
+            apply=tiers.apply_cluster,
+            sequence=tiers.latest_ticket,
+            known=known,
+        )
+        self._remote = RedisEntryTier(self._link, purges, self._clock)
+        tiers.open_remote(self._remote)
+        await self._remote.open()
 
     async def close(self) -> None:
         """Ends what runs in the background, and closes the lower tiers."""
         await self.stage.close()
+        self.stage.sharing = None
+        if self._remote is not None:
+            await self._remote.close()
+        if self._link is not None:
+            await self._link.close()
+        if self._locks is not None:
+            self._locks.close()
+        self._locks = self._link = self._remote = None
         if self._tiers is not None:
             self._tiers.close()
 
@@ -105,6 +155,10 @@ class HubCache:
         if self._tiers is not None and self._disk_bytes:
             wrong = self._tiers.failure
             parts.append(PartHealth("node-cache", "degraded" if wrong else "ok", wrong))
+        if self._link is not None:
+            found = self._link.health()
+            state: PartState = "ok" if found.state == "ok" else "degraded"
+            parts.append(PartHealth("cluster-cache", state, found.detail))
         return parts
 
 

@@ -15,7 +15,7 @@ from lukhas.storage.node_entry_file import (
     NodeEntryFile,
     NodeState,
     charge_bytes,
-    entry_key,
+    entry_variant,
     key_prefix,
     tag_digest,
 )
@@ -166,14 +166,14 @@ class NodeEntryStore:
             self._refused += 1
             return False
         prefix = key_prefix(key[:4], packed_key)
-        own_key = variant_key(prefix, entry)
+        own_key = prefix + entry_variant(entry)
         with file.writing() as (transaction, state):
             self._follow(transaction, state)
             if not self._ledger.admits(key[:4], ticket, entry.tags):
                 self._refused += 1
                 return False
             file.mark_used(transaction, self._touched)
-            gone = {variant_key(prefix, old): old.serial for old in superseded}
+            gone = {prefix + entry_variant(old): old.serial for old in superseded}
             replaced = file.detach(transaction, state, own_key)
             for old_key, serial in gone.items():
                 if serial and file.serial_of(transaction, old_key) == serial:
@@ -193,7 +193,7 @@ class NodeEntryStore:
         """Removes one variant; nothing happens if it is not there any more."""
         if not entry.serial:
             return
-        key = variant_key(key_prefix(entry.key[:4], encode_key(entry.key)), entry)
+        key = key_prefix(entry.key[:4], encode_key(entry.key)) + entry_variant(entry)
         file = self._file
         with file.writing() as (transaction, state):
             self._follow(transaction, state)
@@ -244,6 +244,11 @@ class NodeEntryStore:
         with self._file.reading() as transaction:
             known = self._file.cluster(transaction)
         return None if known is None else ClusterMark(*known)
+
+    def note_mark(self, mark: ClusterMark) -> None:
+        """Takes notice of a purge of the cluster that was this node's own."""
+        with self._file.writing() as (transaction, _state):
+            self._is_new(transaction, mark)
 
     def name(self) -> bytes:
         """What tells this node from others; the same for all its workers."""
@@ -357,8 +362,3 @@ class NodeEntryStore:
         if purge.tag is not None:
             return file.tagged_from(transaction, tag_digest(purge.tag), after, _LOOKS)
         return file.keys_from(transaction, b"", after, _LOOKS)
-
-
-def variant_key(prefix: bytes, entry: StoredResponse) -> bytes:
-    """The key under which a variant lies."""
-    return entry_key(prefix, repr((entry.vary, entry.selected_by)).encode())

@@ -21,10 +21,11 @@ import lmdb
 
 from lukhas.errors import StoreError
 from lukhas.policy.caching.keys import ResourceKey
+from lukhas.storage.entries import StoredResponse
 from lukhas.storage.entry_codec import KnownEntry, decode_entry, encode_resource
 from lukhas.storage.node import NodeEnvironment
 
-__all__ = ("Found", "NodeEntryFile", "NodeState", "entry_key", "key_prefix", "tag_digest")
+__all__ = ("Found", "NodeEntryFile", "NodeState", "entry_variant", "key_prefix", "tag_digest")
 
 Transaction = lmdb.Transaction
 
@@ -321,9 +322,10 @@ def key_prefix(resource: ResourceKey, packed_key: bytes = b"") -> bytes:
     return prefix
 
 
-def entry_key(prefix: bytes, variant: bytes) -> bytes:
-    """The key of one variant."""
-    return prefix + blake2b(variant, digest_size=8).digest()
+def entry_variant(entry: StoredResponse) -> bytes:
+    """What tells a variant from others of its key; the same for one that takes its place."""
+    selecting = repr((entry.vary, entry.selected_by)).encode()
+    return blake2b(selecting, digest_size=8).digest()
 
 
 def tag_digest(tag: str) -> bytes:

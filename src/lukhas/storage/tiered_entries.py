@@ -1,6 +1,7 @@
 """Stored responses in the memory of the process, and below it in the node's file and in Redis."""
 
 import logging
+import os
 from collections.abc import Callable
 from time import monotonic_ns as system_monotonic_ns
 from typing import Protocol
@@ -214,6 +215,31 @@ class TieredEntryStore:
                 if mark is not None:
                     return met
         return max(met, self.memory.purge(purge))
+
+    def apply_cluster(self, purge: Purge | None, mark: ClusterMark) -> None:
+        """Applies a purge of the cluster; None for one of this node, which only is noted."""
+        if purge is not None:
+            self.purge_here(purge, mark)
+        elif self.node is not None:
+            try:
+                self.node.note_mark(mark)
+            except StoreError as error:
+                self._fail(error)
+
+    def node_name(self) -> tuple[bytes, ClusterMark | None]:
+        """What tells this node from others, and the last purge of the cluster that it knows."""
+        if self.node is not None:
+            try:
+                return self.node.name(), self.node.cluster_mark()
+            except StoreError as error:
+                self._fail(error)
+        return os.urandom(8), None
+
+    def latest_ticket(self) -> int:
+        """The number of purges of the node, also of those not known here before."""
+        if self.node is not None:
+            self._look()
+        return self.ticket()
 
     def stats(self) -> EntryStoreStats:
         """What memory holds and has done."""

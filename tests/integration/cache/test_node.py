@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lukhas.units import MIB
 from tests.integration.cache.kit import cache_status, gateway_process, origin
-from tests.integration.gateway.kit import Answer, Origin, whole
+from tests.integration.gateway.kit import Answer, Origin, Turn, whole
 
 CACHE = {"disk_bytes": 16 * MIB}
 FRESH = b"Cache-Control: public, max-age=600"
@@ -72,3 +72,72 @@ async def test_a_kill_during_writes_leaves_nothing_wrong(tmp_path: Path) -> None
             replies = [await two.get(b"/%d" % number) for number in body]
         assert [reply.body for reply in replies] == list(body.values())
         assert sum(b"hit" in cache_status(reply) for reply in replies) >= 7
+
+
+async def test_workers_fetch_together_only_once(tmp_path: Path) -> None:
+    """Of a thousand concurrent misses on two workers one asks the origin; the others get its answer."""
+    async with (
+        origin() as upstream,
+        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
+        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+    ):
+
+        async def slow(turn: Turn) -> None:
+            await asyncio.sleep(0.5)
+            await turn.send(whole(b"slow", FRESH))
+
+        upstream.scripts[b"/slow"] = slow
+        replies = await asyncio.gather(*(gate.get(b"/slow") for gate in (one, two) * 500))
+        assert {reply.body for reply in replies} == {b"slow"}
+        assert len(upstream.seen) == 1
+
+
+async def test_nobody_waits_for_a_dead_worker(tmp_path: Path) -> None:
+    """The kernel frees its lock; whoever waited asks the origin."""
+    async with (
+        origin() as upstream,
+        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as one,
+        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as two,
+    ):
+        came = asyncio.Event()
+
+        async def stuck_once(turn: Turn) -> None:
+            if len(upstream.seen) == 1:
+                came.set()
+                await turn.gone()
+            else:
+                await turn.send(whole(b"alive", FRESH))
+
+        upstream.scripts[b"/stuck"] = stuck_once
+        first = asyncio.ensure_future(one.get(b"/stuck"))
+        await came.wait()
+        second = asyncio.ensure_future(two.get(b"/stuck"))
+        await asyncio.sleep(0.1)
+        assert len(upstream.seen) == 1
+        one.process.send_signal(signal.SIGKILL)
+        assert (await second).body == b"alive"
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_what_cannot_be_stored_holds_nobody_up(tmp_path: Path) -> None:
+    """The leader gives its lock back as soon as the head of the answer says so."""
+    async with (
+        origin() as upstream,
+        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as one,
+        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as two,
+    ):
+        release = asyncio.Event()
+
+        async def private(turn: Turn) -> None:
+            await turn.send(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n")
+            if len(upstream.seen) == 1:
+                await release.wait()
+            await turn.send(b"ok")
+
+        upstream.scripts[b"/private"] = private
+        first = asyncio.ensure_future(one.get(b"/private"))
+        while not upstream.seen:
+            await asyncio.sleep(0.002)
+        assert (await two.get(b"/private")).body == b"ok"
+        release.set()
+        assert (await first).body == b"ok"

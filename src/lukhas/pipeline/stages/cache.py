@@ -20,6 +20,7 @@ from lukhas.pipeline.stages.cache_posts import asked_by_post
 from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
 from lukhas.pipeline.stages.cache_second_look import SecondLook
+from lukhas.pipeline.stages.cache_sharing import SharedFetches
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.keys import CacheKey, has_credentials
@@ -88,6 +89,8 @@ class CacheStage:
 
     Attributes:
         guard: the leak guard, and the routes that are in quarantine.
+        flights: the fetches on their way.
+        sharing: what keeps several processes from fetching the same; None where one serves alone.
     """
 
     name = "cache"
@@ -118,7 +121,8 @@ class CacheStage:
         }
         self._hit = self._answers[Reuse.FRESH]
         self._facts = facts
-        self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
+        self.flights = flights = Flights(collapse_wait_s, collapse_patience_s)
+        self.sharing: SharedFetches | None = None
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
             store,
@@ -273,12 +277,11 @@ class CacheStage:
         now_ns = exchange.now_ns
         waited_for = None
         rounds_left = _ROUNDS
+        may_share = self.sharing is not None
         while True:
             ticket = self._store.ticket()
             variants = self._get(request.key) or ()
-            entry = select(variants, request)
-            if entry is None and variants:
-                entry = select(self._store.more(request.key) or (), request)
+            entry = self._selected(variants, request)
             fetch = Fetch(
                 exchange,
                 call_next,
@@ -300,12 +303,37 @@ class CacheStage:
                 return _not_cached(exchange)
             flight = self._fetcher.join(fetch) if rounds_left else None
             if flight is None:
+                if may_share and await self._found_elsewhere(fetch):
+                    may_share = False
+                    now_ns = self._now_ns()
+                    continue
                 return await self._fetcher.fetch(fetch)
-            end = await self._flights.wait(flight)
+            end = await self.flights.wait(flight)
             now_ns = self._now_ns()
             rounds_left = rounds_left - 1 if end is not FlightEnd.NOT_SHARED else 0
             if end is FlightEnd.STORED:
                 waited_for = fetch.reason
+
+    def _selected(
+        self, variants: tuple[StoredResponse, ...], request: CacheRequest
+    ) -> StoredResponse | None:
+        entry = select(variants, request)
+        if entry is None and variants:
+            entry = select(self._store.more(request.key) or (), request)
+        return entry
+
+    async def _found_elsewhere(self, fetch: Fetch) -> bool:
+        """Whether another process has stored what this fetch would bring."""
+        if self.sharing is None or fetch.flight is None:
+            return False
+        try:
+            found = await self.sharing.found(fetch)
+        except BaseException:
+            self.flights.end(fetch.flight, FlightEnd.ABANDONED)
+            raise
+        if found:
+            self.flights.end(fetch.flight, FlightEnd.STORED)
+        return found
 
     def _request(
         self, exchange: Exchange, policy: CachePolicy, *, posted: bytes | None = None
