@@ -5,8 +5,10 @@ import signal
 import sys
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.errors import LukhasError
+from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import announce_ready, end_with_parent, read_task
 from lukhas.storage.node import prepare_state_dir
 from lukhas.telemetry.logs import configure_logging
@@ -38,7 +40,8 @@ def main() -> None:
             gateway_url=task.gateway_url,
         )
         announce_ready(task)
-        run_admin(options)
+        access = CacheAccess(CachePurges(settings))
+        run_admin(options, routers=(cache_router(access),), lifespan=access.lifespan())
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
         sys.exit(2)
