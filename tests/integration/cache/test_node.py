@@ -2,7 +2,10 @@
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
+
+import pytest
 
 from lukhas.units import MIB
 from tests.integration.cache.kit import cache_status, gateway_process, origin
@@ -141,3 +144,29 @@ async def test_what_cannot_be_stored_holds_nobody_up(tmp_path: Path) -> None:
         assert (await two.get(b"/private")).body == b"ok"
         release.set()
         assert (await first).body == b"ok"
+
+
+@pytest.mark.parametrize("choice", [("--url", "http://a.example/a"), ("--tag", "red"), ("--all",)])
+async def test_the_command_line_purges_running_workers(
+    tmp_path: Path, choice: tuple[str, ...]
+) -> None:
+    """It writes to the node's purge log; every worker sees it with its next look-up."""
+    async with (
+        origin() as upstream,
+        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
+        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+    ):
+        script(upstream, b"/a", b"old", b"Surrogate-Key: red")
+        for gate in (one, two, one, two):
+            await gate.get(b"/a")
+        assert len(upstream.seen) == 1
+        script(upstream, b"/a", b"new")
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lukhas", "purge", *choice, "--state-dir", str(tmp_path / "state"),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await command.communicate()
+        assert out == b"removed 1 response\n"
+        await asyncio.sleep(COHERENT_S)
+        assert [(await gate.get(b"/a")).body for gate in (two, one)] == [b"new", b"new"]
+        assert len(upstream.seen) == 2
