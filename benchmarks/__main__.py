@@ -14,7 +14,16 @@ from benchmarks.report import markdown, text
 
 __all__ = ("main",)
 
-NAMES = ("pipeline", "limiter", "middleware", "cache_hit", "gateway", "overload")
+NAMES = (
+    "pipeline",
+    "limiter",
+    "middleware",
+    "cache_hit",
+    "cache_tiers",
+    "hit_ratio",
+    "gateway",
+    "overload",
+)
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0
 

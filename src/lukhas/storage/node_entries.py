@@ -102,15 +102,21 @@ class NodeEntryStore:
 
     def follow(self) -> None:
         """Takes notice of what other processes have purged."""
-        with self._file.reading() as transaction:
+        transaction = self._file.begin()
+        try:
             self._follow(transaction, self._file.state(transaction))
+        except lmdb.Error as error:
+            raise self._file.node.store_error(error) from error
+        finally:
+            transaction.abort()
 
     def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         """Every variant of a key, newest first; None if there is none."""
         packed_key = encode_key(key)
         prefix = key_prefix(key[:4], packed_key)
         file = self._file
-        with file.reading() as transaction:
+        transaction = file.begin()
+        try:
             self._follow(transaction, file.state(transaction))
             found = file.find(transaction, prefix)
             if not found:
@@ -121,8 +127,13 @@ class NodeEntryStore:
                     for logged in self._undone
                     if not self._log.is_done(transaction, logged.number)
                 ]
+        except lmdb.Error as error:
+            raise file.node.store_error(error) from error
+        finally:
+            transaction.abort()
         found = [one for one in found if one.known.packed_key == packed_key]
-        found.sort(key=lambda one: -one.serial)
+        if len(found) > 1:
+            found.sort(key=lambda one: -one.serial)
         entries = [self._entry(one, key) for one in found]
         return tuple(entry for entry in entries if entry is not None) or None
 

@@ -110,6 +110,21 @@ class NodeEntryFile:
         except lmdb.Error as error:
             raise node.store_error(error) from error
 
+    def begin(self) -> "Transaction[bytes]":
+        """One consistent view, quicker than `reading`; to be ended with `abort`.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            return self._environment.begin()
+        except lmdb.MapResizedError:
+            with self.node.reading():
+                pass
+            return self._environment.begin()
+        except lmdb.Error as error:
+            raise self.node.store_error(error) from error
+
     @contextmanager
     def reading(self) -> "Iterator[Transaction[bytes]]":
         """One consistent view.
