@@ -6,6 +6,7 @@ import random
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
@@ -176,7 +177,7 @@ def _anchored(name: str, rooms: list[int], requests: Requests) -> list[float] | 
     """The same with a cache of libcachesim, if it is there."""
     if find_spec("libcachesim") is None:
         return None
-    import libcachesim
+    libcachesim = import_module("libcachesim")
 
     caches: Any = libcachesim
     ratios = []

@@ -60,7 +60,6 @@ class TieredEntryStore:
     Attributes:
         memory: as given.
         node: the tier that workers share.
-        failure: why the file cannot be used, empty while it can.
     """
 
     def __init__(
@@ -79,8 +78,15 @@ class TieredEntryStore:
         self._look_at_ns = _NEVER_NS
         self._absent: CacheKey | None = None
         self._owed: list[Purge] = []
+        self._pay_at_ns = 0
         self._is_blind = False
-        self.failure = ""
+        self._read_failure = ""
+        self._write_failure = ""
+
+    @property
+    def failure(self) -> str:
+        """Why the file cannot be used as it should; empty while it can."""
+        return self._read_failure or self._write_failure
 
     def open_node(self, node: NodeEntryStore) -> None:
         """Adds the tier that the workers of the node share. What memory holds by then goes."""
@@ -165,8 +171,9 @@ class TieredEntryStore:
             if self._is_blind:
                 node.follow()
             in_node = node.put(entry, ticket, superseded)
+            self._write_failure = ""
         except StoreError as error:
-            self._fail(error)
+            self._fail_write(error)
         if self._is_blind or not node.admits(entry.key[:4], ticket, entry.tags):
             return False
         # Its own tickets, which no other process knows of, are always of this moment.
@@ -181,12 +188,14 @@ class TieredEntryStore:
             try:
                 self.node.remove(entry)
             except StoreError as error:
-                self._fail(error)
+                # It may be one that must not be seen again: a purge is owed, and so remembered.
+                self._fail_write(error)
+                self._owe(Purge(resource=entry.key[:4]))
 
     def purge(self, purge: Purge) -> int:
         """Removes what fits in all tiers, or ends its freshness; see `EntryStore.purge`.
 
-        A purge that could not be written is tried again with every look at the file.
+        A purge that could not be written is tried again every second; the file is not read before.
         """
         met = self.purge_here(purge)
         if self._remote is not None:
@@ -209,7 +218,7 @@ class TieredEntryStore:
             try:
                 met = self.node.purge(purge, mark)
             except StoreError as error:
-                self._fail(error)
+                self._fail_write(error)
                 self._owe(purge)
             else:
                 if mark is not None:
@@ -224,7 +233,7 @@ class TieredEntryStore:
             try:
                 self.node.note_mark(mark)
             except StoreError as error:
-                self._fail(error)
+                self._fail_write(error)
 
     def node_name(self) -> tuple[bytes, ClusterMark | None]:
         """What tells this node from others, and the last purge of the cluster that it knows."""
@@ -264,18 +273,28 @@ class TieredEntryStore:
             return
         try:
             node.follow()
-            while self._owed:
-                node.purge(self._owed[0])
-                del self._owed[0]
         except StoreError as error:
             self._fail(error)
             # What was purged elsewhere is not known now.
             self._is_blind = True
             self.memory.purge(Purge())
             self._look_at_ns = now_ns + _RETRY_NS
-        else:
-            self._is_blind = False
-            self.failure = ""
+            return
+        self._is_blind = False
+        self._read_failure = ""
+        if self._owed and now_ns >= self._pay_at_ns:
+            self._pay(node, now_ns)
+
+    def _pay(self, node: NodeEntryStore, now_ns: int) -> None:
+        """Writes the purges that could not be written before."""
+        try:
+            while self._owed:
+                node.purge(self._owed[0])
+                del self._owed[0]
+            self._write_failure = ""
+        except StoreError as error:
+            self._fail_write(error)
+            self._pay_at_ns = now_ns + _RETRY_NS
 
     def _below(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         # A miss is looked up twice, on the short and on the long way.
@@ -289,7 +308,8 @@ class TieredEntryStore:
         return self._memory_get(key) or found
 
     def _read(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
-        if self._is_blind or self.node is None:
+        # What is owed to the file may still be in it.
+        if self._is_blind or self._owed or self.node is None:
             return None
         try:
             return self.node.get(key)
@@ -312,6 +332,11 @@ class TieredEntryStore:
             self._owed.append(purge)
 
     def _fail(self, error: StoreError) -> None:
-        if not self.failure:
-            _log.warning("the cache of the node cannot be used: %s", error)
-        self.failure = str(error)
+        if not self._read_failure:
+            _log.warning("the cache of the node cannot be read: %s", error)
+        self._read_failure = str(error)
+
+    def _fail_write(self, error: StoreError) -> None:
+        if not self._write_failure:
+            _log.warning("the cache of the node cannot be written: %s", error)
+        self._write_failure = str(error)

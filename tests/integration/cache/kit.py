@@ -12,6 +12,8 @@ from tests.integration.gateway.kit import Client, Origin, Reply
 
 __all__ = ("GatewayProcess", "cache_status", "gateway_process", "origin")
 
+_ROOT = Path(__file__).resolve().parents[3]
+
 
 def cache_status(reply: Reply) -> bytes:
     """What the cache says that it did."""
@@ -72,7 +74,7 @@ async def gateway_process(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.integration.cache.gateway_process", json.dumps(task),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).resolve().parents[3],
+        cwd=_ROOT,
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None

@@ -131,8 +131,12 @@ async def test_nodes_fetch_together_only_once(tmp_path: Path, server: RedisServe
     """Of many concurrent misses on two nodes one asks the origin."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path / "1", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}) as one,
-        gateway_process(tmp_path / "2", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}) as two,
+        gateway_process(
+            tmp_path / "1", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}
+        ) as one,
+        gateway_process(
+            tmp_path / "2", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}
+        ) as two,
     ):
 
         async def slow(turn: Turn) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lukhas.units import MIB
 from tests.integration.cache.kit import cache_status, gateway_process, origin
-from tests.integration.gateway.kit import Answer, Origin, Turn, whole
+from tests.integration.gateway.kit import Answer, Origin, Turn, until, whole
 
 CACHE = {"disk_bytes": 16 * MIB}
 FRESH = b"Cache-Control: public, max-age=600"
@@ -78,7 +78,7 @@ async def test_a_kill_during_writes_leaves_nothing_wrong(tmp_path: Path) -> None
 
 
 async def test_workers_fetch_together_only_once(tmp_path: Path) -> None:
-    """Of a thousand concurrent misses on two workers one asks the origin; the others get its answer."""
+    """Of a thousand concurrent misses on two workers one asks the origin."""
     async with (
         origin() as upstream,
         gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
@@ -132,15 +132,16 @@ async def test_what_cannot_be_stored_holds_nobody_up(tmp_path: Path) -> None:
         release = asyncio.Event()
 
         async def private(turn: Turn) -> None:
-            await turn.send(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n")
+            await turn.send(
+                b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n"
+            )
             if len(upstream.seen) == 1:
                 await release.wait()
             await turn.send(b"ok")
 
         upstream.scripts[b"/private"] = private
         first = asyncio.ensure_future(one.get(b"/private"))
-        while not upstream.seen:
-            await asyncio.sleep(0.002)
+        await until(lambda: upstream.seen)
         assert (await two.get(b"/private")).body == b"ok"
         release.set()
         assert (await first).body == b"ok"
@@ -162,7 +163,8 @@ async def test_the_command_line_purges_running_workers(
         assert len(upstream.seen) == 1
         script(upstream, b"/a", b"new")
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "lukhas", "purge", *choice, "--state-dir", str(tmp_path / "state"),
+            sys.executable, "-m", "lukhas", "purge", *choice,
+            "--state-dir", str(tmp_path / "state"),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, _ = await command.communicate()

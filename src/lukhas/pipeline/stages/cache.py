@@ -277,7 +277,7 @@ class CacheStage:
         now_ns = exchange.now_ns
         waited_for = None
         rounds_left = _ROUNDS
-        may_share = self.sharing is not None
+        sharing = self.sharing
         while True:
             ticket = self._store.ticket()
             variants = self._get(request.key) or ()
@@ -303,8 +303,8 @@ class CacheStage:
                 return _not_cached(exchange)
             flight = self._fetcher.join(fetch) if rounds_left else None
             if flight is None:
-                if may_share and await self._found_elsewhere(fetch):
-                    may_share = False
+                if sharing is not None and await self._found_elsewhere(fetch, sharing):
+                    sharing = None
                     now_ns = self._now_ns()
                     continue
                 return await self._fetcher.fetch(fetch)
@@ -322,17 +322,19 @@ class CacheStage:
             entry = select(self._store.more(request.key) or (), request)
         return entry
 
-    async def _found_elsewhere(self, fetch: Fetch) -> bool:
+    async def _found_elsewhere(self, fetch: Fetch, sharing: SharedFetches) -> bool:
         """Whether another process has stored what this fetch would bring."""
-        if self.sharing is None or fetch.flight is None:
+        flight = fetch.flight
+        # Who demands an answer of the origin would not take what others have.
+        if flight is None or fetch.request.directives.no_cache:
             return False
         try:
-            found = await self.sharing.found(fetch)
+            found = await sharing.found(fetch, flight)
         except BaseException:
-            self.flights.end(fetch.flight, FlightEnd.ABANDONED)
+            self.flights.end(flight, FlightEnd.ABANDONED)
             raise
         if found:
-            self.flights.end(fetch.flight, FlightEnd.STORED)
+            self.flights.end(flight, FlightEnd.STORED)
         return found
 
     def _request(

@@ -84,31 +84,27 @@ class SharedFetches:
         self.cluster: ClusterSide | None = None
         self.waited = 0
 
-    async def found(self, fetch: Fetch) -> bool:
+    async def found(self, fetch: Fetch, flight: Flight) -> bool:
         """Looks for the answer elsewhere, and waits where somebody else is asking for it.
 
         Args:
-            fetch: leads a flight. If this gives False, it is to ask the origin.
+            fetch: if this gives False, it is to ask the origin.
+            flight: the one that it leads.
 
         Returns:
             Whether the store is worth another look.
         """
-        flight = fetch.flight
-        if flight is None:
-            return False
         name = _name(flight)
-        if self.node is not None:
-            if not self.node.take(name):
-                return await self._waited_on_node(flight, name)
-            flight.on_end = partial(_given_back, self.node, name)
+        node = self.node
+        if node is not None:
+            if not node.take(name):
+                return await self._waited_on_node(flight, name, node)
+            flight.on_end = partial(_given_back, node, name)
         if self.cluster is None:
             return False
         return await self._asked_cluster(fetch, flight, name, self.cluster)
 
-    async def _waited_on_node(self, flight: Flight, name: bytes) -> bool:
-        node = self.node
-        if node is None:  # pragma: no cover - whoever waits has found a lock there
-            return False
+    async def _waited_on_node(self, flight: Flight, name: bytes, node: NodeSide) -> bool:
         self.waited += 1
         pause_s = _FIRST_WAIT_S
         begun_s = asyncio.get_running_loop().time()
