@@ -76,6 +76,12 @@ class CacheSettings(Section):
         description="A `redis://`, `rediss://`, `unix://` or `redis+cluster://` URL of a store "
         "that nodes share, for entries and for purges. Never printed.",
     )
+    namespace: str = Field(
+        "",
+        max_length=200,
+        description="Tells the entries of this API from those of others that use the same "
+        "`cache.redis`, or the same state directory without an upstream.",
+    )
     redis_deadline_s: Duration = Field(
         0.025, description="How long the store of the nodes may take to answer."
     )

@@ -94,11 +94,16 @@ class HubCache:
             from lukhas.storage.node_entry_opening import open_node_entry_file
 
             file = open_node_entry_file(self._settings.state_dir, self._disk_bytes)
-            tiers.open_node(NodeEntryStore(file))
+            tiers.open_node(NodeEntryStore(file, space=_node_space(self._settings)))
             self._locks = open_fetch_locks(self._settings.state_dir)
         if self._redis_url is not None and self._link is None:
             await self._connect(tiers, self._redis_url.get_secret_value())
-        sharing = SharedFetches(tiers, self.stage.flights, owner=os.urandom(16))
+        sharing = SharedFetches(
+            tiers,
+            self.stage.flights,
+            owner=os.urandom(16),
+            space=self._settings.cache.namespace.encode(),
+        )
         sharing.node, sharing.cluster = self._locks, self._remote
         self.stage.sharing = sharing
 
@@ -119,7 +124,9 @@ class HubCache:
             sequence=tiers.latest_ticket,
             known=known,
         )
-        self._remote = RedisEntryTier(self._link, purges, self._clock)
+        self._remote = RedisEntryTier(
+            self._link, purges, self._clock, space=self._settings.cache.namespace.encode()
+        )
         tiers.open_remote(self._remote)
         await self._remote.open()
 
@@ -160,6 +167,11 @@ class HubCache:
             state: PartState = "ok" if found.state == "ok" else "degraded"
             parts.append(PartHealth("cluster-cache", state, found.detail))
         return parts
+
+
+def _node_space(settings: Settings) -> bytes:
+    """Whose entries they are: gateways of several APIs may have one state directory."""
+    return f"{settings.cache.namespace}\0{settings.upstream.url or ''}".encode()
 
 
 def disk_bytes_of(settings: Settings, default: int) -> int:

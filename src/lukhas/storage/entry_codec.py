@@ -67,7 +67,7 @@ class _Purge(msgspec.Struct, array_like=True, frozen=True, gc=False):
 _decode_entry = msgspec.msgpack.Decoder(_Entry).decode
 _decode_purge = msgspec.msgpack.Decoder(_Purge).decode
 _decode_resource = msgspec.msgpack.Decoder(ResourceKey).decode
-_decode_key = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, Any]).decode
+_decode_key = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, Any, bytes]).decode
 
 
 class KnownEntry:
@@ -147,9 +147,14 @@ class KnownEntry:
         return _encode(msgspec.structs.replace(self._found, outdated=True))
 
 
-def encode_key(key: CacheKey) -> bytes:
-    """A key as bytes; different keys give different bytes."""
-    return _encode(key)
+def encode_key(key: CacheKey, space: bytes = b"") -> bytes:
+    """A key as bytes; different keys give different bytes.
+
+    Args:
+        key: the key.
+        space: whose key it is, where several APIs share a store.
+    """
+    return _encode((*key, space))
 
 
 def encode_resource(resource: ResourceKey) -> bytes:

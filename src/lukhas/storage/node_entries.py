@@ -75,13 +75,16 @@ class NodeEntryStore:
 
     Args:
         file: opened in this process.
+        space: whose entries they are: those of others in the same file are never found, but purged
+            like one's own.
 
     Raises:
         StoreError: from every method, where the file cannot be read or written.
     """
 
-    def __init__(self, file: NodeEntryFile) -> None:
+    def __init__(self, file: NodeEntryFile, *, space: bytes = b"") -> None:
         self._file = file
+        self._space = space
         self._log = PurgeLog(file)
         self._ledger = PurgeLedger()
         self._follower: PurgeFollower | None = None
@@ -112,7 +115,7 @@ class NodeEntryStore:
 
     def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         """Every variant of a key, newest first; None if there is none."""
-        packed_key = encode_key(key)
+        packed_key = encode_key(key, self._space)
         prefix = key_prefix(key[:4], packed_key)
         file = self._file
         transaction = file.begin()
@@ -169,7 +172,7 @@ class NodeEntryStore:
     ) -> bool:
         """Stores a response, in place of those that it supersedes; see `EntryStore.put`."""
         key = entry.key
-        packed_key = encode_key(key)
+        packed_key = encode_key(key, self._space)
         packed = encode_entry(entry, packed_key)
         file = self._file
         size_bytes = charge_bytes(len(packed))
@@ -204,7 +207,7 @@ class NodeEntryStore:
         """Removes one variant; nothing happens if it is not there any more."""
         if not entry.serial:
             return
-        key = key_prefix(entry.key[:4], encode_key(entry.key)) + entry_variant(entry)
+        key = key_prefix(entry.key[:4], encode_key(entry.key, self._space)) + entry_variant(entry)
         file = self._file
         with file.writing() as (transaction, state):
             self._follow(transaction, state)

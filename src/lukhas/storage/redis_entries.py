@@ -66,6 +66,7 @@ class RedisEntryTier:
         link: to the server; its deadline bounds each call.
         purges: those of the cluster.
         clock: the time.
+        space: whose entries they are; those of others are never found.
 
     Attributes:
         saved: how many responses were saved.
@@ -74,8 +75,11 @@ class RedisEntryTier:
         failures: how often the server did not answer.
     """
 
-    def __init__(self, link: RedisLink, purges: ClusterPurges, clock: Clock) -> None:
+    def __init__(
+        self, link: RedisLink, purges: ClusterPurges, clock: Clock, *, space: bytes = b""
+    ) -> None:
         self._link = link
+        self._space = space
         self._purges = purges
         self._now_ns = clock.now_ns
         self._jobs: set[asyncio.Task[None]] = set()
@@ -115,7 +119,7 @@ class RedisEntryTier:
             return
         if len(entry.body) > _MAX_ENTRY_BYTES:
             return
-        packed_key = encode_key(entry.key)
+        packed_key = encode_key(entry.key, self._space)
         packed = encode_entry(entry, packed_key)
         kind = _PLAIN
         if len(packed) > _COMPRESS_BYTES:
@@ -132,7 +136,9 @@ class RedisEntryTier:
 
     def remove(self, entry: StoredResponse) -> None:
         """Removes one variant, in the background."""
-        self._begin(self._removed(_key(entry.key, encode_key(entry.key)), _field(entry)))
+        self._begin(
+            self._removed(_key(entry.key, encode_key(entry.key, self._space)), _field(entry))
+        )
 
     async def _removed(self, key: bytes, field: bytes) -> None:
         await self._link.call("HDEL", key, field)
@@ -145,7 +151,7 @@ class RedisEntryTier:
     async def find(self, key: CacheKey) -> tuple[StoredResponse, ...]:
         """What the cluster has stored under a key and is still true; empty if it cannot tell."""
         self.asked += 1
-        packed_key = encode_key(key)
+        packed_key = encode_key(key, self._space)
         try:
             marks, values = await asyncio.gather(
                 self._purges.least(key[:4]),

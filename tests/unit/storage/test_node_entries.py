@@ -36,7 +36,9 @@ TERMS = ReuseTerms(
 )
 
 
-def entry(path: bytes = b"/", *, body: bytes = b"body", tags: tuple[str, ...] = ()) -> StoredResponse:
+def entry(
+    path: bytes = b"/", *, body: bytes = b"body", tags: tuple[str, ...] = ()
+) -> StoredResponse:
     return StoredResponse(
         ("http", b"a.example", path, b"q", ("tenant", "key", b"\0digest")),
         status=203,
@@ -109,6 +111,16 @@ def test_what_is_damaged_counts_as_absent(file: NodeEntryFile, store: NodeEntryS
     put(store, entry(), entry(b"/other"))
     assert store.get(good.key)
     assert store.purge(Purge(path_prefix=b"/o")) == 1
+
+
+def test_apis_in_one_file_see_only_their_own(file: NodeEntryFile) -> None:
+    """Though their addresses be the same; a purge meets all."""
+    one, two = NodeEntryStore(file, space=b"1"), NodeEntryStore(file, space=b"2")
+    put(one, entry(body=b"one"))
+    assert two.get(entry().key) is None
+    put(two, entry(body=b"two"))
+    assert [found.body for found in one.get(entry().key) or ()] == [b"one"]
+    assert one.purge(Purge(resource=entry().key[:4])) == 2
 
 
 def test_what_is_no_entry_is_told() -> None:

@@ -25,9 +25,9 @@ class Failing:
 
     def __getattr__(self, name: str) -> object:
         wanted = {"get": "reads", "follow": "reads", "stats": "reads", "name": "reads"}
-        if name in {"put", "remove", "purge", "note_mark"} or name in wanted:
-            if not getattr(self, wanted.get(name, "writes")):
-                return self._fail
+        is_watched = name in {"put", "remove", "purge", "note_mark"} or name in wanted
+        if is_watched and not getattr(self, wanted.get(name, "writes")):
+            return self._fail
         return getattr(self._node, name)
 
     @staticmethod

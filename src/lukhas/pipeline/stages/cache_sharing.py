@@ -69,6 +69,7 @@ class SharedFetches:
         store: takes over what the cluster has.
         flights: tell how long one waits for a fetch, and hear when it ends.
         owner: what tells this process from others in the cluster.
+        space: tells its fetches from those of other APIs.
 
     Attributes:
         node: the locks of the node; None where one process serves alone.
@@ -76,10 +77,13 @@ class SharedFetches:
         waited: how many fetches waited for one of another process.
     """
 
-    def __init__(self, store: Adopter, flights: Flights, *, owner: bytes) -> None:
+    def __init__(
+        self, store: Adopter, flights: Flights, *, owner: bytes, space: bytes = b""
+    ) -> None:
         self._store = store
         self._flights = flights
         self._owner = owner
+        self._space = space
         self.node: NodeSide | None = None
         self.cluster: ClusterSide | None = None
         self.waited = 0
@@ -94,7 +98,7 @@ class SharedFetches:
         Returns:
             Whether the store is worth another look.
         """
-        name = _name(flight)
+        name = _name(flight, self._space)
         node = self.node
         if node is not None:
             if not node.take(name):
@@ -161,7 +165,7 @@ def _given_back_both(
         inner(how)
 
 
-def _name(flight: Flight) -> bytes:
+def _name(flight: Flight, space: bytes) -> bytes:
     """What is locked. A principal is told by a number of this process only, so that no two
     processes ever share an answer that may be meant for one principal."""
-    return blake2b(repr(flight.key).encode(), digest_size=16).digest()
+    return blake2b(repr((space, flight.key)).encode(), digest_size=16).digest()
