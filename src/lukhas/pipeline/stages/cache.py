@@ -119,12 +119,7 @@ class CacheStage:
             hit=self._answers[Reuse.FRESH],
         )
         self._fetcher = CacheFetcher(
-            store,
-            clock,
-            status=self._status,
-            flights=flights,
-            keeper=self._keeper,
-            facts=facts,
+            store, clock, status=self._status, flights=flights, keeper=self._keeper, facts=facts
         )
         self._refresher = CacheRefresher(
             store, clock, fetcher=self._fetcher, keeper=self._keeper, flights=flights, begin=begin
@@ -227,19 +222,8 @@ class CacheStage:
         rounds_left = _ROUNDS
         sharing = self.sharing
         while True:
-            ticket = self._store.ticket()
-            variants = self._get(request.key) or ()
-            entry = self._selected(variants, request)
-            fetch = Fetch(
-                exchange,
-                call_next,
-                policy,
-                request,
-                reason=Forward.VARY_MISS if variants else Forward.URI_MISS,
-                ticket=ticket,
-                requested_ns=now_ns,
-                entry=entry,
-            )
+            fetch = self._question(exchange, call_next, policy, request, now_ns)
+            entry = fetch.entry
             if entry is not None:
                 use = reuse(entry.terms, request.directives, now_ns=now_ns)
                 if use in _USABLE:
@@ -261,6 +245,28 @@ class CacheStage:
             rounds_left = rounds_left - 1 if end is not FlightEnd.NOT_SHARED else 0
             if end is FlightEnd.STORED:
                 waited_for = fetch.reason
+
+    def _question(
+        self,
+        exchange: Exchange,
+        call_next: Handler,
+        policy: CachePolicy,
+        request: CacheRequest,
+        now_ns: int,
+    ) -> Fetch:
+        """What is asked, with what is stored of it."""
+        ticket = self._store.ticket()
+        variants = self._get(request.key) or ()
+        return Fetch(
+            exchange,
+            call_next,
+            policy,
+            request,
+            reason=Forward.VARY_MISS if variants else Forward.URI_MISS,
+            ticket=ticket,
+            requested_ns=now_ns,
+            entry=self._selected(variants, request),
+        )
 
     def _selected(
         self, variants: tuple[StoredResponse, ...], request: CacheRequest
