@@ -11,13 +11,13 @@ from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_sharing import SharedFetches
 from lukhas.policy.caching.purges import Purge
 from lukhas.storage.entries import EntryStore, EntryStoreStats
-from lukhas.storage.fetch_locks import FetchLocks, open_fetch_locks
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.tiered_entries import TieredEntryStore
 from lukhas.telemetry.health import PartHealth, PartState
 from lukhas.units import MIB
 
 if TYPE_CHECKING:
+    from lukhas.storage.fetch_locks import FetchLocks
     from lukhas.storage.redis_entries import RedisEntryTier
     from lukhas.storage.redis_link import RedisLink
 
@@ -90,6 +90,7 @@ class HubCache:
             return
         if self._disk_bytes and tiers.node is None:
             # Here and not at the top: who has memory only needs none of it.
+            from lukhas.storage.fetch_locks import open_fetch_locks
             from lukhas.storage.node_entries import NodeEntryStore
             from lukhas.storage.node_entry_opening import open_node_entry_file
 

@@ -1,6 +1,7 @@
 """Stored responses that all workers of a node share, in LMDB: they outlive a worker's restart."""
 
 from dataclasses import dataclass
+from time import sleep
 from typing import Protocol
 
 import lmdb
@@ -30,6 +31,7 @@ _MAX_VARIANTS = 20
 _MAX_TOUCHED = 4096
 # A purge looks at so many entries in one go; other workers can store in between.
 _LOOKS = 512
+_STEP_PAUSE_S = 0.0002
 
 
 class PurgeFollower(Protocol):
@@ -237,6 +239,8 @@ class NodeEntryStore:
                 self._finish(transaction, logged)
         met = step.met
         while step.after is not None:
+            # The lock is not fair: without a pause, workers that wait for it might not get it.
+            sleep(_STEP_PAUSE_S)
             with file.writing() as (transaction, state):
                 step = self._step(transaction, state, logged, step.after)
                 if step.after is None:
