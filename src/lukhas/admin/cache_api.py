@@ -12,7 +12,14 @@ from lukhas.admin.app import AdminLifespan
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache_purges import CachePurges, chosen_purge
 
-__all__ = ("CacheAccess", "cache_router")
+__all__ = (
+    "CacheAccess",
+    "CacheFigures",
+    "NodeTier",
+    "PurgeAnswer",
+    "PurgeOrder",
+    "cache_router",
+)
 
 _audit = logging.getLogger("lukhas.audit")
 

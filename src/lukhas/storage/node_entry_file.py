@@ -25,7 +25,15 @@ from lukhas.storage.entries import StoredResponse
 from lukhas.storage.entry_codec import KnownEntry, decode_entry, encode_resource
 from lukhas.storage.node import NodeEnvironment
 
-__all__ = ("Found", "NodeEntryFile", "NodeState", "entry_variant", "key_prefix", "tag_digest")
+__all__ = (
+    "Found",
+    "NodeEntryFile",
+    "NodeState",
+    "charge_bytes",
+    "entry_variant",
+    "key_prefix",
+    "tag_digest",
+)
 
 Transaction = lmdb.Transaction
 

@@ -95,6 +95,7 @@ class CacheStage:
 
     name = "cache"
     on_failure = FailureMode.OPEN
+    sharing: SharedFetches | None = None
 
     def __init__(
         self,
@@ -115,14 +116,9 @@ class CacheStage:
         self._status = CacheStatus(cache_name)
         self._miss_field = (b"cache-status", self._status.forwarded(Forward.URI_MISS))
         self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
-        self._answers = {
-            use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
-            for use, reason in _ANSWERS.items()
-        }
+        self._answers = _answers(facts)
         self._hit = self._answers[Reuse.FRESH]
-        self._facts = facts
         self.flights = flights = Flights(collapse_wait_s, collapse_patience_s)
-        self.sharing: SharedFetches | None = None
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
             store,
@@ -274,13 +270,10 @@ class CacheStage:
             exchange.cache_result = "bypass"
             exchange.added.append(self._bypass_field)
             return await call_next(exchange)
-        now_ns = exchange.now_ns
         waited_for = None
-        rounds_left = _ROUNDS
-        sharing = self.sharing
+        now_ns, rounds_left, sharing = exchange.now_ns, _ROUNDS, self.sharing
         while True:
-            ticket = self._store.ticket()
-            variants = self._get(request.key) or ()
+            ticket, variants = self._store.ticket(), self._get(request.key) or ()
             entry = self._selected(variants, request)
             fetch = Fetch(
                 exchange,
@@ -381,7 +374,7 @@ class CacheStage:
         """The verdict, with the store that the entry has just come from."""
         if not entry.tier:
             return verdict
-        return replace(verdict, facts=(*self._facts, ("tier", entry.tier)))
+        return replace(verdict, facts=(*verdict.facts, ("tier", entry.tier)))
 
     def _tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
         age_s = (now_ns - entry.born_ns) // SECOND_NS
@@ -427,6 +420,13 @@ class CacheStage:
             reason = "would have been a miss, and stored"
         exchange.verdicts.append(_shadow(Outcome.PASSED, reason, policy))
         return response
+
+
+def _answers(facts: tuple[Fact, ...]) -> dict[Reuse, Verdict]:
+    return {
+        use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
+        for use, reason in _ANSWERS.items()
+    }
 
 
 def _plain_key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:

@@ -15,7 +15,7 @@ from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.storage.entries import StoredResponse
 
-__all__ = ("ClusterSide", "NodeSide", "SharedFetches")
+__all__ = ("Adopter", "ClusterSide", "NodeSide", "SharedFetches")
 
 _FIRST_WAIT_S = 0.002
 _LONGEST_NODE_WAIT_S = 0.005
