@@ -75,7 +75,6 @@ class KnownEntry:
 
     Attributes:
         packed_key: its key as `encode_key` has it.
-        tags: by which it can be purged.
     """
 
     __slots__ = ("_found", "packed_key")
@@ -93,16 +92,6 @@ class KnownEntry:
     def resource(self) -> ResourceKey:
         """What it is a response of."""
         return _decode_key(self.packed_key)[:4]
-
-    @property
-    def lives_until_ns(self) -> int:
-        """From when on it cannot serve, not even stale, unless the origin confirms it."""
-        found = self._found
-        stale_s = max(
-            found.stale_if_error_s, found.stale_if_unreachable_s, found.stale_while_revalidate_s
-        )
-        born_ns = found.responded_ns - found.initial_age_ns
-        return born_ns + found.lifetime_ns + stale_s * 1_000_000_000
 
     def response(self, key: CacheKey) -> StoredResponse:
         """The response itself.

@@ -6,7 +6,6 @@ purges. All marks are in one key, so that a server that evicts keys loses all of
 entry without marks of its epoch is never used.
 """
 
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
 
 __all__ = ("ClusterPurges", "Marks")
-
-_log = logging.getLogger(__name__)
 
 _MARKS = b"lukhas:{cache}:marks"
 _LOG = b"lukhas:{cache}:log"

@@ -13,7 +13,7 @@ from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.storage import node_entry_opening
 from lukhas.storage.entries import StoredResponse
-from lukhas.storage.entry_codec import decode_entry, decode_purge, encode_entry, encode_key
+from lukhas.storage.entry_codec import decode_entry, decode_purge
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.node_entries import ClusterMark, NodeEntryStore
 from lukhas.storage.node_entry_file import NodeEntryFile
@@ -127,9 +127,6 @@ def test_what_is_no_entry_is_told() -> None:
     """A purge that cannot be read counts as one of everything."""
     assert decode_entry(b"\xc1") is None
     assert decode_purge(b"\xc1") == Purge()
-    known = decode_entry(encode_entry(entry(), encode_key(entry().key)))
-    assert known is not None
-    assert known.lives_until_ns == (5 - 1 + 60 + 3) * SECOND_NS
 
 
 def test_the_used_ones_stay_when_room_is_needed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from lukhas.pipeline.stages.cache_flights import Flight, FlightEnd, Flights
 from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.storage.entries import StoredResponse
+from lukhas.storage.entry_codec import encode_key
 
 __all__ = ("Adopter", "ClusterSide", "NodeSide", "SharedFetches")
 
@@ -168,4 +169,5 @@ def _given_back_both(
 def _name(flight: Flight, space: bytes) -> bytes:
     """What is locked. A principal is told by a number of this process only, so that no two
     processes ever share an answer that may be meant for one principal."""
-    return blake2b(repr((space, flight.key)).encode(), digest_size=16).digest()
+    key, principal = flight.key
+    return blake2b(encode_key(key, b"%d " % principal + space), digest_size=16).digest()
