@@ -14,7 +14,7 @@ from benchmarks.report import markdown, text
 
 __all__ = ("main",)
 
-NAMES = ("limiter", "middleware", "cache_hit", "gateway")
+NAMES = ("pipeline", "limiter", "middleware", "cache_hit", "gateway", "overload")
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0
 

@@ -42,8 +42,8 @@ class Sample(msgspec.Struct):
 
 def _lukhas(quotas: Quotas) -> Check:
     from lukhas.clock import SystemClock
-    from lukhas.policy.rate_limiting.limits import parse_limits
-    from lukhas.policy.rate_limiting.policies import plan_for
+    from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+    from lukhas.policy.rate_limiting.plans import plan_for
     from lukhas.policy.rate_limiting.tiers import Tier
     from lukhas.storage.memory_counters import MemoryCounters
 

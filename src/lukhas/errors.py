@@ -3,6 +3,7 @@
 __all__ = (
     "BodyAbortedError",
     "ConfigError",
+    "CountersUnavailableError",
     "HandlerError",
     "LimitSyntaxError",
     "LukhasError",
@@ -10,6 +11,9 @@ __all__ = (
     "PortInUseError",
     "StateDirError",
     "StoreError",
+    "StoreReplyError",
+    "StoreTimeoutError",
+    "StoreUnavailableError",
     "UpstreamBusyError",
     "UpstreamConnectError",
     "UpstreamError",
@@ -77,6 +81,71 @@ class PortInUseError(LukhasError):
 
 class StoreError(LukhasError):
     """A store failed or did not answer in time."""
+
+
+class CountersUnavailableError(StoreError):
+    """The counters cannot be asked, and a policy refuses requests while that is so.
+
+    Attributes:
+        policy: its name.
+    """
+
+    def __init__(self, policy: str) -> None:
+        self.policy = policy
+        super().__init__(f"the counters of policy {policy!r} cannot be asked")
+
+
+class StoreTimeoutError(StoreError):
+    """A store did not answer within the deadline of a call.
+
+    Whether what was asked for has been done is not known.
+
+    Attributes:
+        store: where it is, as `host:port` or a path; never with a password.
+        deadline_s: how long the call waited.
+    """
+
+    def __init__(self, store: str, deadline_s: float) -> None:
+        self.store = store
+        self.deadline_s = deadline_s
+        super().__init__(
+            f"{store}: no answer within {deadline_s * 1000:g} ms: "
+            "check the load of the server and the network, or allow more time"
+        )
+
+
+class StoreUnavailableError(StoreError):
+    """A store cannot be reached, or is left alone for a while because it failed before.
+
+    Attributes:
+        store: where it is, as `host:port` or a path; never with a password.
+        reason: what is wrong with it, in one clause.
+        hint: what to do about it; may be empty.
+    """
+
+    def __init__(self, store: str, reason: str, *, hint: str = "") -> None:
+        self.store = store
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{store}: {reason}" + (f": {hint}" if hint else ""))
+
+
+class StoreReplyError(StoreError):
+    """A store refused a command.
+
+    Attributes:
+        store: where it is, as `host:port` or a path; never with a password.
+        code: the first word of the server's answer, e.g. `"OOM"`.
+        what: the answer.
+        hint: what to do about it; may be empty.
+    """
+
+    def __init__(self, store: str, code: str, what: str, *, hint: str = "") -> None:
+        self.store = store
+        self.code = code
+        self.what = what
+        self.hint = hint
+        super().__init__(f"{store}: {what}" + (f": {hint}" if hint else ""))
 
 
 class HandlerError(LukhasError):

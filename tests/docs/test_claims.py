@@ -14,6 +14,7 @@ from lukhas.cli.main import app
 from lukhas.config.schema import leaves
 from lukhas.config.settings import Settings
 from lukhas.config.texts import variable_name
+from lukhas.pipeline.stages.admit import REDUCED_CAPACITY
 from lukhas.pipeline.stages.limit import QUOTA_EXCEEDED
 from tests.docs.pages import PAGES, ROOT, blocks_of, inline_code, prose
 from tests.docs.shell import Session
@@ -140,7 +141,8 @@ def test_settings_are_there(page: Path) -> None:
         and match[1].partition(".")[0] in sections
         and not FILE_NAME.fullmatch(match[1])
     }
-    assert named - paths == set()
+    nested = {path.rpartition(".")[0] for path in paths}
+    assert named - paths - nested == set()
     variables = {variable_name(leaf.path) for leaf in leaves()} | OTHER_VARIABLES
     text = page.read_text(encoding="utf-8").replace("LUKHAS_...", "")
     assert set(VARIABLE.findall(text)) - variables == set()
@@ -162,7 +164,9 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
     folder = tmp_path / "page"
     folder.mkdir()
     session = Session(folder)
-    session.run("lukhas serve --upstream http://localhost:9000")
+    # With everything on that is off by itself and has figures of its own.
+    (folder / "on.toml").write_text('[overload]\nmode = "shadow"\n')
+    session.run("lukhas serve --config on.toml --upstream http://localhost:9000")
     shown = session.run(
         'sleep 1.5; curl -s -H "Authorization: Bearer $(cat ~/.local/state/lukhas/admin.token)"'
         " http://localhost:8001/metrics"
@@ -218,6 +222,7 @@ def test_tiers_table_is_that_of_the_settings() -> None:
 def problems_of_the_sources() -> Iterator[tuple[str, int]]:
     """Slug and status of every problem that the sources can answer with."""
     yield QUOTA_EXCEEDED, 429
+    yield REDUCED_CAPACITY, 503
     for path in SRC.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

@@ -75,6 +75,9 @@ class Traffic(_Figures):
     limited_1m: int = Field(description="Requests refused because of a limit.")
     shadow_limited_1m: int = Field(description="Requests that a limit in shadow mode would refuse.")
     limited_total: int
+    shed_1m: int = Field(description="Requests refused because the upstream was overloaded.")
+    shadow_shed_1m: int = Field(description="Requests that overload in shadow mode would refuse.")
+    shed_total: int
     in_flight: int
     connections_open: int | None
     cache_entries: int | None
@@ -91,6 +94,7 @@ class TierFigures(_Figures):
     requests_1m: int
     share: float
     limited_1m: int
+    shed_1m: int
 
 
 class RouteFigures(_Figures):
@@ -180,6 +184,9 @@ def _traffic(state: AdminState, minute: Recent, now_ns: int) -> Traffic:
         limited_1m=_limited(counts, mode="enforce"),
         shadow_limited_1m=_limited(counts, mode="shadow"),
         limited_total=_limited(totals.counts, mode="enforce"),
+        shed_1m=_shed(counts, mode="enforce"),
+        shadow_shed_1m=_shed(counts, mode="shadow"),
+        shed_total=_shed(totals.counts, mode="enforce"),
         in_flight=int(totals.gauges.get("requests_in_flight", 0)),
         connections_open=_gauge(totals.gauges, "connections_open"),
         cache_entries=_gauge(totals.gauges, "cache_entries"),
@@ -205,6 +212,7 @@ def _tiers(counts: Delta) -> list[TierFigures]:
             requests_1m=number,
             share=number / everything,
             limited_1m=limited[tier],
+            shed_1m=counts.shed.get((tier, "enforce"), 0),
         )
         for tier, number in requests.items()
     ]
@@ -257,6 +265,10 @@ def _hit_ratio(requests: Iterable[tuple[str, int]]) -> float | None:
 
 def _limited(counts: Delta, *, mode: str) -> int:
     return sum(number for (_, _, found), number in counts.limited.items() if found == mode)
+
+
+def _shed(counts: Delta, *, mode: str) -> int:
+    return sum(number for (_, found), number in counts.shed.items() if found == mode)
 
 
 def _gauge(gauges: dict[str, float], name: str) -> int | None:

@@ -44,6 +44,12 @@ class RouteSettings(Section):
         None, ge=0, le=YEAR_S, description="In place of `cache.default_ttl_s`."
     )
     cache_private: bool | None = Field(None, description="In place of `cache.private`.")
+    cost: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="What a request here costs of every limit that counts requests.",
+    )
     cache_ignore_client: bool | None = Field(
         None, description="In place of `cache.ignore_client_cache_control`."
     )

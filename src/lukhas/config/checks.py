@@ -15,6 +15,7 @@ from lukhas.policy.rate_limiting.tiers import Tier
 __all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
 
 _HTTP_PORT = 80
+_WHOLE_PERCENT = 100
 DEFAULT_ROUTE = "default"
 """The name under which requests that match no route are counted."""
 
@@ -43,6 +44,7 @@ def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Find
     yield from _limits(settings)
     yield from _route_limits(settings)
     yield from _cache(settings)
+    yield from _overload(settings)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:
@@ -164,3 +166,23 @@ def _cache(settings: Settings) -> Iterator[Finding]:
             f" cache.size_bytes {cache.size_bytes}"
         )
         yield Finding(("cache", "max_body_bytes"), what, "lower it, or raise cache.size_bytes")
+
+
+def _overload(settings: Settings) -> Iterator[Finding]:
+    overload = settings.overload
+    if overload.min_limit > overload.max_limit:
+        what = (
+            f"overload.min_limit {overload.min_limit} is above"
+            f" overload.max_limit {overload.max_limit}"
+        )
+        yield Finding(("overload", "min_limit"), what, "lower it, or raise overload.max_limit")
+    elif not overload.min_limit <= overload.initial_limit <= overload.max_limit:
+        what = (
+            f"overload.initial_limit {overload.initial_limit} is not between"
+            f" overload.min_limit {overload.min_limit} and overload.max_limit {overload.max_limit}"
+        )
+        yield Finding(("overload", "initial_limit"), what, "set it to a number between them")
+    total = sum(getattr(overload.shares, tier.value) for tier in Tier)
+    if total > _WHOLE_PERCENT:
+        what = f"the shares of the tiers are {total} percent together"
+        yield Finding(("overload", "shares"), what, "lower some: together they are at most 100")

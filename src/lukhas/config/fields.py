@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -14,13 +15,18 @@ from lukhas.config.addresses import Address, parse_address
 from lukhas.config.sizes import parse_size
 from lukhas.config.templates import template_shape
 from lukhas.errors import ConfigError
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.costs import parse_cost
+from lukhas.policy.rate_limiting.dimensions import parse_dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 
 __all__ = (
     "CONFIG_FAULT",
+    "STORE_SCHEMES",
     "AddressField",
     "Allowance",
     "Cidr",
+    "CostText",
+    "CountedBy",
     "FieldName",
     "Host",
     "Method",
@@ -30,12 +36,17 @@ __all__ = (
     "Section",
     "SizeBytes",
     "StateDir",
+    "StoreUrl",
+    "TimeZone",
     "UpstreamUrl",
     "Workers",
 )
 
 CONFIG_FAULT = "lukhas_config"
 """The pydantic error type of our own faults; its context holds `what` and `hint`."""
+
+STORE_SCHEMES = frozenset(("redis", "rediss", "unix", "redis+cluster", "rediss+cluster"))
+"""The schemes of URLs that name a store across the network."""
 
 T = TypeVar("T")
 
@@ -87,6 +98,38 @@ def _read_address(value: object) -> Address:
 
 def _limits(text: str) -> str:
     parse_limits(text, policy="limit")
+    return text
+
+
+def _dimension(text: str) -> str:
+    return str(parse_dimension(text))
+
+
+def _cost(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return value
+    try:
+        return str(parse_cost(value))
+    except ConfigError as error:
+        raise _fault(error) from None
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = 'name it like "Europe/Berlin" or "UTC"'
+        raise ConfigError(f"{name!r} is not a time zone", hint=hint) from None
+    return name
+
+
+def _store_url(text: str) -> str:
+    if text in {"auto", "memory", "node"}:
+        return text
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in STORE_SCHEMES or not rest:
+        known = "auto, memory, node, or a URL such as redis://localhost:6379/0"
+        raise ConfigError(f"{text.partition('@')[0]!r} is no store", hint=f"use {known}")
     return text
 
 
@@ -178,6 +221,10 @@ AddressField = Annotated[
 SizeBytes = Annotated[int, BeforeValidator(_checked(parse_size)), Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Allowance = Annotated[str, AfterValidator(_checked(_limits))]
+CountedBy = Annotated[str, AfterValidator(_checked(_dimension))]
+CostText = Annotated[str, BeforeValidator(_cost)]
+TimeZone = Annotated[str, AfterValidator(_checked(_zone))]
+StoreUrl = Annotated[str, AfterValidator(_checked(_store_url))]
 PathTemplate = Annotated[str, AfterValidator(_checked(_template))]
 Name = Annotated[str, AfterValidator(_checked(_name))]
 Method = Annotated[str, AfterValidator(_checked(_method))]

@@ -94,6 +94,8 @@ def _kind(kind: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is tuple:
         return f"list of {_kind(kinds(get_args(kind)[0])[0])}"
+    if get_origin(kind) is dict:
+        return f"table of {_kind(kinds(get_args(kind)[1])[0])}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return ", ".join(f"`{member.value}`" for member in kind)
     if kind is Address:

@@ -38,6 +38,9 @@ def render_value(value: Any) -> str:
             if name in value.model_fields_set
         )
         return "{ " + ", ".join(inner) + " }"
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {render_value(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
     if isinstance(value, tuple):
         return "[" + ", ".join(render_value(item) for item in value) + "]"
     if isinstance(value, Enum):

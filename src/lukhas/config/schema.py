@@ -132,7 +132,7 @@ def kinds(annotation: Any) -> list[Any]:
         return [annotation]
     if hasattr(annotation, "__metadata__"):
         return kinds(annotation.__origin__)
-    if get_origin(annotation) is tuple:
+    if get_origin(annotation) in {tuple, dict}:
         return [annotation]
     inner = get_args(annotation)
     if not inner:

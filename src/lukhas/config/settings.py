@@ -9,12 +9,15 @@ from lukhas.config.addresses import Address
 from lukhas.config.answers import LogSettings, RouteSettings
 from lukhas.config.caching import CacheSettings
 from lukhas.config.consumers import (
+    CounterSettings,
+    ExemptSettings,
     IdentitySettings,
     LimitSettings,
     RateLimitHeaderSettings,
     TierSettings,
 )
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
 from lukhas.policy.strategies import Strategy
@@ -60,6 +63,8 @@ class Settings(Section):
     identity: IdentitySettings = IdentitySettings()
     tiers: TierSettings = TierSettings()
     limits: tuple[LimitSettings, ...] = Field((), description="Limits on top of the tiers.")
+    exempt: ExemptSettings = ExemptSettings()
+    counters: CounterSettings = CounterSettings()
     rate_limit_headers: RateLimitHeaderSettings = RateLimitHeaderSettings()
     strategy: Strategy = Field(
         Strategy.BALANCED,
@@ -67,6 +72,7 @@ class Settings(Section):
         "`cache`; see the how-to on caching for the table.",
     )
     cache: CacheSettings = CacheSettings()
+    overload: OverloadSettings = OverloadSettings()
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."
     )

@@ -3,8 +3,9 @@
 from asyncio import AbstractEventLoop, Future
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
-from lukhas.errors import LukhasError
+from lukhas.errors import BodyAbortedError, LukhasError
 
 __all__ = ("BodyStream", "RequestBody")
 
@@ -90,7 +91,7 @@ class BodyStream:
     async def __anext__(self) -> bytes:
         while not self._pieces:
             if self._error is not None:
-                raise self._error
+                raise self._taken_error()
             if self.complete:
                 raise StopAsyncIteration
             self._waiter = self._loop.create_future()
@@ -103,6 +104,12 @@ class BodyStream:
         if self._buffered * 2 <= _HIGH_WATER_BYTES:
             self._release()
         return piece
+
+    def _taken_error(self) -> LukhasError:
+        # An error holds the frames it was raised through, and so this stream. Were it held here in
+        # turn, both would wait for the garbage collector, with everything around them.
+        error, self._error = self._error, BodyAbortedError("the body broke off before")
+        return cast("LukhasError", error)
 
     def _drop(self) -> None:
         self._pieces.clear()

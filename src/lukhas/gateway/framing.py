@@ -18,6 +18,7 @@ __all__ = ("Fault", "FrontLimits", "HeadReader", "MalformedRequestError")
 
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect", b"content-type")
 _CACHED_NAMES = 4096
+_CACHED_TARGET_BYTES = 256
 # The upstream has no business with it, and it must not make requests personal for the cache.
 _ADMIN_COOKIE = ADMIN_SESSION_COOKIE.encode("ascii")
 
@@ -180,8 +181,9 @@ class HeadReader:
             if authority is None:
                 raise _malformed("The host in the request target is not valid.")
             found = Target(found.path, found.query, authority)
-        if len(self._targets) >= _CACHED_NAMES:
-            self._targets.clear()
         self._methods[method] = name
-        self._targets[method, target] = found
+        if len(target) <= _CACHED_TARGET_BYTES:
+            if len(self._targets) >= _CACHED_NAMES:
+                self._targets.clear()
+            self._targets[method, target] = found
         return found

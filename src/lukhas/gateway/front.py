@@ -1,7 +1,8 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
+import contextlib
 import logging
-from asyncio import CancelledError, Protocol, Task, Transport
+from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from lukhas.gateway.serialisation import (
     through_taps,
 )
 from lukhas.http.headers import HeaderPairs
-from lukhas.http.messages import Response
+from lukhas.http.messages import RequestHead, Response
 from lukhas.http.status import status_line
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
@@ -57,9 +58,11 @@ class FrontConnection(Protocol):
         self._transport = cast("Transport", None)
         self._writer = cast("ResponseWriter", None)
         self._parser = cast("RequestParser", None)
+        self._peer = ""
         self._active: FrontRequest | None = None
         self._queue: deque[FrontRequest] = deque()
         self._task: Task[None] | None = None
+        self._run: driving.Run | None = None
         self._read_pauses = 0
         self._closing = False
         self._broken = False
@@ -72,9 +75,9 @@ class FrontConnection(Protocol):
         state = self._state
         self._transport = transport
         peername = transport.get_extra_info("peername")
-        peer = peername[0] if isinstance(peername, tuple) else "unix"
+        self._peer = peername[0] if isinstance(peername, tuple) else "unix"
         self._writer = ResponseWriter(state.loop, transport)
-        self._parser = RequestParser(state, self, peer)
+        self._parser = RequestParser(state, self, self._peer)
         self.deadline = state.now_s + state.limits.header_timeout_s
         state.connections.add(self)
 
@@ -90,6 +93,22 @@ class FrontConnection(Protocol):
         self._parser.close()
         if self._task is not None:
             self._task.cancel()
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Ends a run that waits outside any task, as a cancelled task would end."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        self._active = None
+        # Nobody is left who could be told what comes of it.
+        with contextlib.suppress(CancelledError, Exception):
+            try:
+                run.throw(CancelledError())
+            except StopIteration as stop:
+                discard(stop.value)
+            else:
+                run.close()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""
@@ -108,6 +127,16 @@ class FrontConnection(Protocol):
         if self._closing or self._broken:
             self._linger(len(data))
             return
+        if self._parser.at_rest and self._is_free():
+            state = self._state
+            head = state.known_heads.get(data)
+            if head is None:
+                head = state.plain_heads.read(data)
+                if head is not None:
+                    state.known_heads.remember(data, head)
+            if head is not None:
+                self._answer_read(head)
+                return
         fault = self._parser.feed(data)
         if fault is not None:
             if self._is_last():
@@ -132,12 +161,16 @@ class FrontConnection(Protocol):
             return
         if request.body is not None and not (request.body.complete or self._writer.paused):
             self.deadline = self._state.now_s + self._state.limits.body_grace_s
-        if self._active is not None or self._queue or self._writer.paused:
+        if self._is_free():
+            self._begin(request)
+        else:
             if not self._queue:
                 self.pause_reading()
             self._queue.append(request)
-        else:
-            self._begin(request)
+
+    def _is_free(self) -> bool:
+        """Whether a request that comes now is the next to be answered."""
+        return self._active is None and not self._queue and not self._writer.paused
 
     def whole(self, request: FrontRequest) -> None:
         """See `RequestSink`."""
@@ -169,6 +202,30 @@ class FrontConnection(Protocol):
         if self._read_pauses == 0 and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def _answer_read(self, head: RequestHead) -> None:
+        """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
+        state = self._state
+        exchange = state.intake.exchange(head, self._peer)
+        state.requests += 1
+        run = state.handler(exchange)
+        try:
+            step = driving.start(run)
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
+            request = FrontRequest(exchange, None, version="1.1", keep_alive=True)
+            step = self._unhandled(request, error)
+        else:
+            if type(step) is Response and step.ready_head is not None:
+                body = step.body
+                if type(body) is bytes and step.taps is None and not state.draining:
+                    ready = ready_response(step.ready_head, exchange.added, body)
+                    state.outbox.send(self._transport, ready)
+                    if step.on_close is not None:
+                        close(step)
+                    self._between_requests()
+                    return
+            request = FrontRequest(exchange, None, version="1.1", keep_alive=True)
+        self._go_on(request, run, step)
+
     def _begin(self, request: FrontRequest) -> None:
         """Runs a request as far as it gets without waiting."""
         state = self._state
@@ -176,20 +233,50 @@ class FrontConnection(Protocol):
         if exchange is None:
             self._answer_fault(request.fault or BODY_BROKEN)
             return
-        self._active = request
         state.requests += 1
         run = state.handler(exchange)
         try:
             step = driving.start(run)
-        except HandlerError as error:
-            step = self._unhandled(request, error.cause)
-        except Exception as error:  # noqa: BLE001 - the last resort: answered with 500 and logged
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
             step = self._unhandled(request, error)
+        self._go_on(request, run, step)
+
+    def _go_on(
+        self,
+        request: FrontRequest,
+        run: driving.Run,
+        step: Response | driving.Parked | driving.Waiting,
+    ) -> None:
+        """Sends the response of the first step, or lets the request wait."""
+        self._active = request
         if type(step) is Response and type(step.body) is bytes:
             self._send_whole(request, step, step.body)
             self._finished(request)
+            return
+        if request.exchange is not None and request.version == "1.1":
+            request.exchange.relay_interim = self._send_interim
+        if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            # No task for the usual wait, that for the upstream's response.
+            future = step.yielded
+            future._asyncio_future_blocking = False  # As a task does that takes up a wait.
+            self._run = run
+            future.add_done_callback(self._answered)
         else:
-            self._task = state.loop.create_task(self._serve(request, run, step))
+            self._task = self._state.loop.create_task(self._serve(request, run, step))
+
+    def _answered(self, _future: Future[Response]) -> None:
+        """What the run waits for outside any task is there."""
+        run, request = self._run, self._active
+        if run is None or request is None:
+            return
+        self._run = None
+        try:
+            step = driving.start(run)
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
+            step = self._unhandled(request, error)
+        self._go_on(request, run, step)
+        if self._active is None:
+            self._next()
 
     async def _serve(
         self,
@@ -201,8 +288,6 @@ class FrontConnection(Protocol):
         response = step if isinstance(step, Response) else None
         try:
             if response is None:
-                if request.exchange is not None and request.version == "1.1":
-                    request.exchange.relay_interim = self._send_interim
                 response = await self._wait(request, run, step)
             if isinstance(response.body, bytes):
                 self._send_whole(request, response, response.body)
@@ -238,14 +323,15 @@ class FrontConnection(Protocol):
                 done = await driving.finish(run, step)
                 if isinstance(done, Response):
                     return done
-        except HandlerError as error:
-            return self._unhandled(request, error.cause)
-        except Exception as error:  # noqa: BLE001 - the last resort: answered with 500 and logged
+        except Exception as error:  # noqa: BLE001 - see `_unhandled`
             return self._unhandled(request, error)
         run.close()
         return self._unhandled(request, RuntimeError("a run parked inside the gateway"))
 
     def _unhandled(self, request: FrontRequest, error: BaseException) -> Response:
+        """The last resort: what no stage answered is answered with 500 and logged."""
+        if isinstance(error, HandlerError):
+            error = error.cause
         if isinstance(error, BodyAbortedError):
             return problem_response(problem_of(request.fault or BODY_BROKEN))
         _log.error("a %s request failed", request.method, exc_info=error)

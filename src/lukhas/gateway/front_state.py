@@ -6,6 +6,7 @@ from typing import Protocol
 from lukhas.gateway.framing import FrontLimits, HeadReader
 from lukhas.gateway.known_heads import KnownHeads
 from lukhas.gateway.outbox import Outbox
+from lukhas.gateway.plain_heads import PlainHeads
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stage import Handler
 
@@ -45,6 +46,7 @@ class FrontState:
     Attributes:
         reader: reads request heads.
         known_heads: heads read before.
+        plain_heads: reads heads of the plainest form.
         outbox: what is written to clients.
         connections: the open connections.
         draining: whether every response ends its connection.
@@ -63,6 +65,7 @@ class FrontState:
         self.loop = loop = asyncio.get_running_loop()
         self.outbox = Outbox(loop)
         self.known_heads = KnownHeads()
+        self.plain_heads = PlainHeads(self.reader, limits.header_bytes)
         self.connections: set[Connection] = set()
         self.draining = False
         self.now_s = self.loop.time()

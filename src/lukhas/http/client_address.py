@@ -45,6 +45,11 @@ class TrustedProxies:
         """Tells whether an address, IPv4-mapped ones as IPv4, belongs to a trusted proxy."""
         return any(address in network for network in self.networks)
 
+    def holds(self, address: str) -> bool:
+        """Tells the same of an address as text; text that is none is in no network."""
+        parsed = _parse(address) if self.networks else None
+        return parsed is not None and self.trusts(parsed)
+
 
 def client_address(peer: str, forwarded_for: list[bytes], trusted: TrustedProxies) -> str:
     """Finds the client: the first address, seen from us, that is not a trusted proxy.

@@ -10,12 +10,13 @@ from lukhas.clock import Clock, SystemClock
 from lukhas.config.caching import effective_values
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
+from lukhas.hub.counters import HubCounters
+from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
     identity_settings,
-    limit_fields,
-    limit_policies,
+    limit_rules,
     route_table,
-    tier_limits,
+    token_verifier,
 )
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
@@ -28,8 +29,9 @@ from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
+from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.purges import Purge
-from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.policy.modes import Mode
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
@@ -58,6 +60,7 @@ class Hub:
         clock: the time; the system's if None.
         under_observe: stages to put directly under `observe`; a way in adds its own there.
         unavailable: features that were asked for and are not built; they show among the parts.
+        workers: how many processes of this node serve together.
 
     Attributes:
         settings: as given.
@@ -76,6 +79,7 @@ class Hub:
         clock: Clock | None = None,
         under_observe: tuple[Stage, ...] = (),
         unavailable: tuple[str, ...] = (),
+        workers: int = 1,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -89,46 +93,50 @@ class Hub:
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
         )
-        self.counters = MemoryCounters()
+        self.counters = HubCounters(settings, workers=workers)
+        self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
-        self._identify = IdentifyStage(identity_settings(settings), None)
+        self._tokens = token_verifier(settings)
+        self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
         self._contained: Counter[str] = Counter()
         self._seen_contained: Counter[str] = Counter()
         self._failing: dict[str, str] = {}
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        # What sheds load gives back what the request was charged.
+        settles = self._limits.settles or settings.overload.mode is Mode.ENFORCE
         self.pipeline = Pipeline(
             (
                 ObserveStage(self.recorder, self.clock),
                 *under_observe,
                 RouteStage(route_table(settings)),
                 self._identify,
-                LimitStage(
-                    self.counters,
-                    tier_limits(settings),
-                    policies=limit_policies(settings),
-                    tier_mode=settings.tiers.mode,
-                    fields=limit_fields(settings),
-                ),
+                self._limits,
+                *((SettleStage(self._limits),) if settles else ()),
                 self._cache,
+                *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
         )
         self._show_gauges()
 
     async def start(self, *, with_keys: bool = True) -> None:
-        """Opens what lies on disk: the table of API keys.
+        """Opens what lies on disk: the table of API keys, and the keys of tokens.
 
         Args:
             with_keys: whether to make the table if there is none yet; without, a table that is
                 there is used all the same.
 
         Raises:
+            ConfigError: a file with keys of tokens cannot be used.
             StateDirError: the state directory cannot be used.
             StoreError: the table is damaged, or cannot be made again from the registry.
         """
+        if self._tokens is not None:
+            self._tokens.open()
         state_dir = self.settings.state_dir
+        await self.counters.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -139,6 +147,7 @@ class Hub:
         """Closes what `start` opened, and ends what runs in the background."""
         await self._cache.close()
         self._identify.check_with(None)
+        await self.counters.close()
         if self._key_table is not None:
             self._key_table.close()
             self._key_table = None
@@ -162,11 +171,15 @@ class Hub:
             else PartHealth(stage.name, "ok")
             for stage in self.pipeline.stages
         ]
+        parts.append(self.counters.health())
         parts.append(self._leaks())
         if self._key_table is not None:
             parts.append(PartHealth("api-keys", "ok"))
         else:
             parts.append(PartHealth("api-keys", "not_available", "no key table is open"))
+        if self._tokens is not None:
+            wrong = self._tokens.failure
+            parts.append(PartHealth("token-keys", "degraded" if wrong else "ok", wrong))
         parts.extend(
             PartHealth(feature, "not_available", "not built in this version")
             for feature in self._unavailable
@@ -209,3 +222,6 @@ class Hub:
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
         self.recorder.watch("cache_leaks", lambda: self._cache.guard.found)
         self.recorder.watch("limit_states", lambda: len(self.counters))
+        self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
+        self.recorder.watch("limit_leased_checks", lambda: self.counters.leased[0])
+        self.recorder.watch("limit_shared_states", lambda: self.counters.shared)

@@ -95,6 +95,7 @@ def _shadowed(settings: Settings) -> Settings:
             "cache": each(settings.cache, "mode"),
             "tiers": each(settings.tiers, "mode"),
             "identity": each(settings.identity, "mode"),
+            "overload": each(settings.overload, "mode"),
             "limits": tuple(each(limit, "mode") for limit in settings.limits),
             "routes": tuple(each(route, "limits_mode", "cache_mode") for route in settings.routes),
         }

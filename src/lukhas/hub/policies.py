@@ -1,29 +1,40 @@
 """Settings into policies: the one place where the one is turned into the other."""
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.consumers import LimitSettings
 from lukhas.config.settings import Settings
+from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
-from lukhas.pipeline.stages.limit import LimitFields
+from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
+from lukhas.policy.access.tokens import TokenIssuer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.post_rules import PostRule
 from lukhas.policy.caching.query_rules import QueryRule
-from lukhas.policy.rate_limiting.limits import Limit, parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPolicy
+from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import parse_cost
+from lukhas.policy.rate_limiting.dimensions import parse_dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.limits import Limit
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
+from lukhas.units import SECOND_NS
 
 __all__ = (
     "cache_policy",
     "identity_settings",
     "limit_fields",
     "limit_policies",
+    "limit_rules",
     "route_table",
     "tier_limits",
+    "token_verifier",
 )
 
 _MAX_ERROR_TTL_S = 10
@@ -33,9 +44,24 @@ _ALL_BUT_INTERNAL = frozenset(tier for tier in Tier if tier is not Tier.INTERNAL
 def tier_limits(settings: Settings) -> dict[Tier, tuple[Limit, ...]]:
     """The limits of each tier."""
     texts: dict[Tier, str | None] = {tier: getattr(settings.tiers, tier.value) for tier in Tier}
+    zone = ZoneInfo(settings.tiers.time_zone)
     return {
-        tier: parse_limits(text, policy=tier.value) if text else () for tier, text in texts.items()
+        tier: parse_limits(text, policy=tier.value, zone=zone) if text else ()
+        for tier, text in texts.items()
     }
+
+
+def limit_rules(settings: Settings) -> LimitRules:
+    """Who may do how much."""
+    return LimitRules(
+        tier_limits=tier_limits(settings),
+        policies=limit_policies(settings),
+        tier_mode=settings.tiers.mode,
+        tier_on_store_error=settings.tiers.on_store_error,
+        fields=limit_fields(settings),
+        exempt_addresses=TrustedProxies(settings.exempt.addresses),
+        exempt_consumers=frozenset(settings.exempt.consumers),
+    )
 
 
 def limit_policies(settings: Settings) -> tuple[LimitPolicy, ...]:
@@ -46,6 +72,7 @@ def limit_policies(settings: Settings) -> tuple[LimitPolicy, ...]:
             name=route.name,
             limits=parse_limits(route.limits, policy=route.name),
             mode=route.limits_mode,
+            on_store_error=settings.tiers.on_store_error,
             routes=frozenset((route.name,)),
         )
         for route in settings.routes
@@ -57,11 +84,16 @@ def limit_policies(settings: Settings) -> tuple[LimitPolicy, ...]:
 def _limit_policy(limit: LimitSettings) -> LimitPolicy:
     return LimitPolicy(
         name=limit.name,
-        limits=parse_limits(limit.limits, policy=limit.name),
+        limits=parse_limits(limit.limits, policy=limit.name, zone=ZoneInfo(limit.time_zone)),
         mode=limit.mode,
-        by=Dimension(limit.by),
+        by=parse_dimension(limit.by),
+        cost=parse_cost(limit.cost),
         tiers=frozenset(limit.tiers) or _ALL_BUT_INTERNAL,
         routes=frozenset(limit.routes),
+        consumers=frozenset(limit.consumers),
+        tenants=frozenset(limit.tenants),
+        replaces_tier=limit.replaces_tier,
+        on_store_error=limit.on_store_error,
     )
 
 
@@ -141,6 +173,7 @@ def route_table(settings: Settings) -> RouteTable:
             hosts=frozenset(host.lower().encode("ascii") for host in route.hosts),
             methods=frozenset(route.methods),
             exempt=route.exempt,
+            cost=route.cost,
             body_bytes=route.body_bytes,
         )
         for route in settings.routes
@@ -158,3 +191,28 @@ def identity_settings(settings: Settings) -> IdentitySettings:
         trusted=TrustedProxies(settings.trusted_proxies),
         mode=identity.mode,
     )
+
+
+def token_verifier(settings: Settings) -> TokenVerifier | None:
+    """What verifies tokens; None where no issuer is trusted, or no credential is looked at."""
+    issuers = settings.identity.tokens
+    if not issuers or settings.identity.mode is Mode.OFF:
+        return None
+    return TokenVerifier([_trusted_issuer(each) for each in issuers])
+
+
+def _trusted_issuer(issuer: TokenIssuerSettings) -> TrustedIssuer:
+    terms = TokenIssuer(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=frozenset(issuer.algorithms),
+        leeway_ns=round(issuer.leeway_s * SECOND_NS),
+        consumer_claim=issuer.consumer_claim,
+        tier_claim=issuer.tier_claim,
+        tiers=dict(issuer.tiers),
+        default_tier=issuer.default_tier,
+        tenant_claim=issuer.tenant_claim,
+        keep_claims=issuer.keep_claims,
+    )
+    secret = issuer.secret.get_secret_value() if issuer.secret is not None else ""
+    return TrustedIssuer(terms, issuer.keys_file, secret)

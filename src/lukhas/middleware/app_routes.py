@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from lukhas.middleware.discovery import AppRoute
@@ -11,6 +11,9 @@ from lukhas.pipeline.stages.route import RouteFinder
 from lukhas.policy.routing.routes import RouteMatch
 
 __all__ = ("AppRoutes", "RouteIndex")
+
+_KNOWN_PATHS = 2048
+_LONGEST_KNOWN_PATH = 128
 
 
 class RouteIndex:
@@ -113,15 +116,30 @@ class AppRoutes:
         matches: for each route of the app: the match to give, by the name of the route of the
             settings that matched. Where there is none, the route of the settings stands.
         root_path: what the app takes off the path before it looks at it.
+        memo: what was found before, for paths that are not long; when full it starts afresh.
     """
 
     index: RouteIndex
     base: RouteFinder
     matches: tuple[Mapping[str, RouteMatch], ...]
     root_path: str = ""
+    memo: dict[tuple[str, bytes, bytes], RouteMatch] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def match(self, method: str, authority: bytes, path: bytes) -> RouteMatch:
         """See `RouteTable.match`. The parameters of an app's own route are not given."""
+        key = (method, authority, path)
+        found = self.memo.get(key)
+        if found is None:
+            found = self._match(method, authority, path)
+            if len(path) <= _LONGEST_KNOWN_PATH:
+                if len(self.memo) >= _KNOWN_PATHS:
+                    self.memo.clear()
+                self.memo[key] = found
+        return found
+
+    def _match(self, method: str, authority: bytes, path: bytes) -> RouteMatch:
         text = path.decode("ascii")
         if "%" in text:
             # To the app an encoded slash is a slash.

@@ -12,7 +12,8 @@ from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Handler, Stage
-from lukhas.pipeline.stages.limit import LimitStage, RouteLimits
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import RouteLimits
 from lukhas.pipeline.stages.route import RouteFinder, RouteStage
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
@@ -119,7 +120,7 @@ def bind(pipeline: Pipeline, app: object) -> Binding:
         ConfigError: a mark on a route cannot be enforced.
     """
     stages = [stage for stage in pipeline.stages if isinstance(stage, LimitStage)]
-    taken = frozenset(name for stage in stages for name in stage.limit_names)
+    taken = frozenset(name for stage in stages for name in stage.rules.limit_names)
     return Binding(pipeline, discover(app, taken=taken))
 
 

@@ -14,8 +14,9 @@ from starlette.routing import Host, Mount, WebSocketRoute
 from lukhas.errors import ConfigError
 from lukhas.middleware.marks import CacheMark, ExemptMark, LimitMark, Mark, marks_of
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.limits import parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPolicy
+from lukhas.policy.rate_limiting.dimensions import Dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 
 __all__ = ("AppRoute", "Discovery", "discover", "router_of")
 
@@ -333,7 +334,7 @@ def _limits(found: _Found, route: str, *, taken: frozenset[str]) -> tuple[LimitP
         if not isinstance(mark, LimitMark) or mark.mode is Mode.OFF:
             continue
         for name in _names(mark, found.endpoint_name):
-            limits = parse_limits(mark.text, policy=name)
+            limits = parse_limits(mark.text, policy=name) if isinstance(mark.text, str) else ()
             clashes = {limit.name for limit in limits} & (used | taken)
             if not clashes:
                 break
@@ -346,7 +347,14 @@ def _limits(found: _Found, route: str, *, taken: frozenset[str]) -> tuple[LimitP
         used.update(limit.name for limit in limits)
         policies.append(
             LimitPolicy(
-                name=name, limits=limits, mode=mark.mode, by=mark.by, routes=frozenset((route,))
+                name=name,
+                limits=limits,
+                mode=mark.mode,
+                by=mark.by,
+                routes=frozenset((route,)),
+                cost=mark.cost,
+                limits_for=None if isinstance(mark.text, str) else mark.text,
+                cost_for=mark.cost_for,
             )
         )
     return tuple(policies)
@@ -359,7 +367,7 @@ def _names(mark: LimitMark, endpoint_name: str) -> Iterator[str]:
         return
     base = _NOT_NAME.sub("-", endpoint_name)[:_MAX_NAME_CHARS].strip("-") or "route"
     yield base
-    if mark.by is Dimension.ADDRESS:
+    if mark.by == Dimension.ADDRESS:
         yield f"{base}-address"
     for number in range(2, 100):
         yield f"{base}-{number}"

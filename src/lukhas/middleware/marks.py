@@ -16,8 +16,10 @@ from starlette.requests import HTTPConnection
 from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.limits import parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension
+from lukhas.policy.rate_limiting.costs import Cost, parse_cost
+from lukhas.policy.rate_limiting.dimensions import Dimension, parse_dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.policies import CostFunction, LimitFunction
 
 __all__ = (
     "EXCHANGE_KEY",
@@ -103,13 +105,24 @@ class Mark:
 class LimitMark(Mark):
     """Limits for a route. See `limit`."""
 
-    def __init__(self, text: str, *, name: str | None, by: Dimension, mode: Mode) -> None:
+    def __init__(
+        self,
+        text: str | LimitFunction,
+        *,
+        name: str | None,
+        by: Dimension,
+        mode: Mode,
+        cost: int | str | CostFunction,
+    ) -> None:
         super().__init__()
         self.text = text
         self.name = name
         self.by = by
         self.mode = mode
-        parse_limits(text, policy=name or "limit")
+        self.cost = Cost() if callable(cost) else parse_cost(cost)
+        self.cost_for = cost if callable(cost) else None
+        if isinstance(text, str):
+            parse_limits(text, policy=name or "limit")
 
     def __repr__(self) -> str:
         return f"limit({self.text!r})"
@@ -139,19 +152,24 @@ class ExemptMark(Mark):
 
 
 def limit(
-    text: str,
+    text: str | LimitFunction,
     *,
     name: str | None = None,
     by: Dimension | str = Dimension.CONSUMER,
     mode: Mode | str = Mode.ENFORCE,
+    cost: int | str | CostFunction = 1,
 ) -> LimitMark:
     """Limits a route, on top of the limits of the consumer's tier.
 
     Args:
-        text: one or more limits, like `"5/minute"` or `"5/minute; 100/day"`.
+        text: one or more limits, like `"5/minute"` or `"5/minute; 100/day"`; or a function that is
+            given each request and returns such a text, or None for no limit.
         name: what clients and operators see; made from the endpoint's name if not given.
-        by: whom it is counted for: `"consumer"` or `"address"`.
+        by: what it is counted by: `"consumer"`, `"address"`, `"header:x-device"`, `"tenant"` and so
+            on; see `lukhas.policy.rate_limiting.dimensions`.
         mode: `"enforce"`, `"shadow"` or `"off"`.
+        cost: what a request is charged: a number, `"response-kib"`, `"cpu-ms"`, `"messages"` and
+            so on (see `lukhas.policy.rate_limiting.costs`), or a function of the request.
 
     Raises:
         ConfigError: an argument cannot be read.
@@ -162,7 +180,11 @@ def limit(
             hint="use 1 to 64 letters, digits, and . _ : -",
         )
     return LimitMark(
-        text, name=name, by=_member(Dimension, by, "by"), mode=_member(Mode, mode, "mode")
+        text,
+        name=name,
+        by=by if isinstance(by, Dimension) else parse_dimension(by),
+        mode=_member(Mode, mode, "mode"),
+        cost=cost,
     )
 
 
@@ -226,7 +248,7 @@ def _layers(endpoint: object) -> Iterator[object]:
         layer = layer.func if isinstance(layer, partial) else getattr(layer, "__wrapped__", None)
 
 
-_Member = TypeVar("_Member", Dimension, Mode)
+_Member = TypeVar("_Member", bound=Mode)
 
 
 def _member(kind: type[_Member], value: _Member | str, argument: str) -> _Member:

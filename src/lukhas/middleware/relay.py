@@ -65,67 +65,66 @@ class Relay:
         self._state = _NOTHING
         return True
 
-    async def __call__(self, message: Message) -> None:
-        """Takes a message of the app."""
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Takes a message of the app; to be awaited at once, as every `send`.
+
+        No coroutine of its own where the server's can be handed on: this is called twice or more
+        for each request.
+        """
         kind = message["type"]
         state = self._state
-        if kind == "http.response.body":
-            if state == _STREAMING:
-                response = self._response
-                if response is not None and (response.taps or not message.get("more_body", False)):
-                    await self._pass_tapped(response, message)
-                else:
-                    await self._send(message)
-            elif self._held is not None:
-                await self._release(self._held, message)
-            elif state < _REPLACED:
-                await self._send(message)
-        elif kind == "http.response.start" and state == _NOTHING:
-            await self._start(message)
-        else:
-            await self._pass_other(message)
+        if kind == "http.response.body" and state == _STREAMING:
+            response = self._response
+            last = not message.get("more_body", False)
+            if response is None or not (last or response.taps):
+                return self._send(message)
+            if response.taps:
+                return self._pass_tapped(response, message)
+            return self._send_last(response, message)
+        if kind == "http.response.start" and state == _NOTHING:
+            return self._start(message)
+        return self._pass_other(message)
 
-    async def _start(self, message: Message) -> None:
+    def _start(self, message: Message) -> Awaitable[None]:
         headers = Headers([(name.lower(), value) for name, value in message.get("headers", ())])
         if self._tagged and self._lacks_tag(message["status"], headers):
             self._held = message
             self._state = _HELD
-            return
-        await self._respond(message, Response(message["status"], headers, _PUSHED))
+            return _nothing()
+        return self._respond(message, Response(message["status"], headers, _PUSHED))
 
-    async def _respond(self, message: Message, response: Response) -> None:
+    def _respond(self, message: Message, response: Response) -> Awaitable[None]:
         """Gives the app's response to the run, and sends the head of what comes out."""
         # Until the run ends it takes care of the response itself.
         self._state = _FAILED
         step = resume(self._run, response)
         if isinstance(step, Waiting):
-            step = await finish(self._run, step)
+            return self._respond_later(message, step)
+        return self._go_out(message, step)
+
+    async def _respond_later(self, message: Message, step: Waiting) -> None:
+        await self._go_out(message, await finish(self._run, step))
+
+    def _go_out(self, message: Message, step: Response | Parked) -> Awaitable[None]:
         if isinstance(step, Parked):
             self._state = _AGAIN
-            return
-        final = self._response = step
-        added = self._exchange.added
-        if isinstance(final.body, Pushed):
+            return _nothing()
+        self._response = step
+        if isinstance(step.body, Pushed):
             self._state = _STREAMING
-            head = dict(message)
-            head["status"] = final.status
-            head["headers"] = final.headers.raw + added
-            await self._send(head)
-        else:
-            self._state = _REPLACED
-            await send_response(self._send, final, exchange=self._exchange)
+            headers = step.headers.raw + self._exchange.added
+            return self._send({**message, "status": step.status, "headers": headers})
+        self._state = _REPLACED
+        return send_response(self._send, step, exchange=self._exchange)
 
     async def _pass_tapped(self, response: Response, message: Message) -> None:
         last = not message.get("more_body", False)
-        if response.taps:
-            chunk = _tapped(response, bytes(message.get("body", b"")), last=last)
-            if not chunk and not last:
-                return
-            message = {**message, "body": chunk}
-        if not last:
+        chunk = _tapped(response, bytes(message.get("body", b"")), last=last)
+        message = {**message, "body": chunk}
+        if last:
+            await self._send_last(response, message)
+        elif chunk:
             await self._send(message)
-            return
-        await self._send_last(response, message)
 
     async def _send_last(self, response: Response, message: Message) -> None:
         self._state = _COMPLETE
@@ -136,6 +135,9 @@ class Relay:
 
     async def _pass_other(self, message: Message) -> None:
         kind: str = message["type"]
+        if kind == "http.response.body" and self._held is not None:
+            await self._release(self._held, message)
+            return
         if self._state >= _REPLACED and kind.startswith("http.response."):
             return
         if kind in {"http.response.pathsend", "http.response.zerocopysend"}:
@@ -224,6 +226,10 @@ class Relay:
             self._state = _FAILED
         self._response = None
         self._run.close()
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def send_response(send: Send, response: Response, *, exchange: Exchange) -> None:

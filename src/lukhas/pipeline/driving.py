@@ -6,10 +6,15 @@ wait is handed to the loop, with `finish`. A run may also *park*: it stops at `p
 for its caller, not for the loop; that is how a wrapped app, which pushes its response, and the
 programmatic API, whose caller brings the response later, sit inside the same onion as the gateway.
 
-One pitfall: before its first wait a run is not inside a task of its own, so code that asks for the
-current task must first let itself be moved into one, with `enter_task`.
+A run whose only wait is for a `DirectFuture` needs no task either: who drives it goes on with it
+when that future is done.
+
+One pitfall: before its first wait, and after one for a `DirectFuture`, a run is not inside a task
+of its own, so code that asks for the current task must first let itself be moved into one, with
+`enter_task`.
 """
 
+import asyncio
 import types
 from collections.abc import Coroutine, Generator
 from typing import Any, Final
@@ -18,6 +23,7 @@ from lukhas.http.messages import Response
 
 __all__ = (
     "PARKED",
+    "DirectFuture",
     "Parked",
     "Run",
     "Waiting",
@@ -52,6 +58,10 @@ class Waiting:
         self.yielded = yielded
 
 
+class DirectFuture(asyncio.Future[Response]):
+    """A future that a run may wait for outside any task; inside one it is like any other."""
+
+
 PARKED: Final = Parked()
 
 
@@ -68,7 +78,7 @@ def enter_task() -> Generator[None, None, None]:
 
 
 def start(run: Run) -> Response | Parked | Waiting:
-    """Takes the first step of a run, in the caller's stack.
+    """Takes the first step of a run, in the caller's stack; or the next, when its future is done.
 
     Returns:
         The response, if the run ended; else what it waits for.

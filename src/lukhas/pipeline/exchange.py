@@ -33,6 +33,9 @@ class Exchange:
         cache_result: hit, stale, miss, bypass or empty; set by `cache`.
         added: fields to add to whatever response goes out.
         verdicts: what each stage decided, in order; see `Reasoned`.
+        shed: whether it was refused because the upstream had too much to do; it then has cost the
+            upstream nothing, also where a stale response was served in its place.
+        cpu_ns: processor time that the handler spent, where the way in can measure it.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
         parks: whether the handler parks and waits for this very client, so that nobody can call it
@@ -48,6 +51,7 @@ class Exchange:
         "cache_result",
         "client",
         "consumer",
+        "cpu_ns",
         "depth",
         "head",
         "limit",
@@ -58,6 +62,7 @@ class Exchange:
         "request_id",
         "response",
         "route",
+        "shed",
         "verdicts",
     )
 
@@ -83,6 +88,8 @@ class Exchange:
         self.cache_result = ""
         self.added: HeaderPairs = [(b"x-request-id", request_id)]
         self.verdicts: list[Reasoned] = []
+        self.shed = False
+        self.cpu_ns = 0
         self.response: Response | None = None
         self.depth = 0
         self.parks = False

@@ -6,11 +6,13 @@ from lukhas.errors import HandlerError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler, Stage
+from lukhas.pipeline.stage import Gate, Handler, Stage
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.verdicts import Outcome, Verdict
 
 __all__ = ("OnContained", "Pipeline", "close", "discard")
+
+_FAILS_CLOSED = "is set to fail closed"
 
 OnContained = Callable[[str, Exception], None]
 
@@ -39,9 +41,17 @@ class Pipeline:
     def around(self, handler: Handler) -> Handler:
         """The whole onion around `handler`, as one handler."""
         wrapped = _marked(len(self.stages), handler)
+        gates: list[Gate] = []
         for index in range(len(self.stages) - 1, -1, -1):
+            stage = self.stages[index]
+            if isinstance(stage, Gate):
+                gates.insert(0, stage)
+                continue
+            if gates:
+                wrapped = self._gated(gates, wrapped)
+                gates = []
             wrapped = self._guarded(index, wrapped)
-        return wrapped
+        return self._gated(gates, wrapped) if gates else wrapped
 
     def _guarded(self, index: int, call_next: Handler) -> Handler:
         stage = self.stages[index]
@@ -69,11 +79,29 @@ class Pipeline:
 
         return guarded
 
+    def _gated(self, gates: Sequence[Gate], call_next: Handler) -> Handler:
+        """Gates that follow each other, one guard for all of them, and what is behind them."""
+        entries = tuple((gate, gate.enter) for gate in gates)
+
+        async def gated(exchange: Exchange) -> Response:
+            for gate, enter in entries:
+                try:
+                    answer = enter(exchange)
+                    if answer is not None and not isinstance(answer, Response):
+                        answer = await answer
+                except Exception as error:  # noqa: BLE001 - as for any stage
+                    self._on_contained(gate.name, error)
+                    answer = _failed_gate(exchange, gate)
+                if answer is not None:
+                    exchange.response = answer
+                    return answer
+            return await call_next(exchange)
+
+        return gated
+
 
 async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Handler) -> Response:
-    exchange.verdicts.append(
-        Verdict(stage.name, Outcome.FAILED, f"the stage failed: fail-{stage.on_failure.value}")
-    )
+    _tell(exchange, stage)
     below = exchange.response
     if stage.on_failure is FailureMode.OPEN:
         if below is not None:
@@ -82,9 +110,26 @@ async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Ha
             return await call_next(exchange)
         why = "had already passed the request on"
     else:
-        why = "is set to fail closed"
+        why = _FAILS_CLOSED
     if below is not None:
         discard(below)
+    return _undecided(exchange, stage, why)
+
+
+def _failed_gate(exchange: Exchange, gate: Gate) -> Response | None:
+    _tell(exchange, gate)
+    if gate.on_failure is FailureMode.OPEN:
+        return None
+    return _undecided(exchange, gate, _FAILS_CLOSED)
+
+
+def _tell(exchange: Exchange, stage: Stage) -> None:
+    exchange.verdicts.append(
+        Verdict(stage.name, Outcome.FAILED, f"the stage failed: fail-{stage.on_failure.value}")
+    )
+
+
+def _undecided(exchange: Exchange, stage: Stage, why: str) -> Response:
     return refusal(
         exchange,
         status=503,

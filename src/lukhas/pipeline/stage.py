@@ -1,13 +1,14 @@
 """What a stage is."""
 
-from collections.abc import Callable, Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.modes import FailureMode
 
-__all__ = ("Handler", "Stage")
+__all__ = ("Gate", "Handler", "Stage")
 
 # Any, Any: what a coroutine yields to the loop and gets from it is nobody's business here.
 Handler = Callable[[Exchange], Coroutine[Any, Any, Response]]
@@ -34,3 +35,31 @@ class Stage(Protocol):
         task (`asyncio.timeout`, a cancel scope) across `call_next`.
         """
         ...
+
+
+class Gate(ABC):
+    """A stage that has nothing more to do once it has let the exchange pass.
+
+    It is a stage like any other. But the pipeline asks gates one after the other, without a
+    coroutine around all that follows, which costs a third. A stage that wants to see the response
+    or the failure of what is inside it is no gate.
+    """
+
+    name: str
+    on_failure: FailureMode
+
+    @abstractmethod
+    def enter(self, exchange: Exchange) -> Response | Awaitable[Response | None] | None:
+        """Decides about the exchange.
+
+        Returns:
+            The response that answers it, or None to let it pass. A gate that has to ask a remote
+            store gives an awaitable of that; one that decides from memory must not.
+        """
+
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """See `Stage`."""
+        answer = self.enter(exchange)
+        if answer is not None and not isinstance(answer, Response):
+            answer = await answer
+        return await call_next(exchange) if answer is None else answer

@@ -28,6 +28,8 @@ class NodeEnvironment:
             memory or disk. Where another process has a larger map, that one is taken over.
         durable: whether a write has reached the disk when it returns. Without, a crash of the
             machine may lose the last writes or damage the file; a crash of the process does not.
+        writable_map: whether to write through the memory map, which is faster; only for what may
+            be lost, since a stray write of this process could damage the file.
 
     Raises:
         StateDirError: the file cannot be made, read or written.
@@ -36,7 +38,9 @@ class NodeEnvironment:
 
     __slots__ = ("_env", "_pid", "map_size_bytes", "path")
 
-    def __init__(self, path: Path, *, map_size_bytes: int, durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, map_size_bytes: int, durable: bool = True, writable_map: bool = False
+    ) -> None:
         self.path = path
         self.map_size_bytes = map_size_bytes
         self._pid = os.getpid()
@@ -48,6 +52,7 @@ class NodeEnvironment:
                 mode=0o600,
                 sync=durable,
                 metasync=durable,
+                writemap=writable_map,
                 # Random access by key: reading ahead would only push other pages out.
                 readahead=False,
                 max_readers=_MAX_READERS,

@@ -7,12 +7,14 @@ import msgspec
 
 from lukhas.telemetry.histograms import LatencySketch
 
-__all__ = ("Delta", "LimitedLabels", "RequestLabels", "UpstreamErrorLabels")
+__all__ = ("Delta", "LimitedLabels", "RequestLabels", "ShedLabels", "UpstreamErrorLabels")
 
 RequestLabels = tuple[str, str, str, str, str]
 """Route template, method, status class, tier, cache result."""
 LimitedLabels = tuple[str, str, str]
 """Policy, tier, mode (`enforce` or `shadow`)."""
+ShedLabels = tuple[str, str]
+"""Tier, mode (`enforce` or `shadow`)."""
 UpstreamErrorLabels = tuple[str, str]
 """Upstream, kind (`connect`, `timeout`, `protocol` or `other`)."""
 
@@ -32,6 +34,7 @@ class Delta(msgspec.Struct, array_like=True):
         bytes_out: bytes of response bodies.
         aborted: responses that were cut off before their end.
         overflowed: requests whose route label became `other` because there were too many.
+        shed: requests refused, or (in shadow mode) only noted, because an upstream was overloaded.
     """
 
     requests: dict[RequestLabels, int] = msgspec.field(default_factory=dict)
@@ -43,6 +46,7 @@ class Delta(msgspec.Struct, array_like=True):
     bytes_out: int = 0
     aborted: int = 0
     overflowed: int = 0
+    shed: dict[ShedLabels, int] = msgspec.field(default_factory=dict)
 
     def merge(self, other: "Delta") -> None:
         """Adds what another delta has counted; exact, in any order."""
@@ -51,6 +55,7 @@ class Delta(msgspec.Struct, array_like=True):
         _add(self.refusals, other.refusals)
         _add(self.contained, other.contained)
         _add(self.upstream_errors, other.upstream_errors)
+        _add(self.shed, other.shed)
         self.bytes_out += other.bytes_out
         self.aborted += other.aborted
         self.overflowed += other.overflowed

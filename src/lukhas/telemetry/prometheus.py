@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.totals import Totals
 from lukhas.units import SECOND_NS
@@ -22,6 +23,9 @@ _GAUGE_HELP = {
     "connections_open": "Open client connections.",
     "cache_entries": "Entries in the cache.",
     "cache_bytes": "Bytes that the cache holds.",
+    "overload_limit": "Requests that the upstream may have in work at once, by present latency.",
+    "overload_in_flight": "Requests that the upstream has in work.",
+    "overload_waiting": "Requests that wait for the upstream.",
     "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
@@ -51,6 +55,12 @@ def render(totals: Totals) -> bytes:
         "Requests over a limit: refused (enforce) or only noted (shadow).",
         _labelled(("policy", "tier", "mode"), counts.limited),
     )
+    _metric(
+        lines,
+        "shed_total",
+        "Requests too many for an upstream: refused (enforce) or only noted (shadow).",
+        _labelled(("tier", "mode"), counts.shed),
+    )
     _metric(lines, "refusals_total", "Requests refused, by stage.", _by("stage", counts.refusals))
     _metric(
         lines,
@@ -64,6 +74,16 @@ def render(totals: Totals) -> bytes:
         "Failures of an upstream that reached the client.",
         _labelled(("upstream", "kind"), counts.upstream_errors),
     )
+    _plain(lines, counts)
+    gauges = {**totals.gauges, "workers_alive": float(totals.workers)}
+    for name in sorted(gauges):
+        help_text = _GAUGE_HELP.get(name, f"Present value of {name.replace('_', ' ')}.")
+        _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+def _plain(lines: list[str], counts: Delta) -> None:
     for name, help_text, value in (
         ("response_bytes_total", "Bytes of response bodies.", counts.bytes_out),
         ("responses_aborted_total", "Responses cut off before their end.", counts.aborted),
@@ -74,12 +94,6 @@ def render(totals: Totals) -> bytes:
         ),
     ):
         _metric(lines, name, help_text, (((), value),))
-    gauges = {**totals.gauges, "workers_alive": float(totals.workers)}
-    for name in sorted(gauges):
-        help_text = _GAUGE_HELP.get(name, f"Present value of {name.replace('_', ' ')}.")
-        _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
-    lines.append("")
-    return "\n".join(lines).encode()
 
 
 def _metric(

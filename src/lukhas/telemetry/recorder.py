@@ -1,8 +1,7 @@
 """Records what happens in one process, at the price of a list append a request."""
 
-from collections import Counter
-from collections.abc import Callable, Hashable
-from operator import itemgetter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
@@ -25,9 +24,6 @@ _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 )
 _Labels = TypeVar("_Labels", bound=Hashable)
-
-_labels = itemgetter(0, 1, 2, 3, 4)
-_body_bytes = itemgetter(5)
 
 
 class Recorder:
@@ -73,6 +69,10 @@ class Recorder:
     def limited(self, policy: str, tier: str, mode: str) -> None:
         """Counts a request over a limit; the mode is `enforce` or `shadow`."""
         _count(self._current.limited, (policy, tier, mode))
+
+    def shed(self, tier: str, mode: str) -> None:
+        """Counts a request that was one too many for its upstream; mode as of `limited`."""
+        _count(self._current.shed, (tier, mode))
 
     def refused(self, stage: str) -> None:
         """Counts a request that a stage refused."""
@@ -126,10 +126,13 @@ class Recorder:
         if not samples:
             return
         self._samples = []
+        # Columns instead of rows, so that what follows runs in C.
+        routes, methods, statuses, tiers, caches, sizes, durations = zip(*samples, strict=True)
         current = self._current
-        current.bytes_out += sum(map(_body_bytes, samples))
+        current.bytes_out += sum(sizes)
         requests = current.requests
-        for (route, method, status, tier, cache), number in Counter(map(_labels, samples)).items():
+        counts = Counter(zip(routes, methods, statuses, tiers, caches, strict=True))
+        for (route, method, status, tier, cache), number in counts.items():
             label = self._route_label(route)
             if label is OTHER:
                 current.overflowed += number
@@ -141,22 +144,24 @@ class Recorder:
                 cache or "none",
             )
             requests[labels] = requests.get(labels, 0) + number
-        self._fold_durations(samples)
+        self._fold_durations(routes, durations)
 
-    def _fold_durations(self, samples: list[Sample]) -> None:
-        durations_by_route: dict[str, list[int]] = {}
-        for sample in samples:
-            durations = durations_by_route.get(sample[0])
-            if durations is None:
-                durations = durations_by_route[sample[0]] = []
-            durations.append(sample[6])
+    def _fold_durations(self, routes: tuple[str, ...], durations: tuple[int, ...]) -> None:
+        by_route: dict[str, Sequence[int]] = {}
+        if routes.count(routes[0]) == len(routes):
+            by_route[routes[0]] = durations
+        else:
+            grouped: defaultdict[str, list[int]] = defaultdict(list)
+            for route, took_ns in zip(routes, durations, strict=True):
+                grouped[route].append(took_ns)
+            by_route.update(grouped)
         latencies = self._current.latencies
-        for route, durations in durations_by_route.items():
+        for route, taken_ns in by_route.items():
             label = self._route_label(route)
             sketch = latencies.get(label)
             if sketch is None:
                 sketch = latencies[label] = LatencySketch()
-            sketch.add_many(durations)
+            sketch.add_many(taken_ns)
 
     def _route_label(self, route: str) -> str:
         if not route:

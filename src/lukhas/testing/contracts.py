@@ -6,8 +6,11 @@ Subclass one in a test module and say how a store is made; its tests are then co
 
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
-from lukhas.policy.rate_limiting.limits import Limit, parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPlan, LimitPolicy, plan_for
+from lukhas.policy.rate_limiting.dimensions import Dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.limits import Limit
+from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.strict_ring import BUCKETS
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.counters import CounterStore

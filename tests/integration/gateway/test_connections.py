@@ -99,7 +99,8 @@ async def test_a_reader_that_stops_stops_us(tmp_path: Path) -> None:
         client.writer.write(requests)
         await until(lambda: gate.state.connections and the_connection(gate)._writer.paused)
         connection = the_connection(gate)
-        assert connection._transport.get_write_buffer_size() < 64 * 1024 + 2 * len(body)
+        # The transport asks for a pause above 64 KiB; an outbox of up to 64 KiB may come on top.
+        assert connection._transport.get_write_buffer_size() < 128 * 1024 + len(body)
         assert not connection._transport.is_reading()
         assert gate.state.requests < 1000
         for _ in range(1000):

@@ -71,7 +71,7 @@ def admitted_by_ring(arrivals: list[int], limit: Limit) -> list[tuple[int, int]]
     admitted = []
     for now_ns in arrivals:
         if ring.fits(state, now_ns, 1):
-            ring.charge(state, 1)
+            ring.charge(state, now_ns, 1)
             admitted.append((now_ns, 1))
     return admitted
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lukhas.policy.rate_limiting.limits import parse_limit
+from lukhas.policy.rate_limiting.limit_syntax import parse_limit
 from lukhas.units import MINUTE_NS, SECOND_NS
 from tests.property.rate_limiting.exact_log import (
     NOW_NS,

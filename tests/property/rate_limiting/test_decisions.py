@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, decide
 from lukhas.policy.rate_limiting.limits import Limit
-from lukhas.policy.rate_limiting.policies import LimitPlan, LimitPolicy, plan_for
-from lukhas.policy.rate_limiting.strict_ring import RingState
+from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
+from lukhas.policy.rate_limiting.policies import LimitPolicy
+
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.units import MINUTE_NS, SECOND_NS
 from tests.property.rate_limiting.exact_log import NOW_NS, RingModel
@@ -53,17 +54,17 @@ class Run:
     """A plan with its states, and what it decided so far."""
 
     plan: LimitPlan
-    states: list[RingState]
+    states: list[bytearray]
     decisions: list[LimitDecision] = field(default_factory=list)
 
     def used(self) -> list[tuple[int, ...]]:
         groups = zip(self.plan.groups, self.states, strict=True)
-        return [group.ring.used(state) for group, state in groups]
+        return [group.counting.used(state, 0) for group, state in groups]
 
 
 def play(own: tuple[LimitPolicy, ...], arrivals: Arrivals) -> Run:
     plan = plan_for(Tier.FREE, (), own, route="default")
-    run = Run(plan, [group.ring.new_state(NOW_NS) for group in plan.groups])
+    run = Run(plan, [group.counting.new_state(NOW_NS) for group in plan.groups])
     now_ns = NOW_NS
     for step_ns, cost in arrivals:
         now_ns += step_ns
@@ -81,8 +82,8 @@ def test_groups_are_charged_all_or_none(
 ) -> None:
     """Enforced groups as one; a shadow group if they and it itself let the request pass."""
     plan = plan_for(Tier.FREE, (), (*shadow, *enforced), route="default")
-    states = [group.ring.new_state(NOW_NS) for group in plan.groups]
-    models = [RingModel(group.ring.limits) for group in plan.groups]
+    states = [group.counting.new_state(NOW_NS) for group in plan.groups]
+    models = [RingModel(group.counting.limits) for group in plan.groups]
     now_ns = NOW_NS
     for step_ns, cost in arrivals:
         now_ns += step_ns
@@ -102,7 +103,7 @@ def test_groups_are_charged_all_or_none(
         assert names(decision.violations) == list(chain(*broken[: plan.enforced]))
         assert names(decision.shadow_violations) == list(chain(*broken[plan.enforced :]))
         for group, state, model in zip(plan.groups, states, models, strict=True):
-            assert group.ring.used(state) == tuple(map(model.used, model.limits))
+            assert group.counting.used(state, 0) == tuple(map(model.used, model.limits))
         remaining = [
             limit.quota - model.used(limit)
             for model in models[: plan.enforced]
@@ -149,7 +150,7 @@ def test_a_refused_request_fits_after_retry_after(policy: LimitPolicy, arrivals:
     for decision in run.decisions[-1:]:
         if decision.allowed or decision.retry_after_s is None:
             continue
-        ring, state = run.plan.groups[0].ring, run.states[0]
+        ring, state = run.plan.groups[0].counting, run.states[0]
         at_ns = decision.now_ns + decision.retry_after_s * SECOND_NS
         if decision.retry_after_s > 1:
             assert not ring.fits(state.copy(), at_ns - SECOND_NS, decision.cost)

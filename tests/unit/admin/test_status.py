@@ -29,6 +29,9 @@ def traffic() -> Recorder:
     recorder.limited("tiers", "free", "enforce")
     recorder.limited("tiers", "unheard-of", "enforce")
     recorder.limited("burst", "free", "shadow")
+    recorder.shed("free", "enforce")
+    recorder.shed("free", "shadow")
+    recorder.shed("basic", "shadow")
     return recorder
 
 
@@ -61,6 +64,7 @@ def test_figures_of_a_known_traffic(state: AdminState, clock: ManualClock, repor
     assert figures.hit_ratio == 0.75
     assert figures.latency.p50_ms == pytest.approx(20, rel=0.012)
     assert (figures.limited_1m, figures.limited_total, figures.shadow_limited_1m) == (2, 2, 1)
+    assert (figures.shed_1m, figures.shed_total, figures.shadow_shed_1m) == (1, 1, 2)
     assert (figures.in_flight, figures.connections_open) == (3, 4)
 
 
@@ -72,6 +76,7 @@ def test_tiers_are_all_shown(state: AdminState, clock: ManualClock, report: Repo
     assert tiers["free"].requests_1m == 2
     assert tiers["free"].share == pytest.approx(1 / 3)
     assert tiers["free"].limited_1m == 1
+    assert (tiers["free"].shed_1m, tiers["basic"].shed_1m) == (1, 0)
     assert tiers["internal"].share == 0
 
 

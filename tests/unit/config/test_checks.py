@@ -38,6 +38,8 @@ def findings(tree: dict[str, Any]) -> list[tuple[str, str]]:
             "limits": [{"name": "l", "limits": "5/s", "routes": ["a"]}],
         },
         {"cache": {"default_ttl_s": 5, "max_ttl_s": 5}},
+        {"overload": {"min_limit": 7, "max_limit": 7, "initial_limit": 7}},
+        {"overload": {"shares": {"free": 45}}},
     ],
 )
 def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
@@ -53,6 +55,10 @@ def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
         ({"admin": {"listen": "0.0.0.0:8001"}}, "admin.listen", "without a token"),
         ({"upstream": "http://127.0.0.1:8000"}, "upstream.url", "gateway itself"),
         ({"upstream": "http://localhost:8001"}, "upstream.url", "gateway itself"),
+        ({"overload": {"min_limit": 9, "max_limit": 8}}, "overload.min_limit", "max_limit 8"),
+        ({"overload": {"initial_limit": 9}}, "overload.initial_limit", "not between"),
+        ({"overload": {"initial_limit": 1001}}, "overload.initial_limit", "not between"),
+        ({"overload": {"shares": {"free": 46}}}, "overload.shares", "101 percent"),
         ({"listen": "127.0.0.1:80", "upstream": "http://127.0.0.1"}, "upstream.url", "itself"),
         (
             {"listen": "0.0.0.0:8000", "upstream": "http://127.0.0.2:8000"},

@@ -260,3 +260,99 @@ async def test_data_after_the_end_is_ignored() -> None:
     assert transport.written == written
     assert transport.aborted
     assert state.requests == 0
+
+
+class Upstream:
+    """Lets each request wait outside any task, and notes what became of the wait."""
+
+    def __init__(self) -> None:
+        self.waits: list[driving.DirectFuture] = []
+        self.cancelled = 0
+        self.in_task: list[bool] = []
+        self.instead: Response | None = None
+        self.waits_again = False
+
+    async def __call__(self, _exchange: Exchange) -> Response:
+        future = driving.DirectFuture(loop=asyncio.get_running_loop())
+        self.waits.append(future)
+        try:
+            response = await future
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            if self.waits_again:
+                await asyncio.sleep(0)
+            if self.instead is not None:
+                return self.instead
+            raise
+        self.in_task.append(asyncio.current_task() is not None)
+        return response
+
+
+async def test_the_wait_for_the_upstream_needs_no_task() -> None:
+    """And the requests behind it are answered in their turn."""
+    upstream = Upstream()
+    connection, transport, _ = connected(upstream)
+    connection.data_received(GET + GET)
+    await at_rest(connection)
+    assert (len(upstream.waits), transport.written) == (1, b"")
+    for number in range(2):
+        upstream.waits[number].set_result(Response(200, Headers([]), b"%d" % number))
+        await at_rest(connection)
+    assert transport.written.count(b"HTTP/1.1 200 OK") == 2
+    assert transport.written.endswith(b"1")
+    assert upstream.in_task == [False, False]
+    assert connection._task is None
+
+
+async def test_a_failure_after_the_wait_is_answered() -> None:
+    """Like one before it."""
+    upstream = Upstream()
+    connection, transport, state = connected(upstream)
+    connection.data_received(GET)
+    upstream.waits[0].set_exception(ValueError("no"))
+    await at_rest(connection)
+    assert transport.written.startswith(b"HTTP/1.1 500 ")
+    assert state.unhandled == 1
+
+
+@pytest.mark.parametrize("instead", [None, b"", b"instead"])
+@pytest.mark.parametrize("waits_again", [False, True])
+async def test_a_client_that_goes_away_ends_the_wait(
+    instead: bytes | None, *, waits_again: bool
+) -> None:
+    """As a task is cancelled; what answers all the same is given up, and nothing is written."""
+    upstream = Upstream()
+    given_up = Stream()
+    if instead is not None:
+        upstream.instead = Response(200, Headers([]), instead, on_close=given_up.on_close)
+    upstream.waits_again = waits_again
+    connection, transport, _ = connected(upstream)
+    connection.data_received(GET)
+    connection.connection_lost(None)
+    assert upstream.cancelled == 1
+    assert given_up.closed == (instead is not None and not waits_again)
+    upstream.waits[0].set_result(Response(200, Headers([])))
+    await at_rest(connection)
+    assert transport.written == b""
+
+
+async def test_a_head_read_before_is_answered_alike() -> None:
+    """Whether the answer is ready, has to be made, waits, or fails."""
+    ready = Response(200, Headers([]), b"ok", b"HTTP/1.1 200 OK\r\nx: y\r\n")
+    answers: list[Response | Exception] = [ready] * 3
+    answers += [Response(404, Headers([]), b"no"), ValueError("no")]
+
+    async def handler(_exchange: Exchange) -> Response:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    connection, transport, state = connected(handler)
+    for status in (b"200", b"200", b"200", b"404", b"500"):
+        before = len(transport.written)
+        connection.data_received(GET)
+        await at_rest(connection)
+        assert transport.written[before:].startswith(b"HTTP/1.1 " + status)
+        assert b"x-request-id: " in transport.written[before:]
+    assert (len(state.known_heads), state.requests) == (1, 5)

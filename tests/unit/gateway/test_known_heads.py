@@ -19,3 +19,12 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(known) <= 3
     known.remember(b"x" * 10_000, HEAD)
     assert known.get(b"x" * 10_000) is None
+
+
+def test_memory_is_bounded_in_bytes() -> None:
+    """A few hundred long heads are as many as a thousand short ones."""
+    known = KnownHeads()
+    for number in range(1000):
+        known.remember(b"%d " % number + b"x" * 2000, HEAD)
+        assert len(known) * 2000 <= 512 * 1024
+    assert known.get(b"999 " + b"x" * 2000) is HEAD

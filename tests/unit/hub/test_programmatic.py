@@ -155,6 +155,40 @@ async def test_shadow_mode_refuses_nothing(tmp_path: Path) -> None:
     await hub.close()
 
 
+async def test_shadow_mode_sheds_nothing(tmp_path: Path) -> None:
+    """In shadow mode what is too much for the upstream is let through, and counted."""
+    one = {"mode": "enforce", "min_limit": 1, "max_limit": 1, "initial_limit": 1}
+    hub = await create_optimization_hub(
+        IntegrationConfig(mode=IntegrationMode.SHADOW, settings=settings_in(tmp_path, overload=one))
+    )
+    for _ in range(3):
+        allowed, _ = await hub.process_api_request(endpoint="/x", method="POST", user_id="u")
+        assert allowed
+    assert hub.recorder.snapshot().shed == {("free", "shadow"): 2}
+    await hub.close()
+
+
+async def test_a_caller_that_has_too_much_in_work_is_refused(tmp_path: Path) -> None:
+    """A request holds its slot from `process_api_request` to its completion, or its failure."""
+    one = {"mode": "enforce", "min_limit": 1, "max_limit": 1, "initial_limit": 1, "queue_s": 0}
+    hub = await hub_of(tmp_path, overload=one)
+
+    async def begin() -> tuple[bool, dict[str, object]]:
+        return await hub.process_api_request(endpoint="/x", method="POST", user_id="u")
+
+    _, first = await begin()
+    allowed, refused = await begin()
+    assert (allowed, refused["status"]) == (False, 503)
+    assert refused["retry_after_s"] in range(1, 6)
+    await hub.complete_api_request(str(first["request_id"]), {"a": 1})
+    allowed, second = await begin()
+    assert allowed
+    with pytest.raises(ValueError, match="broken"):
+        await hub.fail_api_request(str(second["request_id"]), ValueError("broken"))
+    assert (await begin())[0]
+    await hub.close()
+
+
 async def test_no_ttl_keeps_nothing(tmp_path: Path) -> None:
     """With `cache_ttl_s=0` only responses that say so themselves are kept."""
     hub = await create_optimization_hub(

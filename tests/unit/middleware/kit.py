@@ -13,11 +13,12 @@ from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
-from lukhas.pipeline.stages.limit import LimitFields, LimitStage
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
@@ -61,7 +62,8 @@ def make_pipeline(
             RouteStage(RouteTable(rules, default=default)),
             IdentifyStage(IdentitySettings(trusted=TrustedProxies(trusted)), None),
             LimitStage(
-                MemoryCounters(), limits, policies=policies, fields=LimitFields(legacy=legacy)
+                MemoryCounters(),
+                LimitRules(limits, tuple(policies), fields=LimitFields(legacy=legacy)),
             ),
             CacheStage(MemoryEntryStore(1 << 20), clock),
             *inner,

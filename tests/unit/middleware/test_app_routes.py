@@ -13,7 +13,7 @@ from lukhas.middleware.app_routes import RouteIndex
 from lukhas.middleware.discovery import discover
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.routing.routes import RouteRule
 from tests.unit.middleware.kit import (

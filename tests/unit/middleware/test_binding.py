@@ -19,7 +19,7 @@ from lukhas.pipeline.stages.limit import LimitStage, RouteLimits
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import FailureMode, Mode
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule, RouteTable
 from tests.unit.middleware.kit import (

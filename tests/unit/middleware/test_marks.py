@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from lukhas.errors import ConfigError, LimitSyntaxError
 from lukhas.middleware.marks import CacheMark, LimitMark, cache, exempt, limit, marks_of
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.policies import Dimension
+from lukhas.policy.rate_limiting.dimensions import Dimension
 
 
 @pytest.mark.parametrize("mark", [limit("1/minute"), cache(5), exempt], ids=repr)

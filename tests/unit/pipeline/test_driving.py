@@ -30,9 +30,10 @@ from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import LimitRules
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.caching.policies import CachePolicy
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
@@ -119,7 +120,10 @@ def gateway(handler: Handler) -> Callable[[], Run]:
         [
             RouteStage(table),
             IdentifyStage(IdentitySettings(), None),
-            LimitStage(MemoryCounters(), {Tier.FREE: parse_limits("3/minute", policy="free")}),
+            LimitStage(
+                MemoryCounters(),
+                LimitRules({Tier.FREE: parse_limits("3/minute", policy="free")}),
+            ),
             CacheStage(MemoryEntryStore(MIB), ManualClock(exchange().now_ns)),
         ],
         contained,

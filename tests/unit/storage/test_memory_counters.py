@@ -2,8 +2,10 @@
 
 import pytest
 
-from lukhas.policy.rate_limiting.limits import parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPlan, LimitPolicy, plan_for
+from lukhas.policy.rate_limiting.dimensions import Dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.units import DAY_NS, SECOND_NS

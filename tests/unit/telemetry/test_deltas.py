@@ -11,6 +11,7 @@ def delta(number: int) -> Delta:
         requests={("/", "GET", "2xx", "free", "hit"): number},
         latencies={"/": sketch},
         limited={("tiers", "free", "enforce"): number},
+        shed={("free", "enforce"): number},
         refusals={"limit": number},
         contained={"cache": number},
         upstream_errors={("api", "timeout"): number},
@@ -27,6 +28,7 @@ def test_a_merge_adds_every_counter() -> None:
     total.merge(delta(3))
     assert total.request_count == 5
     assert total.limited == {("tiers", "free", "enforce"): 5}
+    assert total.shed == {("free", "enforce"): 5}
     assert total.refusals == {"limit": 5}
     assert total.contained == {"cache": 5}
     assert total.upstream_errors == {("api", "timeout"): 5}

@@ -21,6 +21,7 @@ def filled() -> Totals:
         requests={("/a", "GET", "2xx", "free", "hit"): 2},
         latencies={"/a": sketch},
         limited={("tiers", "free", "shadow"): 3},
+        shed={("free", "enforce"): 8},
         refusals={"limit": 4},
         contained={"cache": 5},
         upstream_errors={("api", "timeout"): 6},
@@ -38,6 +39,7 @@ def test_each_counter_has_its_labels() -> None:
     for line in (
         f"lukhas_requests_total{{{labels}}} 2",
         'lukhas_limited_total{policy="tiers",tier="free",mode="shadow"} 3',
+        'lukhas_shed_total{tier="free",mode="enforce"} 8',
         'lukhas_refusals_total{stage="limit"} 4',
         'lukhas_stage_failures_total{stage="cache"} 5',
         'lukhas_upstream_errors_total{upstream="api",kind="timeout"} 6',

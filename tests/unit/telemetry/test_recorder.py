@@ -90,12 +90,14 @@ def test_rare_events_are_counted(times: int) -> None:
     recorder = Recorder()
     for _ in range(times):
         recorder.limited("tiers", "free", "shadow")
+        recorder.shed("free", "enforce")
         recorder.refused("identify")
         recorder.contained("cache")
         recorder.upstream_failed("api", "connect")
         recorder.aborted()
     drained = recorder.drain()
     assert drained.limited == {("tiers", "free", "shadow"): times}
+    assert drained.shed == {("free", "enforce"): times}
     assert drained.refusals == {"identify": times}
     assert drained.contained == {"cache": times}
     assert drained.upstream_errors == {("api", "connect"): times}

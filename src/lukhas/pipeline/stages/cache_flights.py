@@ -39,12 +39,13 @@ class Flight:
         is_promising: whether its answer is likely to be for sharing.
     """
 
-    __slots__ = ("is_promising", "key", "ticket", "waiters")
+    __slots__ = ("is_promising", "joined_s", "key", "ticket", "waiters")
 
     def __init__(self, key: FlightKey, ticket: int, *, is_promising: bool) -> None:
         self.key = key
         self.ticket = ticket
         self.is_promising = is_promising
+        self.joined_s = 0.0
         self.waiters: list[asyncio.Future[FlightEnd]] = []
 
 
@@ -102,6 +103,7 @@ class Flights:
         # A future of its own, so that a waiter that is cancelled takes nobody with it.
         waiter: asyncio.Future[FlightEnd] = loop.create_future()
         flight.waiters.append(waiter)
+        flight.joined_s = loop.time()
         timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
         if not flight.is_promising:
             timers.append(loop.call_later(self._patience_s, self._lose_patience, flight, waiter))
@@ -137,9 +139,15 @@ class Flights:
         if not waiter.done():
             waiter.set_result(FlightEnd.NOT_SHARED)
 
-    @staticmethod
-    def _lose_patience(flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
-        if len(flight.waiters) <= _FEW and not waiter.done():
+    def _lose_patience(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        if waiter.done() or len(flight.waiters) > _FEW:
+            return
+        loop = waiter.get_loop()
+        # While others still join, it may become a crowd.
+        left_s = flight.joined_s + self._patience_s - loop.time()
+        if left_s > 0:
+            loop.call_later(left_s, self._lose_patience, flight, waiter)
+        else:
             waiter.set_result(FlightEnd.NOT_SHARED)
 
     def _leave(self, flight: Flight) -> None:

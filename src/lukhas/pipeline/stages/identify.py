@@ -10,28 +10,32 @@ from lukhas.http.messages import Response
 from lukhas.identity.recent import RecentMap
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Gate
 from lukhas.policy.access.api_keys import KEY_PREFIX, Rejection
 from lukhas.policy.access.consumers import Consumer, anonymous
+from lukhas.policy.access.tokens import TokenRejection
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.verdicts import Outcome, Verdict
 
-__all__ = ("Credentials", "IdentifyStage", "IdentitySettings", "OnUnknown")
+__all__ = ("Credentials", "IdentifyStage", "IdentitySettings", "OnUnknown", "Tokens")
 
 OnUnknown = Literal["reject", "anonymous"]
 
 _ASSERTED = Verdict("identify", Outcome.PASSED, "the consumer was given by the caller")
 _ANONYMOUS = Verdict("identify", Outcome.PASSED, "no credential: anonymous by address")
 _KNOWN = Verdict("identify", Outcome.PASSED, "the API key is known")
+_VERIFIED = Verdict("identify", Outcome.PASSED, "the token is verified")
 _FOREIGN = Verdict(
     "identify",
     Outcome.PASSED,
-    "the Authorization field holds no API key of ours: anonymous by address",
+    "the Authorization field holds no credential of ours: anonymous by address",
 )
 _OFF = Verdict("identify", Outcome.SKIPPED, "identification is off", mode=Mode.OFF)
 _NO_KEYS = Verdict("identify", Outcome.SKIPPED, "no API keys are kept here: anonymous by address")
 _STORE_FAILED = Verdict("identify", Outcome.FAILED, "the table of API keys failed")
+_KEYS_FAILED = Verdict("identify", Outcome.FAILED, "the keys of the tokens failed")
 _SEVERAL = "the request holds several API keys"
+_SEVERAL_TOKENS = "the request holds several Authorization fields"
 _ANONYMOUS_SUFFIX = ": anonymous by address"
 
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="lukhas", error="invalid_token"')
@@ -48,6 +52,14 @@ class Credentials(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """Tells whose token was presented; `TokenVerifier` is one."""
+
+    def consumer_for(self, presented: bytes, now_ns: int) -> Consumer | TokenRejection:
+        """Whose token this is, or why it is refused; `FOREIGN` if it is not for us to check."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
     """How consumers are told apart.
@@ -55,11 +67,11 @@ class IdentitySettings:
     Attributes:
         api_key_header: the field an API key is sent in, in lower case. `Authorization: Bearer`
             is understood too; where both are sent, this field counts.
-        on_unknown: what a request with a key that is not accepted is: refused with 401, or
-            anonymous.
+        on_unknown: what a request with a key or token that is not accepted is: refused with 401,
+            or anonymous.
         trusted: the proxies whose X-Forwarded-For is believed.
-        mode: in shadow mode a key that is not accepted makes the request anonymous, whatever
-            `on_unknown` says; when off, no key is looked at.
+        mode: in shadow mode a key or token that is not accepted makes the request anonymous,
+            whatever `on_unknown` says; when off, none is looked at.
         on_failure: what to do when the key table fails: refuse, or take the request as anonymous.
         capacity: how many client addresses are remembered.
     """
@@ -72,21 +84,29 @@ class IdentitySettings:
     capacity: int = 16_384
 
 
-class IdentifyStage:
+class IdentifyStage(Gate):
     """Sets the client address and the consumer of each exchange.
 
     Args:
         settings: see there.
         credentials: checks API keys; None where none are kept.
+        tokens: verifies bearer tokens; None where no issuer is trusted.
     """
 
     name = "identify"
 
-    def __init__(self, settings: IdentitySettings, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        settings: IdentitySettings,
+        credentials: Credentials | None,
+        *,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.on_failure = settings.on_failure
         self._header = settings.api_key_header.lower()
         self._mode = settings.mode
         self.check_with(credentials)
+        self._tokens = None if settings.mode is Mode.OFF else tokens
         self._trusted = settings.trusted
         self._has_trusted = bool(settings.trusted.networks)
         self._by_peer: RecentMap[object, tuple[str, Consumer]] = RecentMap(settings.capacity)
@@ -97,13 +117,18 @@ class IdentifyStage:
             rejection: _rejected(reason, settings) for rejection, reason in reasons.items()
         }
         self._several = _rejected(_SEVERAL, settings)
+        self._rejected_tokens = {
+            rejection: _rejected(rejection.value, settings) for rejection in TokenRejection
+        }
+        self._several_tokens = _rejected(_SEVERAL_TOKENS, settings)
+        self._token_verdicts = frozenset((*self._rejected_tokens.values(), self._several_tokens))
 
     def check_with(self, credentials: Credentials | None) -> None:
         """Sets what API keys are checked with from now on; None where none are kept."""
         self._credentials = None if self._mode is Mode.OFF else credentials
 
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Refuses the exchange with 401, or passes it on with its client and consumer."""
+    def enter(self, exchange: Exchange) -> Response | None:
+        """Refuses the exchange with 401, or lets it pass with its client and consumer."""
         head = exchange.head
         caller = (
             self._caller_behind_proxies(exchange.peer, head.headers)
@@ -116,12 +141,13 @@ class IdentifyStage:
         if exchange.asserted is not None:
             exchange.consumer = exchange.asserted
             exchange.verdicts.append(_ASSERTED)
-            return await call_next(exchange)
+            return None
         verdict = self._identify(exchange, head.headers)
         exchange.verdicts.append(verdict)
         if verdict.outcome is Outcome.REFUSED and self._refuses:
-            return _unauthorized(exchange)
-        return await call_next(exchange)
+            is_token = verdict in self._token_verdicts
+            return _token_unauthorized(exchange) if is_token else _unauthorized(exchange)
+        return None
 
     def _identify(self, exchange: Exchange, headers: Headers) -> Verdict:
         first = headers.index()
@@ -131,9 +157,11 @@ class IdentifyStage:
             authorization = first.get(b"authorization")
             if authorization is None:
                 return _ANONYMOUS
-            presented = _bearer_key(authorization)
+            presented = _bearer(authorization)
             if presented is None:
                 return _FOREIGN
+            if not presented.startswith(KEY_PREFIX):
+                return self._identify_token(exchange, headers, presented)
             field = b"authorization"
         if self._credentials is None:
             return self._unchecked
@@ -149,6 +177,24 @@ class IdentifyStage:
             return self._rejected[answer]
         exchange.consumer = answer
         return _KNOWN
+
+    def _identify_token(self, exchange: Exchange, headers: Headers, presented: bytes) -> Verdict:
+        if self._tokens is None:
+            return _FOREIGN
+        try:
+            answer = self._tokens.consumer_for(presented, exchange.now_ns)
+        except StoreError:
+            exchange.verdicts.append(_KEYS_FAILED)
+            raise
+        if answer is TokenRejection.FOREIGN:
+            return _FOREIGN
+        is_repeated = len(headers.index()) != len(headers.raw)
+        if is_repeated and len(headers.get_all(b"authorization")) > 1:
+            return self._several_tokens
+        if isinstance(answer, TokenRejection):
+            return self._rejected_tokens[answer]
+        exchange.consumer = answer
+        return _VERIFIED
 
     def _caller_behind_proxies(self, peer: str, headers: Headers) -> tuple[str, Consumer]:
         lines = headers.get_all(_FORWARDED_FOR) if _FORWARDED_FOR in headers else []
@@ -167,13 +213,10 @@ class IdentifyStage:
         return caller
 
 
-def _bearer_key(authorization: bytes) -> bytes | None:
-    """The API key in an Authorization value; None if it holds something else."""
+def _bearer(authorization: bytes) -> bytes | None:
+    """What an Authorization value of the scheme Bearer brings; None for other schemes."""
     # The scheme is case-insensitive and may be followed by several spaces (RFC 9110 section 11.4).
-    if authorization[:7].lower() != b"bearer ":
-        return None
-    token = authorization[7:].lstrip(b" ")
-    return token if token.startswith(KEY_PREFIX) else None
+    return authorization[7:].lstrip(b" ") if authorization[:7].lower() == b"bearer " else None
 
 
 def _rejected(reason: str, settings: IdentitySettings) -> Verdict:
@@ -190,5 +233,16 @@ def _unauthorized(exchange: Exchange) -> Response:
         slug="api-key-not-accepted",
         title="The API key is not accepted",
         detail="Send a valid API key, or none.",
+        headers=[_CHALLENGE],
+    )
+
+
+def _token_unauthorized(exchange: Exchange) -> Response:
+    return refusal(
+        exchange,
+        status=401,
+        slug="token-not-accepted",
+        title="The token is not accepted",
+        detail="Send a valid token, or none.",
         headers=[_CHALLENGE],
     )

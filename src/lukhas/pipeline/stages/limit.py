@@ -1,82 +1,40 @@
 """The limit stage: who may pass how often."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from copy import copy
-from dataclasses import dataclass
 
-from lukhas.errors import ConfigError, StoreError
-from lukhas.http.client_address import address_key
-from lukhas.http.headers import HeaderPairs
+from lukhas.errors import ConfigError, CountersUnavailableError, StoreError
 from lukhas.http.messages import Response
-from lukhas.http.problem import JsonValue
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Gate
+from lukhas.pipeline.stages.limit_answers import legacy_fields, too_many, unavailable
+from lukhas.pipeline.stages.limit_facts import ExchangeFacts, changes_of, costs_of, subjects_of
+from lukhas.pipeline.stages.limit_rules import LimitPlans, LimitRules, RouteLimits
 from lukhas.policy.access.consumers import Consumer
-from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.modes import FailureMode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
-from lukhas.policy.rate_limiting.limits import Limit
-from lukhas.policy.rate_limiting.policies import (
-    Dimension,
-    LimitGroup,
-    LimitPlan,
-    LimitPolicy,
-    plan_for,
-)
-from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.rate_limiting.plans import LimitPlan
+from lukhas.policy.routing.routes import RouteRule
 from lukhas.policy.verdicts import Outcome, Verdict
-from lukhas.storage.counters import CounterStore
+from lukhas.storage.counters import CounterStore, RemoteCounterStore
 
-__all__ = ("LimitFields", "LimitStage", "RouteLimits")
+__all__ = ("LimitStage",)
 
 _EXEMPT = Verdict("limit", Outcome.SKIPPED, "the route is exempt from limits")
+_EXEMPT_CLIENT = Verdict("limit", Outcome.SKIPPED, "the client is exempt from limits")
 _UNLIMITED = Verdict("limit", Outcome.PASSED, "no limit applies")
 _STORE_FAILED = Verdict("limit", Outcome.FAILED, "the store of the counters failed")
 
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
-
-@dataclass(frozen=True, slots=True)
-class LimitFields:
-    """Which fields tell the client about its limits.
-
-    Attributes:
-        standard: RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers).
-        legacy: X-RateLimit-Limit, -Remaining and -Reset, for the limit nearest to its end.
-    """
-
-    standard: bool = True
-    legacy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RouteLimits:
-    """Limits that one route brings along, on top of those of the route it was derived from.
-
-    Attributes:
-        parent: the name of the route of the settings whose policies apply, and are counted there.
-        scope: what the route's own policies are bound to and counted under.
-        policies: the route's own.
-    """
-
-    parent: str
-    scope: str
-    policies: tuple[LimitPolicy, ...] = ()
-
-
-class LimitStage:
+class LimitStage(Gate):
     """Charges each request to the limits of its consumer, and refuses with 429 what is too much.
 
     Args:
         store: the counters.
-        tier_limits: the limits of each tier.
-        policies: further policies.
-        tier_mode: the mode of the tiers' own limits.
-        fields: what the client is told.
-        on_failure: what to do when the store fails.
-
-    Raises:
-        ConfigError: two policies have the same name, and so would share their counters.
+        rules: who may do how much. May be replaced at run time, by assigning `rules`; what was
+            counted stays.
+        remote: counters across the network, in place of `store`.
+        on_failure: what to do when the store fails, and nothing else was said about that.
     """
 
     name = "limit"
@@ -84,36 +42,41 @@ class LimitStage:
     def __init__(
         self,
         store: CounterStore,
-        tier_limits: Mapping[Tier, tuple[Limit, ...]],
+        rules: LimitRules,
         *,
-        policies: Iterable[LimitPolicy] = (),
-        tier_mode: Mode = Mode.ENFORCE,
-        fields: LimitFields | None = None,
+        remote: RemoteCounterStore | None = None,
         on_failure: FailureMode = FailureMode.OPEN,
     ) -> None:
         self.on_failure = on_failure
         self._store = store
-        self._tier_limits = dict(tier_limits)
-        self._policies = _named_apart(policies)
-        self._tier_mode = tier_mode
-        self._fields = fields or LimitFields()
+        self._remote = remote
         self._route_limits: Mapping[str, RouteLimits] = {}
-        self._plans: dict[Tier, dict[str, LimitPlan]] = {tier: {} for tier in Tier}
+        self.rules = rules
 
     @property
-    def limit_names(self) -> frozenset[str]:
-        """The names of all limits of the tiers and the policies."""
-        tiers = [limit for limits in self._tier_limits.values() for limit in limits]
-        policies = [limit for policy in self._policies for limit in policy.limits]
-        return frozenset(limit.name for limit in (*tiers, *policies))
+    def rules(self) -> LimitRules:
+        """Who may do how much."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: LimitRules) -> None:
+        self._rules = rules
+        self._fields = rules.fields
+        self._has_exempt = bool(rules.exempt_consumers or rules.exempt_addresses.networks)
+        self._plans = LimitPlans(rules, self._route_limits)
+
+    @property
+    def settles(self) -> bool:
+        """Whether some limit has to be told when a response has ended."""
+        return self._plans.settles
 
     def bound(self, route_limits: Mapping[str, RouteLimits]) -> "LimitStage":
-        """A stage with the same store and settings that knows these routes, by name, too.
+        """A stage with the same store and rules that knows these routes, by name, too.
 
         Raises:
             ConfigError: a limit of a route is named like one of this stage.
         """
-        taken = self.limit_names
+        taken = self._rules.limit_names
         for name, limits in route_limits.items():
             for policy in limits.policies:
                 for limit in policy.limits:
@@ -125,133 +88,141 @@ class LimitStage:
                         )
         stage = copy(self)
         stage._route_limits = dict(route_limits)
-        stage._plans = {tier: {} for tier in Tier}
+        stage.rules = self._rules
         return stage
 
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Refuses the exchange, or passes it on with its limits in `exchange.added`."""
+    def enter(self, exchange: Exchange) -> Response | Awaitable[Response | None] | None:
+        """Refuses the exchange, or lets it pass with its limits in `exchange.added`."""
         route = exchange.route
         consumer = exchange.consumer
         if route is None or consumer is None:
             raise RuntimeError("the limit stage runs after route and identify")
         rule = route.rule
-        if rule.exempt:
-            exchange.verdicts.append(_EXEMPT)
-            return await call_next(exchange)
-        plan = self._plans[consumer.tier].get(rule.name)
-        if plan is None:
-            plan = self._plan(consumer.tier, rule.name)
+        if rule.exempt or (self._has_exempt and self._is_exempt(exchange, consumer)):
+            exchange.verdicts.append(_EXEMPT if rule.exempt else _EXEMPT_CLIENT)
+            return None
+        plans = self._plans
+        plan = (
+            plans.fixed(consumer.tier, rule.name)
+            if plans.is_fixed
+            else plans.of(consumer, rule.name, ExchangeFacts(exchange, consumer))
+        )
         if not plan.groups:
             exchange.verdicts.append(_UNLIMITED)
-            return await call_next(exchange)
-        subjects = (consumer.key,) if plan.by_consumer else _subjects(plan, consumer, exchange)
+            return None
+        return self._decide(exchange, consumer, rule, plan)
+
+    def messages(self, exchange: Exchange) -> LimitPlan | None:
+        """The limits on the messages of a WebSocket connection; None where there are none."""
+        route, consumer = exchange.route, exchange.consumer
+        if route is None or consumer is None or route.rule.exempt:
+            return None
+        facts = ExchangeFacts(exchange, consumer)
+        plan = self._plans.of(consumer, route.rule.name, facts, messages=True)
+        return plan if plan.groups else None
+
+    async def admit_message(
+        self, exchange: Exchange, plan: LimitPlan, now_ns: int
+    ) -> LimitDecision | None:
+        """Charges one message; None where the counters do not answer and messages may pass.
+
+        Raises:
+            CountersUnavailableError: they do not answer, and a policy lets none pass then.
+        """
+        consumer = exchange.consumer
+        if consumer is None:
+            raise RuntimeError("messages are counted for connections that were identified")
+        subjects = subjects_of(plan, consumer, exchange)
         try:
-            decision = self._store.decide(plan, subjects, exchange.now_ns, 1)
+            if self._remote is not None:
+                return await self._remote.decide(plan, subjects, now_ns, 1)
+            return self._store.decide(plan, subjects, now_ns, 1)
+        except CountersUnavailableError:
+            raise
+        except StoreError:
+            return None
+
+    def settle(
+        self,
+        exchange: Exchange,
+        decision: LimitDecision,
+        response: Response | None,
+        body_bytes: int,
+    ) -> None:
+        """The response to an exchange has ended: puts right what it was charged.
+
+        Args:
+            exchange: which was let through.
+            decision: by which.
+            response: None if there was none.
+            body_bytes: how much of its body went out.
+        """
+        consumer = exchange.consumer
+        if consumer is None:
+            return
+        changes = changes_of(decision, exchange, response, body_bytes)
+        if any(changes):
+            subjects = subjects_of(decision.plan, consumer, exchange)
+            store = self._store if self._remote is None else self._remote
+            store.settle(decision, subjects, decision.now_ns, changes)
+
+    def _decide(
+        self, exchange: Exchange, consumer: Consumer, rule: RouteRule, plan: LimitPlan
+    ) -> Response | Awaitable[Response | None] | None:
+        subjects = (consumer.key,) if plan.by_consumer else subjects_of(plan, consumer, exchange)
+        costs = () if plan.uniform else costs_of(plan, consumer, exchange, rule.cost)
+        if self._remote is not None:
+            return self._ask(exchange, plan, subjects, (rule.cost, costs))
+        try:
+            decision = self._store.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
+        except CountersUnavailableError as error:
+            return self._unavailable(exchange, error)
         except StoreError:
             exchange.verdicts.append(_STORE_FAILED)
             raise
+        return self._act(exchange, decision)
+
+    async def _ask(
+        self,
+        exchange: Exchange,
+        plan: LimitPlan,
+        subjects: tuple[str, ...],
+        cost: tuple[int, tuple[int, ...]],
+    ) -> Response | None:
+        """`_decide` with a store across the network."""
+        remote = self._remote
+        if remote is None:
+            raise RuntimeError("there is no remote store")
+        try:
+            decision = await remote.decide(plan, subjects, exchange.now_ns, *cost)
+        except CountersUnavailableError as error:
+            return self._unavailable(exchange, error)
+        except StoreError:
+            exchange.verdicts.append(_STORE_FAILED)
+            raise
+        return self._act(exchange, decision)
+
+    def _act(self, exchange: Exchange, decision: LimitDecision) -> Response | None:
         exchange.limit = decision
         exchange.verdicts.append(decision)
+        plan = decision.plan
         if plan.enforced:
-            self._tell(exchange, decision)
-        if decision.allowed:
-            return await call_next(exchange)
-        return _too_many(exchange, decision)
+            added = exchange.added
+            if self._fields.standard:
+                added.append((b"ratelimit-policy", plan.policy_field))
+                added.append((b"ratelimit", plan.limit_template % decision.figures))
+            if self._fields.legacy:
+                added.extend(legacy_fields(decision))
+        return None if decision.allowed else too_many(exchange, decision)
 
-    def _plan(self, tier: Tier, route: str) -> LimitPlan:
-        own = self._route_limits.get(route)
-        if own is None:
-            plan = plan_for(
-                tier,
-                self._tier_limits.get(tier, ()),
-                self._policies,
-                route=route,
-                tier_mode=self._tier_mode,
-            )
-        else:
-            # The parent's own groups, so that one counter never sees two of a kind.
-            plan = self._plans[tier].get(own.parent) or self._plan(tier, own.parent)
-            if own.policies:
-                groups = (*plan.groups, *plan_for(tier, (), own.policies, route=own.scope).groups)
-                plan = LimitPlan(tuple(sorted(groups, key=_is_shadow)))
-        self._plans[tier][route] = plan
-        return plan
+    def _unavailable(self, exchange: Exchange, error: CountersUnavailableError) -> Response:
+        reason = "the counters cannot be asked"
+        exchange.verdicts.append(Verdict("limit", Outcome.REFUSED, reason, error.policy))
+        return unavailable(exchange, error.policy)
 
-    def _tell(self, exchange: Exchange, decision: LimitDecision) -> None:
-        added = exchange.added
-        if self._fields.standard:
-            plan = decision.plan
-            added.append((b"ratelimit-policy", plan.policy_field))
-            added.append((b"ratelimit", plan.limit_template % decision.figures))
-        if self._fields.legacy:
-            added.extend(_legacy_fields(decision))
-
-
-def _named_apart(policies: Iterable[LimitPolicy]) -> tuple[LimitPolicy, ...]:
-    found: dict[str, LimitPolicy] = {}
-    for policy in policies:
-        if policy.name in found:
-            what = f"two limit policies are named {policy.name!r}"
-            raise ConfigError(what, hint="give one of them another name")
-        found[policy.name] = policy
-    return tuple(found.values())
-
-
-def _is_shadow(group: LimitGroup) -> bool:
-    return group.mode is not Mode.ENFORCE
-
-
-def _subjects(plan: LimitPlan, consumer: Consumer, exchange: Exchange) -> tuple[str, ...]:
-    return tuple(
-        [
-            consumer.key
-            if group.by is Dimension.CONSUMER
-            else f"addr:{address_key(exchange.client)}"
-            for group in plan.groups
-        ]
-    )
-
-
-def _legacy_fields(decision: LimitDecision) -> HeaderPairs:
-    limits = [
-        limit
-        for group in decision.plan.groups[: decision.plan.enforced]
-        for limit in group.ring.limits
-    ]
-    pairs = zip(limits, decision.figures[::2], decision.figures[1::2], strict=True)
-    limit, remaining, wait_s = min(pairs, key=lambda pair: pair[1] / pair[0].quota)
-    return [
-        (b"x-ratelimit-limit", b"%d" % limit.quota),
-        (b"x-ratelimit-remaining", b"%d" % remaining),
-        (b"x-ratelimit-reset", b"%d" % wait_s),
-    ]
-
-
-def _too_many(exchange: Exchange, decision: LimitDecision) -> Response:
-    violation = decision.violations[0]
-    limit = violation.limit
-    retry_after_s = decision.retry_after_s
-    wait = (
-        f"Try again in {retry_after_s} s."
-        if retry_after_s is not None
-        else "The request can never fit this limit."
-    )
-    violated: list[JsonValue] = [found.limit.name for found in decision.violations]
-    return refusal(
-        exchange,
-        status=429,
-        slug=QUOTA_EXCEEDED,
-        title="Request cannot be satisfied as assigned quota has been exceeded",
-        detail=(
-            f"Policy {violation.policy!r} allows {limit.quota} requests in any "
-            f"{limit.window_s} s; {violation.used} are counted. {wait}"
-        ),
-        extensions=(
-            ("violated-policies", violated),
-            ("policy", violation.policy),
-            ("limit", limit.quota),
-            ("window_s", limit.window_s),
-            ("retry_after_s", retry_after_s),
-        ),
-        headers=[(b"retry-after", b"%d" % retry_after_s)] if retry_after_s is not None else None,
-    )
+    def _is_exempt(self, exchange: Exchange, consumer: Consumer) -> bool:
+        rules = self._rules
+        names = rules.exempt_consumers
+        if consumer.key in names or (consumer.name and consumer.name in names):
+            return True
+        return rules.exempt_addresses.holds(exchange.client)

@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Gate
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.routing.routes import RouteMatch
 from lukhas.policy.verdicts import Outcome, Verdict
@@ -20,7 +19,7 @@ class RouteFinder(Protocol):
         ...
 
 
-class RouteStage:
+class RouteStage(Gate):
     """Finds the route of the exchange and leaves it there; never answers.
 
     Args:
@@ -34,8 +33,8 @@ class RouteStage:
         self.table = table
         self._verdicts: dict[str, Verdict] = {}
 
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Passes the exchange on with its route set."""
+    def enter(self, exchange: Exchange) -> None:
+        """Lets the exchange pass with its route set."""
         head = exchange.head
         match = exchange.route = self.table.match(head.method, head.authority, head.path)
         name = match.rule.name
@@ -44,4 +43,3 @@ class RouteStage:
             reason = f"route {name}"
             verdict = self._verdicts[name] = Verdict(self.name, Outcome.PASSED, reason, name)
         exchange.verdicts.append(verdict)
-        return await call_next(exchange)

@@ -13,11 +13,13 @@ class Consumer:
 
     Attributes:
         key: what limits and private cache partitions are kept under; unique over all kinds
-            of consumers (`"key:..."`, `"user:..."`, `"addr:..."`).
+            of consumers (`"key:..."`, `"jwt:..."`, `"user:..."`, `"addr:..."`).
         tier: the tier that its limits come from.
         name: for people and metrics; empty if anonymous.
         tenant: whose consumer it is; empty if there are no tenants.
-        credential_id: the public id of the credential used; empty if none.
+        credential_id: the lasting public id of the credential used; empty if none. Tokens come and
+            go, so for them it is the key of the consumer.
+        claims: what its token says about it, by name: only what the settings name, as text.
     """
 
     key: str
@@ -25,11 +27,19 @@ class Consumer:
     name: str = ""
     tenant: str = ""
     credential_id: str = ""
+    claims: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_anonymous(self) -> bool:
         """Whether the caller is known only by its address."""
         return self.key.startswith("addr:")
+
+    def claim(self, name: str) -> str:
+        """The value of a claim; empty if there is none."""
+        for known, value in self.claims:
+            if known == name:
+                return value
+        return ""
 
 
 def anonymous(address_key: str) -> Consumer:

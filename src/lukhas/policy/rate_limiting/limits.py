@@ -1,58 +1,79 @@
-"""A limit: so many requests in so long a window."""
+"""A limit: so many requests in so long a window, and how they are counted."""
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from datetime import UTC, tzinfo
+from enum import Enum
 
 from lukhas.errors import LimitSyntaxError
+from lukhas.policy.rate_limiting.periods import Period
 from lukhas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
-__all__ = ("MAX_QUOTA", "MAX_WINDOW_NS", "MIN_WINDOW_NS", "Limit", "parse_limit", "parse_limits")
+__all__ = (
+    "MAX_EXACT",
+    "MAX_QUOTA",
+    "MAX_WINDOW_NS",
+    "MIN_WINDOW_NS",
+    "Kind",
+    "Limit",
+    "window_name",
+)
 
 MAX_QUOTA = 2**31 - 1
+MAX_EXACT = 128
 MIN_WINDOW_NS = SECOND_NS
 MAX_WINDOW_NS = 366 * DAY_NS
-
-_UNITS_NS = {
-    "second": SECOND_NS,
-    "sec": SECOND_NS,
-    "s": SECOND_NS,
-    "minute": MINUTE_NS,
-    "min": MINUTE_NS,
-    "m": MINUTE_NS,
-    "hour": HOUR_NS,
-    "h": HOUR_NS,
-    "day": DAY_NS,
-    "d": DAY_NS,
-    "week": 7 * DAY_NS,
-    "w": 7 * DAY_NS,
-}
+_MAX_RATE = 100_000
 _WINDOW_NAMES = {SECOND_NS: "second", MINUTE_NS: "minute", HOUR_NS: "hour", DAY_NS: "day"}
-_LIMIT = re.compile(
-    r"\s*(?P<quota>[\d_]{1,20})\s*(?:/|\s+per\s+)\s*(?P<count>\d{1,9})?\s*(?P<unit>[a-z]+)\s*",
-    re.IGNORECASE,
-)
+
 # These names stand inside quotes in response fields.
 _is_name = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
-_HINT = 'write it like "60/minute" or "1000/hour; 10000/day"'
+
+
+class Kind(Enum):
+    """How a limit counts."""
+
+    STRICT = "strict"
+    """Never above the quota in any window; constant memory."""
+    EXACT = "exact"
+    """Just the quota in any window; for small quotas."""
+    GCRA = "gcra"
+    """A steady rate with a burst."""
+    QUOTA = "quota"
+    """A counter that starts afresh with each calendar period."""
+    CONCURRENCY = "concurrency"
+    """Requests in flight."""
+
+    # Members are singletons; the inherited hash runs Python code.
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `quota` in any window of `window_ns`.
+    """At most `quota` in any window of `window_ns`, or in each calendar period, or in flight.
 
     Attributes:
         name: shown to clients; unique among the limits that apply to one request.
         quota: how much may pass in a window, at least 1.
-        window_ns: the length of the window in whole seconds, one second to 366 days.
+        window_ns: the length of the window in whole seconds, one second to 366 days. Of a calendar
+            period its usual length; of a concurrency limit how long a request counts at most.
+        kind: how it is counted.
+        burst: how much may pass at once (GCRA); 0 for other kinds.
+        period: the calendar period (QUOTA).
+        zone: the time zone of the period.
 
     Raises:
-        LimitSyntaxError: the name cannot be shown in a field, or a figure is out of range.
+        LimitSyntaxError: the name cannot be shown in a field, a figure is out of range, or the
+            figures do not fit the kind.
     """
 
     name: str
     quota: int
     window_ns: int
+    kind: Kind = Kind.STRICT
+    burst: int = 0
+    period: Period = Period.NONE
+    zone: tzinfo = UTC
 
     def __post_init__(self) -> None:
         if _is_name(self.name) is None:
@@ -67,68 +88,77 @@ class Limit:
         if self.window_ns % SECOND_NS:
             what = f"limit {self.name!r} has a window of {self.window_ns} ns"
             raise LimitSyntaxError(what, hint="a window is a whole number of seconds")
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        if self.kind is Kind.EXACT and self.quota > MAX_EXACT:
+            what = f"limit {self.name!r} keeps an exact log of {self.quota} requests"
+            raise LimitSyntaxError(what, hint=f"exact limits allow {MAX_EXACT} at most; use strict")
+        if self.kind is Kind.GCRA and not 1 <= self.burst <= MAX_QUOTA:
+            what = f"limit {self.name!r} has a burst of {self.burst}"
+            raise LimitSyntaxError(what, hint="say how much may pass at once, such as burst 20")
+        if self.kind is Kind.GCRA and self.quota * SECOND_NS > _MAX_RATE * self.window_ns:
+            what = f"limit {self.name!r} smooths to more than {_MAX_RATE} a second"
+            raise LimitSyntaxError(what, hint="use a strict limit for such rates")
+        if (self.kind is Kind.GCRA) != bool(self.burst):
+            what = f"limit {self.name!r} has a burst of {self.burst}"
+            raise LimitSyntaxError(what, hint="only limits that smooth have a burst")
+        if (self.kind is Kind.QUOTA) != (self.period is not Period.NONE):
+            what = f"limit {self.name!r} is no quota of a calendar period"
+            raise LimitSyntaxError(what, hint="a quota has a period, and only a quota has one")
 
     @property
     def window_s(self) -> int:
         """The window in seconds."""
         return self.window_ns // SECOND_NS
 
+    @property
+    def most(self) -> int:
+        """How much can pass at once."""
+        return self.burst or self.quota
+
+    @property
+    def allowance(self) -> str:
+        """What it allows, in words."""
+        match self.kind:
+            case Kind.QUOTA:
+                return f"{self.quota} requests a calendar {self.period.value}"
+            case Kind.CONCURRENCY:
+                return f"{self.quota} requests at once"
+            case Kind.GCRA:
+                return f"{self.quota} requests in {self.window_s} s and {self.burst} at once"
+            case _:
+                return f"{self.quota} requests in any {self.window_s} s"
+
+    @property
+    def policy_item(self) -> str:
+        """The item of the RateLimit-Policy field (draft-ietf-httpapi-ratelimit-headers)."""
+        match self.kind:
+            case Kind.QUOTA:
+                return f'"{self.name}";q={self.quota}'
+            case Kind.CONCURRENCY:
+                return f'"{self.name}";q={self.quota};qu="concurrent-requests"'
+            case Kind.GCRA:
+                return f'"{self.name}";q={self.quota};w={self.window_s};burst={self.burst}'
+            case _:
+                return f'"{self.name}";q={self.quota};w={self.window_s}'
+
     def __str__(self) -> str:
-        return f"{self.quota}/{_window_name(self.window_ns)}"
+        match self.kind:
+            case Kind.CONCURRENCY:
+                return f"{self.quota} concurrent"
+            case Kind.QUOTA:
+                return f"{self.quota}/calendar {self.period.value}"
+            case Kind.GCRA:
+                return f"{self.quota}/{window_name(self.window_ns)} burst {self.burst}"
+            case Kind.EXACT:
+                return f"{self.quota}/{window_name(self.window_ns)} exact"
+            case _:
+                return f"{self.quota}/{window_name(self.window_ns)}"
 
 
-def parse_limit(text: str, *, policy: str) -> Limit:
-    """Reads one limit, e.g. `"60/minute"`, `"5 per 10 seconds"`, `"100/2h"`.
-
-    Args:
-        text: the limit.
-        policy: the name of the policy it belongs to; the limit is named after both.
-
-    Raises:
-        LimitSyntaxError: the text is no limit, or its quota or window is out of range.
-    """
-    match = _LIMIT.fullmatch(text)
-    if match is None:
-        raise LimitSyntaxError(f"{text!r} is not a limit", hint=_HINT)
-    unit = match["unit"].lower()
-    unit_ns = _UNITS_NS.get(unit)
-    if unit_ns is None and len(unit) > 2:
-        # Only words have a plural: "ms" are no minutes.
-        unit_ns = _UNITS_NS.get(unit.removesuffix("s"))
-    if unit_ns is None:
-        what = f"{match['unit']!r} in {text!r} is not a unit of time"
-        raise LimitSyntaxError(what, hint="use second, minute, hour, day or week")
-    digits = match["quota"].replace("_", "")
-    if not digits:
-        raise LimitSyntaxError(f"{text!r} is not a limit", hint=_HINT)
-    window_ns = unit_ns * int(match["count"] or 1)
-    return Limit(f"{policy}-{_window_name(window_ns)}", int(digits), window_ns)
-
-
-def parse_limits(text: str, *, policy: str) -> tuple[Limit, ...]:
-    """Reads limits separated by `;` or `,`, e.g. `"1000/hour; 10000/day"`, shortest window first.
-
-    Raises:
-        LimitSyntaxError: a part is no limit, there is none, two have the same window, or a longer
-            window allows less than a shorter one in a way that makes the shorter one pointless.
-    """
-    parts = [part for part in re.split(r"[;,]", text) if part.strip()]
-    if not parts:
-        raise LimitSyntaxError(f"{text!r} holds no limit", hint=_HINT)
-    limits = sorted(
-        (parse_limit(part, policy=policy) for part in parts), key=lambda limit: limit.window_ns
-    )
-    for shorter, longer in pairwise(limits):
-        if shorter.window_ns == longer.window_ns:
-            what = f"{text!r} holds two limits for the same window"
-            raise LimitSyntaxError(what, hint="keep one of them")
-        if longer.quota <= shorter.quota:
-            what = f"{longer} can never let {shorter} be reached"
-            raise LimitSyntaxError(what, hint="give the longer window the larger quota")
-    return tuple(limits)
-
-
-def _window_name(window_ns: int) -> str:
+def window_name(window_ns: int) -> str:
+    """A window in words: `minute`, `2h`, `90s`."""
     name = _WINDOW_NAMES.get(window_ns)
     if name is not None:
         return name

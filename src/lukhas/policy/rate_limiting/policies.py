@@ -1,23 +1,80 @@
-"""Named limit policies and the plan of all that apply to one kind of request."""
+"""Named limit policies: rules about who is limited where, by what, and how strictly."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from lukhas.errors import ConfigError
+from lukhas.http.headers import Headers
 from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import Cost
+from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limits import Limit
-from lukhas.policy.rate_limiting.strict_ring import StrictRing
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("Dimension", "LimitGroup", "LimitPlan", "LimitPolicy", "plan_for")
+__all__ = ("CostFunction", "LimitFunction", "LimitPolicy", "LimitRequest", "OnStoreError")
 
 
-class Dimension(Enum):
-    """What a limit is counted by."""
+class LimitRequest(Protocol):
+    """What a function that gives limits or costs is told about a request."""
 
-    CONSUMER = "consumer"
-    ADDRESS = "address"
+    @property
+    def method(self) -> str:
+        """The method."""
+        ...
+
+    @property
+    def path(self) -> bytes:
+        """The path in its normal form."""
+        ...
+
+    @property
+    def query(self) -> bytes:
+        """The query, without its question mark."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """The fields."""
+        ...
+
+    @property
+    def client(self) -> str:
+        """The address of the client."""
+        ...
+
+    @property
+    def consumer(self) -> str:
+        """The name of the consumer; its key if it has none."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Its tenant; empty if there is none."""
+        ...
+
+    @property
+    def tier(self) -> Tier:
+        """Its tier."""
+        ...
+
+
+LimitFunction = Callable[[LimitRequest], str | None]
+"""Gives the limits of a request as text, such as `"10/minute"`; None for no limit."""
+
+CostFunction = Callable[[LimitRequest], int]
+"""Gives the cost of a request, at least 1."""
+
+
+class OnStoreError(Enum):
+    """What a limit does while its store does not answer."""
+
+    ALLOW = "allow"
+    """Nothing: requests pass uncounted."""
+    DENY = "deny"
+    """Refuse with 503."""
+    LOCAL = "local"
+    """Count on this node alone, up to its share of the quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +83,20 @@ class LimitPolicy:
 
     Attributes:
         name: shown to clients and operators.
-        limits: at least one.
+        limits: what is allowed; empty only where the policy takes the place of the tier's limits,
+            and frees from them.
         mode: enforce, shadow or off.
         by: what is counted.
         tiers: the tiers it applies to.
         routes: the names of the routes it applies to; empty for all. A policy bound to routes is
             counted for each of them apart.
+        consumers: the names or keys of the consumers it applies to; with `tenants` empty too, all.
+        tenants: the tenants whose consumers it applies to.
+        replaces_tier: whether it takes the place of the limits of the tier.
+        cost: how it is charged.
+        limits_for: gives the limits of each request in place of `limits`.
+        cost_for: gives the cost of each request in place of `cost`.
+        on_store_error: what it does while the store does not answer.
     """
 
     name: str
@@ -40,124 +105,15 @@ class LimitPolicy:
     by: Dimension = Dimension.CONSUMER
     tiers: frozenset[Tier] = frozenset(tier for tier in Tier if tier is not Tier.INTERNAL)
     routes: frozenset[str] = frozenset()
+    consumers: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    replaces_tier: bool = False
+    cost: Cost = Cost.REQUEST
+    limits_for: LimitFunction | None = None
+    cost_for: CostFunction | None = None
+    on_store_error: OnStoreError = OnStoreError.LOCAL
 
-
-@dataclass(frozen=True, slots=True)
-class LimitGroup:
-    """Limits counted in one state: same dimension, same scope, same mode.
-
-    Attributes:
-        table: the name of the table that the states are kept in, by subject.
-        ring: the limits.
-        by: what the subject is.
-        mode: enforce or shadow.
-        policies: for each limit of the ring, the name of its policy.
-    """
-
-    table: str
-    ring: StrictRing
-    by: Dimension
-    mode: Mode
-    policies: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LimitPlan:
-    """All limits that apply to requests of one tier on one route; checked and charged as one.
-
-    Attributes:
-        groups: enforced groups first, then those in shadow mode.
-        enforced: how many of the groups are enforced.
-        by_consumer: whether there is one group, counted by consumer: the usual case.
-        policy_field: the value of RateLimit-Policy; empty if nothing is enforced.
-        limit_template: the value of RateLimit with `%d` for each `r` and `t`.
-    """
-
-    groups: tuple[LimitGroup, ...]
-    enforced: int = field(init=False)
-    by_consumer: bool = field(init=False)
-    policy_field: bytes = field(init=False)
-    limit_template: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        limits = [
-            limit
-            for group in self.groups
-            if group.mode is Mode.ENFORCE
-            for limit in group.ring.limits
-        ]
-        put = object.__setattr__
-        put(self, "enforced", sum(group.mode is Mode.ENFORCE for group in self.groups))
-        by_consumer = len(self.groups) == 1 and self.groups[0].by is Dimension.CONSUMER
-        put(self, "by_consumer", by_consumer)
-        put(
-            self,
-            "policy_field",
-            ", ".join(
-                f'"{limit.name}";q={limit.quota};w={limit.window_s}' for limit in limits
-            ).encode(),
-        )
-        put(
-            self,
-            "limit_template",
-            ", ".join(f'"{limit.name}";r=%d;t=%d' for limit in limits).encode(),
-        )
-
-
-def plan_for(
-    tier: Tier,
-    tier_limits: Sequence[Limit],
-    policies: Iterable[LimitPolicy],
-    *,
-    route: str,
-    tier_mode: Mode = Mode.ENFORCE,
-) -> LimitPlan:
-    """Gathers what applies to requests of a tier on a route.
-
-    Args:
-        tier: the consumer's tier.
-        tier_limits: the limits of that tier itself; may be empty.
-        policies: all policies of the settings.
-        route: the name of the route.
-        tier_mode: the mode of the tier's own limits.
-
-    Raises:
-        ConfigError: two limits that apply together have the same name.
-    """
-    grouped: dict[tuple[str, Dimension, Mode], list[tuple[str, Limit]]] = {}
-    if tier_limits and tier_mode is not Mode.OFF:
-        own = [(f"tier-{tier.value}", limit) for limit in tier_limits]
-        # No policy begins like this, so none can share the counters of a tier.
-        grouped[f"@{tier.value}", Dimension.CONSUMER, tier_mode] = own
-    for policy in policies:
-        if policy.mode is Mode.OFF or tier not in policy.tiers:
-            continue
-        if policy.routes and route not in policy.routes:
-            continue
-        # A name of its own for each policy, so that adding one never resets another's counters.
-        scope = f"{policy.name}@{route}" if policy.routes else policy.name
-        named = [(policy.name, limit) for limit in policy.limits]
-        grouped.setdefault((scope, policy.by, policy.mode), []).extend(named)
-    _check_names(grouped.values())
-    groups = [
-        LimitGroup(
-            table=f"{scope}:{by.value}:{mode.value}",
-            ring=StrictRing([limit for _name, limit in named]),
-            by=by,
-            mode=mode,
-            policies=tuple(name for name, _limit in named),
-        )
-        for (scope, by, mode), named in grouped.items()
-    ]
-    groups.sort(key=lambda group: group.mode is not Mode.ENFORCE)
-    return LimitPlan(tuple(groups))
-
-
-def _check_names(groups: Iterable[Sequence[tuple[str, Limit]]]) -> None:
-    seen: set[str] = set()
-    for named in groups:
-        for policy, limit in named:
-            if limit.name in seen:
-                what = f"two limits that apply together are named {limit.name!r}"
-                raise ConfigError(what, where=policy, hint="give one policy another name")
-            seen.add(limit.name)
+    @property
+    def is_personal(self) -> bool:
+        """Whether it applies to some consumers only."""
+        return bool(self.consumers or self.tenants)

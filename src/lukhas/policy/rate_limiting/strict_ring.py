@@ -5,231 +5,389 @@ now can touch are the last BUCKETS + 1, the oldest of them only in part; it is c
 *any* window of length W no more than the quota is ever admitted, at the price of admitting a few
 per cent less than an exact log would (4 % at 2x overload with 20 buckets), in constant memory.
 
-All windows stand in one flat array of small integers, and are charged together or not at all: a
-refused request consumes nothing. Between two moments at which a bucket of any window ends, every
-charge goes into the newest bucket of every window. So it is enough to count the charges of the
-moment once, against the least room that any window had at its beginning; they are booked into the
-windows when the moment ends. A check costs the same however many windows there are.
+All windows stand in one state and are charged together or not at all: a refused request consumes
+nothing. Between two moments at which a bucket of any window ends, every charge goes into the newest
+bucket of every window. So it is enough to count the charges of the moment once, against the least
+room that any window had at its beginning; they are booked into the windows when the moment ends. A
+check costs the same however many windows there are.
+
+The state is a run of bytes that every store keeps as it is, little-endian:
+
+    signature   B kind, B size of a cell, H number of windows n, n times (I seconds, I quota)
+    head        Q next (us), I pending, I room, n times (I total, I newest, H lag)
+    cells       n times BUCKETS + 1 cells of 2 or 4 bytes
+
+`next` is the first moment at which a bucket of any window ends, `pending` what was charged since
+the one before, `room` how much that may be. `total` is what a window counts, `newest` what of it is
+in its newest bucket (whose own cell stays 0 until it ends), `lag` how many buckets back the oldest
+non-empty one lies. The bucket with number b has the cell b % (BUCKETS + 1).
 """
 
-from array import array
 from collections.abc import Sequence
+from struct import Struct
 
-from lukhas.policy.rate_limiting.limits import Limit
+from lukhas.policy.rate_limiting.limits import Kind, Limit
+from lukhas.policy.rate_limiting.moments import Moments
 from lukhas.units import SECOND_NS
 
-__all__ = ("BUCKETS", "RingState", "StrictRing")
+__all__ = ("BUCKETS", "StrictRing")
 
 BUCKETS = 20
 _CELLS = BUCKETS + 1
-# Cells of one window: its total, how many buckets back the oldest non-empty one lies (0 if all are
-# empty), then the buckets themselves. The newest stands at (its number) % _CELLS.
-_TOTAL, _LAG, _RING = 0, 1, 2
-_STRIDE = _RING + _CELLS
-
-
-class RingState:
-    """What one key has used up, over all windows of one `StrictRing`. A plain value.
-
-    Attributes:
-        next_ns: the first moment at which a bucket of any window ends; up to it nothing moves.
-        pending: what was charged since the last such moment; not in `cells` yet.
-        room: how much `pending` may be.
-        cells: the counters; see the module's layout.
-    """
-
-    __slots__ = ("cells", "next_ns", "pending", "room")
-
-    def __init__(self, next_ns: int, pending: int, room: int, cells: "array[int]") -> None:
-        self.next_ns = next_ns
-        self.pending = pending
-        self.room = room
-        self.cells = cells
-
-    def copy(self) -> "RingState":
-        """An independent copy."""
-        return RingState(self.next_ns, self.pending, self.room, self.cells[:])
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, RingState)
-            and self.next_ns == other.next_ns
-            and self.pending == other.pending
-            and self.room == other.room
-            and self.cells == other.cells
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # changes in place: not a key
+_KIND = 1
+_US_NS = 1000
+_NEXT, _PENDING, _ROOM, _WINDOWS = 0, 1, 2, 3
+_STRIDE = 3
+_SIGNATURE = Struct("<BBH")
+_SIGNED_WINDOW = Struct("<II")
+_STANDING = Struct("<QII")
+_PENDING_AND_ROOM = Struct("<II")
+_PENDING_OFFSET = 8
+_CELL_MOST = {2: 2**16 - 1, 4: 2**32 - 1}
 
 
 class StrictRing:
-    """The settings of a ring: the limits, compiled.
+    """Limits that are counted in one ring, compiled; see `Counting`.
 
-    The methods are pure in what they depend on, (settings, state, now, cost), and change the state
-    given to them in place; to keep the old state, `copy` it. Time may stand still or go backwards
-    between calls: then the last seen bucket stays the newest. Not to be shared between threads.
+    The methods depend on nothing but settings, state, time and cost, and change the state given to
+    them in place; to keep the old one, copy it. Time may stand still or go backwards between calls:
+    then the last seen bucket stays the newest. Not to be shared between threads.
 
     Args:
         limits: at least one; each has a window that is a whole number of seconds.
     """
 
     __slots__ = (
+        "_cell",
+        "_cell_bytes",
+        "_cells_at",
         "_empty",
+        "_head",
+        "_head_at",
         "_least",
-        "_moment",
-        "_moment_ns",
+        "_moments",
         "_windows",
         "limits",
         "longest_ns",
     )
 
+    kind = Kind.STRICT
+
     def __init__(self, limits: Sequence[Limit]) -> None:
         self.limits = tuple(limits)
         self.longest_ns = max(limit.window_ns for limit in self.limits)
         largest = max(limit.quota for limit in self.limits)
-        self._empty = array("H" if largest < 2**16 else "I", [0]) * (len(self.limits) * _STRIDE)
+        self._cell_bytes = 2 if largest <= _CELL_MOST[2] else 4
+        self._cell = Struct("<H" if self._cell_bytes == 2 else "<I")
+        count = len(self.limits)
+        self._head = Struct("<QII" + "IIH" * count)
+        signature = _SIGNATURE.pack(_KIND, self._cell_bytes, count) + b"".join(
+            [_SIGNED_WINDOW.pack(limit.window_s, limit.quota) for limit in self.limits]
+        )
+        self._head_at = len(signature)
+        cells_at = self._cells_at = self._head_at + self._head.size
+        ring_bytes = _CELLS * self._cell_bytes
+        self._empty = signature + bytes(self._head.size + count * ring_bytes)
         self._windows = tuple(
-            (index * _STRIDE, limit.window_ns // BUCKETS, limit.quota)
+            (_WINDOWS + index * _STRIDE, limit.window_ns // BUCKETS, limit.quota, cells_at + at)
             for index, limit in enumerate(self.limits)
+            for at in (index * ring_bytes,)
         )
         self._least = min(limit.quota for limit in self.limits)
-        # Buckets begin at the same moments for every key, so what follows from the moment alone is
-        # worked out once for all of them; a memo, no state.
-        self._moment_ns = -1
-        self._moment: tuple[tuple[int, int, int, int], ...] = ()
+        self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], _CELLS)
 
-    def new_state(self, now_ns: int) -> RingState:
+    @property
+    def signature(self) -> bytes:
+        """What a state of these very limits begins with."""
+        return self._empty[: self._head_at]
+
+    @property
+    def layout(self) -> dict[str, int | list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        return {
+            "cell": self._cell_bytes,
+            "cell_most": _CELL_MOST[self._cell_bytes],
+            "width": [width_ns // _US_NS for _i, width_ns, _q, _c in self._windows],
+            "quota": [quota for _i, _w, quota, _c in self._windows],
+            "least": self._least,
+            "longest": self.longest_ns // _US_NS,
+            "head": self._cells_at,
+        }
+
+    def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
-        return RingState(self._next_ns(now_ns), 0, self._least, self._empty[:])
+        state = bytearray(self._empty)
+        unused = (0,) * (_STRIDE * len(self.limits))
+        self._head.pack_into(
+            state, self._head_at, self._moments.at(now_ns).next_us, 0, self._least, *unused
+        )
+        return state
 
-    def fits(self, state: RingState, now_ns: int, cost: int) -> bool:
+    def take(self, state: bytearray, now_ns: int, cost: int) -> bytes | None:
+        """`fits` and `charge` in one; gives what `figures` needs, or None if it does not fit."""
+        at = self._head_at
+        next_us, pending, room = _STANDING.unpack_from(state, at)
+        if now_ns >= next_us * _US_NS:
+            head = self._move_on(state, self._head.unpack_from(state, at), now_ns)
+            pending, room = 0, head[_ROOM]
+        pending += cost
+        if pending > room:
+            return None
+        _PENDING_AND_ROOM.pack_into(state, at + _PENDING_OFFSET, pending, room)
+        return bytes(state[: self._cells_at])
+
+    def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
-        if now_ns >= state.next_ns:
-            self._move_on(state, now_ns)
-        return state.pending + cost <= state.room
+        head = self._head.unpack_from(state, self._head_at)
+        if now_ns >= head[_NEXT] * _US_NS:
+            head = self._move_on(state, head, now_ns)
+        fits: bool = head[_PENDING] + cost <= head[_ROOM]
+        return fits
 
-    def charge(self, state: RingState, cost: int) -> None:
+    def charge(self, state: bytearray, _now_ns: int, cost: int) -> None:
         """Books `cost` in every window. Only after `fits` said yes, at the same moment."""
-        state.pending += cost
+        at = self._head_at + _PENDING_OFFSET
+        pending, room = _PENDING_AND_ROOM.unpack_from(state, at)
+        _PENDING_AND_ROOM.pack_into(state, at, pending + cost, room)
 
-    def figures(self, state: RingState, now_ns: int) -> tuple[int, ...]:
+    def settle(self, state: bytearray, *, at_ns: int, now_ns: int, change: int) -> None:
+        """Corrects what was charged at `at_ns`, once it is known what it really cost.
+
+        More is counted now, even where it does not fit; what was too much is taken out of the
+        bucket it went into, as far as it is still there.
+        """
+        head = list(self._head.unpack_from(state, self._head_at))
+        if now_ns >= head[_NEXT] * _US_NS:
+            head = list(self._move_on(state, tuple(head), now_ns))
+        if change > 0:
+            most = max([head[index] for index, *_rest in self._windows])
+            head[_PENDING] += min(change, _CELL_MOST[self._cell_bytes] - most - head[_PENDING])
+        elif at_ns >= self._moments.before(head[_NEXT]).began_ns:
+            head[_PENDING] -= min(-change, head[_PENDING])
+        else:
+            self._give_back(state, head, at_ns, -change)
+        self._head.pack_into(state, self._head_at, *head)
+
+    def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
         """What is left and in how many seconds something is given back: `(r, t, r, t, ...)`.
 
         One pair for each limit, in the order of `limits`; `t` is rounded up, and 0 for a window
         that is empty.
         """
-        cells = state.cells
-        pending = state.pending
-        next_ns = state.next_ns
-        moment = self._moment if next_ns == self._moment_ns else self._at(next_ns)
+        head = self._head.unpack_from(state, self._head_at)
+        pending = head[_PENDING]
         figures: list[int] = []
-        for base, quota, width_ns, leaves_ns in moment:
-            booked = cells[base]
+        moment = self._moments.before(head[_NEXT])
+        for (index, width_ns, quota, _cells), leaves_ns in zip(
+            self._windows, moment.leaves_ns, strict=True
+        ):
+            booked = head[index]
             if booked:
-                oldest_ns = leaves_ns - cells[base + 1] * width_ns
-                figures += (quota - booked - pending, -((now_ns - oldest_ns) // SECOND_NS))
+                oldest_ns = leaves_ns - head[index + 2] * width_ns
+                figures += (max(0, quota - booked - pending), -((now_ns - oldest_ns) // SECOND_NS))
             elif pending:
-                figures += (quota - pending, -((now_ns - leaves_ns) // SECOND_NS))
+                figures += (max(0, quota - pending), -((now_ns - leaves_ns) // SECOND_NS))
             else:
                 figures += (quota, 0)
         return tuple(figures)
 
-    def used(self, state: RingState) -> tuple[int, ...]:
+    def used(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
         """What is counted in each window, in the order of `limits`."""
-        cells = state.cells
-        pending = state.pending
-        return tuple([cells[base] + pending for base, _width_ns, _quota in self._windows])
+        head = self._head.unpack_from(state, self._head_at)
+        return tuple([head[index] + head[_PENDING] for index, *_rest in self._windows])
 
-    def violated(self, state: RingState, cost: int) -> tuple[int, ...]:
+    def violated(self, state: bytearray, _now_ns: int, cost: int) -> tuple[int, ...]:
         """The indexes of the limits that `cost` more would break."""
-        cells = state.cells
-        more = state.pending + cost
+        head = self._head.unpack_from(state, self._head_at)
+        more = head[_PENDING] + cost
         return tuple(
             [
-                index
-                for index, (base, _width_ns, quota) in enumerate(self._windows)
-                if cells[base] + more > quota
+                number
+                for number, (index, _width_ns, quota, _cells) in enumerate(self._windows)
+                if head[index] + more > quota
             ]
         )
 
-    def fits_at_ns(self, state: RingState, index: int, cost: int) -> int | None:
+    def fits_at_ns(self, state: bytearray, _now_ns: int, index: int, cost: int) -> int | None:
         """When `cost` will fit into the window at `index` if nothing else comes; None for never."""
-        base, width_ns, quota = self._windows[index]
+        total_at, width_ns, quota, cells = self._windows[index]
         if cost > quota:
             return None
-        cells = state.cells
-        excess = cells[base] + state.pending + cost - quota
-        newest = (state.next_ns - 1) // width_ns
-        lag = cells[base + _LAG]
-        while excess > 0:
-            excess -= cells[base + _RING + (newest - lag) % _CELLS]
-            if not lag:
-                break  # What is left of the excess is in the newest bucket, with what is pending.
+        head = self._head.unpack_from(state, self._head_at)
+        excess = head[total_at] + head[_PENDING] + cost - quota
+        newest = (head[_NEXT] * _US_NS - 1) // width_ns
+        lag = head[total_at + 2]
+        while excess > 0 and lag:
+            excess -= self._cell_of(state, cells, newest - lag)
             lag -= 1
-        else:
-            lag += 1
-        return (newest - lag + _CELLS) * width_ns
+        if excess <= 0:
+            lag += 1  # The bucket that was counted last gives enough; else the newest has to end.
+        return int(newest - lag + _CELLS) * width_ns
 
-    def is_idle(self, state: RingState, now_ns: int) -> bool:
+    def without(self, state: bytes, cost: int) -> bytes:
+        """A state, or its head, as if so much of what is pending had not been charged."""
+        at = self._head_at + _PENDING_OFFSET
+        pending, room = _PENDING_AND_ROOM.unpack_from(state, at)
+        less = _PENDING_AND_ROOM.pack(max(0, pending - cost), room)
+        return state[:at] + less + state[at + len(less) :]
+
+    def moment_ends_ns(self, state: bytes) -> int:
+        """Until when what is charged now goes into the same bucket of every window."""
+        next_us: int = self._head.unpack_from(state, self._head_at)[_NEXT]
+        return next_us * _US_NS
+
+    def is_idle(self, state: bytearray, now_ns: int) -> bool:
         """Whether nothing is counted any more, so that forgetting the state changes nothing."""
-        # Up to `next_ns` the last charge may be as late as now; its bucket leaves a window and a
+        return now_ns >= self.expires_ns(state)
+
+    def expires_ns(self, state: bytearray) -> int:
+        """From when on nothing is counted any more if nothing else comes."""
+        # Up to `next` the last charge may be as late as now; its bucket leaves a window and a
         # bucket later.
-        return now_ns >= state.next_ns + self.longest_ns + self.longest_ns // BUCKETS
+        next_us: int = self._head.unpack_from(state, self._head_at)[_NEXT]
+        return next_us * _US_NS + self.longest_ns + self.longest_ns // BUCKETS
 
-    def _at(self, next_ns: int) -> tuple[tuple[int, int, int, int], ...]:
-        """What the moment before `next_ns` says about each window.
+    def owns(self, state: bytes | bytearray) -> bool:
+        """Whether the state is one of these very limits."""
+        return state[: self._head_at] == self._empty[: self._head_at]
 
-        Its base, its quota, the width of a bucket, and when the newest bucket leaves the window;
-        one that lies `lag` buckets back leaves `lag` widths before.
+    def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
+        """A state of these limits with what a state of other limits has counted.
+
+        A window that both have keeps its buckets. A new one begins with the count of the longest
+        old window that lies within it: a change of settings hands nobody a fresh quota.
         """
-        self._moment = tuple(
-            [
-                (base, quota, width_ns, ((next_ns - 1) // width_ns + _CELLS) * width_ns)
-                for base, width_ns, quota in self._windows
-            ]
-        )
-        self._moment_ns = next_ns
-        return self._moment
+        ring = _ring_of(state)
+        if ring is None:
+            return self.new_state(now_ns)
+        head = ring._booked(bytearray(state), now_ns)
+        windows = {
+            limit.window_ns: window
+            for limit, window in zip(ring.limits, ring._windows, strict=True)
+        }
+        most = _CELL_MOST[self._cell_bytes]
+        adopted = self.new_state(now_ns)
+        # The last moment that the old state knew, so that both mean the same by the newest bucket.
+        mine = [self._moments.at(head[_NEXT] * _US_NS - 1).next_us, 0, self._least]
+        for limit, (_index, _width_ns, quota, cells) in zip(
+            self.limits, self._windows, strict=True
+        ):
+            same = windows.get(limit.window_ns)
+            within = [window_ns for window_ns in windows if window_ns < limit.window_ns]
+            total, newest, lag = 0, 0, 0
+            if same is not None:
+                index, _width, _quota, from_cells = same
+                _total, newest, lag = head[index : index + _STRIDE]
+                for number in range(_CELLS):
+                    cell = min(most, ring._cell_of(state, from_cells, number))
+                    self._cell.pack_into(adopted, cells + number * self._cell_bytes, cell)
+                    total += cell
+            elif within:
+                newest = head[windows[max(within)][0]]
+            newest = min(newest, max(0, most - total))
+            mine += [total + newest, newest, lag]
+            mine[_ROOM] = min(mine[_ROOM], max(0, quota - total - newest))
+        self._head.pack_into(adopted, self._head_at, *mine)
+        return adopted
 
-    def _next_ns(self, now_ns: int) -> int:
-        return min([(now_ns // width_ns + 1) * width_ns for _b, width_ns, _q in self._windows])
+    def _booked(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
+        """The head with nothing pending; the state is moved on if it is time."""
+        head = self._head.unpack_from(state, self._head_at)
+        if now_ns >= head[_NEXT] * _US_NS:
+            return self._move_on(state, head, now_ns)
+        booked = list(head)
+        for index, *_rest in self._windows:
+            booked[index] += head[_PENDING]
+            booked[index + 1] += head[_PENDING]
+        booked[_PENDING] = 0
+        return tuple(booked)
 
-    def _move_on(self, state: RingState, now_ns: int) -> None:
+    def _move_on(self, state: bytearray, head: tuple[int, ...], now_ns: int) -> tuple[int, ...]:
         """Books what is pending, and empties the buckets that have left their windows by now."""
-        cells = state.cells
-        before_ns = state.next_ns - 1
-        pending = state.pending
+        pending = head[_PENDING]
         room = self._least
-        for base, width_ns, quota in self._windows:
-            if pending or cells[base]:
-                before = before_ns // width_ns
-                if pending:
-                    _book(cells, base, before, pending)
-                newest = now_ns // width_ns
-                if newest - before > BUCKETS:
-                    cells[base : base + _STRIDE] = self._empty[:_STRIDE]
-                elif newest != before:
-                    _turn(cells, base, newest, newest - before)
-                room = min(room, quota - cells[base])
-        state.pending = 0
-        state.room = room
-        state.next_ns = self._next_ns(now_ns)
+        moved = list(head)
+        after = self._moments.at(now_ns)
+        befores = self._moments.before(head[_NEXT]).newest
+        for (index, _width_ns, quota, cells), before, newest in zip(
+            self._windows, befores, after.newest, strict=True
+        ):
+            total = moved[index] + pending
+            if total:
+                moved[index] = total
+                moved[index + 1] += pending
+                if newest != before:
+                    self._turn(state, moved, (index, cells), (before, newest))
+                    total = moved[index]
+                room = min(room, quota - total)
+        moved[_NEXT], moved[_PENDING], moved[_ROOM] = after.next_us, 0, max(0, room)
+        self._head.pack_into(state, self._head_at, *moved)
+        return tuple(moved)
+
+    def _turn(
+        self,
+        state: bytearray,
+        head: list[int],
+        window: tuple[int, int],
+        numbers: tuple[int, int],
+    ) -> None:
+        """Empties what has left one window, now that its newest bucket is another one."""
+        (index, cells), (before, newest) = window, numbers
+        size, cell = self._cell_bytes, self._cell
+        if newest - before > BUCKETS:
+            state[cells : cells + _CELLS * size] = bytes(_CELLS * size)
+            head[index : index + _STRIDE] = (0, 0, 0)
+            return
+        if head[index + 1]:
+            cell.pack_into(state, cells + before % _CELLS * size, head[index + 1])
+            head[index + 1] = 0
+        total = head[index]
+        lag = head[index + 2] + newest - before
+        # Between the oldest bucket that counts something and the newest one there may be gaps.
+        while lag > BUCKETS or (lag and not self._cell_of(state, cells, newest - lag)):
+            leaving = cells + (newest - lag) % _CELLS * size
+            total -= cell.unpack_from(state, leaving)[0]
+            cell.pack_into(state, leaving, 0)
+            lag -= 1
+        head[index], head[index + 2] = total, lag
+
+    def _cell_of(self, state: bytes | bytearray, cells: int, number: int) -> int:
+        value: int = self._cell.unpack_from(state, cells + number % _CELLS * self._cell_bytes)[0]
+        return value
+
+    def _give_back(self, state: bytearray, head: list[int], at_ns: int, cost: int) -> None:
+        room = self._least
+        newests = self._moments.before(head[_NEXT]).newest
+        for (index, width_ns, quota, cells), newest in zip(self._windows, newests, strict=True):
+            number = at_ns // width_ns
+            if number >= newest:
+                returned = min(cost, head[index + 1])
+                head[index + 1] -= returned
+            elif newest - number > BUCKETS:
+                returned = 0
+            else:
+                counted = self._cell_of(state, cells, number)
+                returned = min(cost, counted)
+                at = cells + number % _CELLS * self._cell_bytes
+                self._cell.pack_into(state, at, counted - returned)
+            head[index] -= returned
+            while head[index + 2] and not self._cell_of(state, cells, newest - head[index + 2]):
+                head[index + 2] -= 1
+            room = min(room, quota - head[index])
+        head[_ROOM] = max(0, room)
 
 
-def _book(cells: "array[int]", base: int, newest: int, pending: int) -> None:
-    """Puts what was pending into the newest bucket of one window."""
-    cells[base] += pending
-    cells[base + _RING + newest % _CELLS] += pending
-
-
-def _turn(cells: "array[int]", base: int, newest: int, passed: int) -> None:
-    """Empties what has left one window, now that `passed` buckets more have begun."""
-    ring = base + _RING
-    for number in range(newest - passed + 1, newest + 1):
-        leaving = ring + number % _CELLS
-        cells[base] -= cells[leaving]
-        cells[leaving] = 0
-    lag = min(cells[base + _LAG] + passed, BUCKETS)
-    while lag and not cells[ring + (newest - lag) % _CELLS]:
-        lag -= 1
-    cells[base + _LAG] = lag
+def _ring_of(state: bytes | bytearray) -> StrictRing | None:
+    """The ring that a state was made by; None if it is no state of a ring."""
+    if len(state) < _SIGNATURE.size:
+        return None
+    kind, _cell_bytes, count = _SIGNATURE.unpack_from(state)
+    at = _SIGNATURE.size
+    if kind != _KIND or len(state) < at + count * _SIGNED_WINDOW.size:
+        return None
+    limits = []
+    for number in range(count):
+        window_s, quota = _SIGNED_WINDOW.unpack_from(state, at + number * _SIGNED_WINDOW.size)
+        limits.append(Limit(f"l{number}", quota, window_s * SECOND_NS))
+    ring = StrictRing(limits) if limits else None
+    return ring if ring is not None and len(state) == len(ring._empty) else None

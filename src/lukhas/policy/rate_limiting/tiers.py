@@ -2,7 +2,8 @@
 
 from enum import Enum
 
-from lukhas.policy.rate_limiting.limits import Limit, parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.limits import Limit
 
 __all__ = ("DEFAULT_TIER_LIMITS", "Tier", "default_tier_limits")
 

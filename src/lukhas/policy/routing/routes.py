@@ -25,6 +25,7 @@ class RouteRule:
         methods: in upper case; empty for all. GET includes HEAD.
         exempt: whether limits do not apply.
         body_bytes: the largest request body; None for the server's limit.
+        cost: what a request costs of each limit that counts requests.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RouteRule:
     methods: frozenset[str] = frozenset()
     exempt: bool = False
     body_bytes: int | None = None
+    cost: int = 1
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""

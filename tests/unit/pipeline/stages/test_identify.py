@@ -139,7 +139,7 @@ async def test_a_foreign_authorization_stays_anonymous(value: bytes) -> None:
     exchange = exchange_with(("Authorization", value))
     assert await IdentifyStage(IdentitySettings(), keys)(exchange, handler) is ANSWER
     assert exchange.consumer == anonymous(PEER)
-    assert "no API key of ours" in verdict_of(exchange).reason
+    assert "no credential of ours" in verdict_of(exchange).reason
     assert keys.asked == []
 
 

@@ -15,7 +15,7 @@ from lukhas.pipeline.stages.limit import LimitFields, LimitStage, RouteLimits
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation
-from lukhas.policy.rate_limiting.limits import parse_limits
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.policies import Dimension, LimitPlan, LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.verdicts import Outcome, Verdict
@@ -155,7 +155,7 @@ def test_what_can_never_fit_has_no_retry_after() -> None:
             cost: int,
         ) -> LimitDecision:
             decision = super().decide(plan, subjects, now_ns, cost)
-            limit = plan.groups[0].ring.limits[0]
+            limit = plan.groups[0].counting.limits[0]
             never = (Violation("p", limit, 0, None),)
             return LimitDecision(plan, decision.figures, now_ns, cost, never)
 

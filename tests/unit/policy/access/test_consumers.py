@@ -20,3 +20,10 @@ def test_a_consumer_has_no_name_tenant_or_credential_unless_said() -> None:
     """Empty, so that metrics and logs need no special case."""
     consumer = Consumer("key:1", Tier.BASIC)
     assert (consumer.name, consumer.tenant, consumer.credential_id) == ("", "", "")
+
+
+def test_claims_are_found_by_name() -> None:
+    """What is not there is empty."""
+    consumer = Consumer("jwt:i:1", Tier.BASIC, claims=(("plan", "gold"), ("team", "7")))
+    assert [consumer.claim(name) for name in ("plan", "team", "x")] == ["gold", "7", ""]
+    assert anonymous("203.0.113.9").claim("plan") == ""

@@ -4,9 +4,10 @@ import pytest
 
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, decide
-from lukhas.policy.rate_limiting.limits import Limit, parse_limits
-from lukhas.policy.rate_limiting.policies import LimitPlan, LimitPolicy, plan_for
-from lukhas.policy.rate_limiting.strict_ring import RingState
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.limits import Limit
+from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.units import DAY_NS, SECOND_NS
@@ -23,14 +24,14 @@ class Judge:
     def __init__(self, tier_limits: str, *policies: LimitPolicy) -> None:
         own = parse_limits(tier_limits, policy="free") if tier_limits else ()
         self.plan = plan_for(Tier.FREE, own, policies, route="default")
-        self.states: list[RingState] = [group.ring.new_state(T0) for group in self.plan.groups]
+        self.states: list[bytearray] = [group.counting.new_state(T0) for group in self.plan.groups]
 
     def decide(self, now_ns: int = T0, cost: int = 1) -> LimitDecision:
         return decide(self.plan, self.states, now_ns, cost)
 
     def used(self) -> list[tuple[int, ...]]:
         pairs = zip(self.plan.groups, self.states, strict=True)
-        return [group.ring.used(state) for group, state in pairs]
+        return [group.counting.used(state) for group, state in pairs]
 
 
 def policy(name: str, text: str, mode: Mode = Mode.ENFORCE) -> LimitPolicy:

@@ -4,8 +4,11 @@ import pytest
 
 from lukhas.errors import ConfigError
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.limits import Limit, parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPlan, LimitPolicy, plan_for
+from lukhas.policy.rate_limiting.dimensions import Dimension
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.limits import Limit
+from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 
 FREE = parse_limits("60/minute; 1000/hour", policy="free")
@@ -37,7 +40,7 @@ def test_the_tiers_own_limits_are_a_group() -> None:
     """Counted by consumer, under the tier's name."""
     (group,) = plan_for(Tier.FREE, FREE, (), route="default").groups
     assert group.table == "@free:consumer:enforce"
-    assert group.ring.limits == FREE
+    assert group.counting.limits == FREE
     assert (group.by, group.mode) == (Dimension.CONSUMER, Mode.ENFORCE)
     assert group.policies == ("tier-free", "tier-free")
 
@@ -132,7 +135,7 @@ def test_policies_alike_are_one_group() -> None:
     """Marks of one name on one route add up to one state."""
     one, other = policy("p", text="5/m"), policy("p", text="9/h")
     (group,) = plan_for(Tier.FREE, (), [one, other], route="default").groups
-    assert [limit.name for limit in group.ring.limits] == ["p-minute", "p-hour"]
+    assert [limit.name for limit in group.counting.limits] == ["p-minute", "p-hour"]
     assert group.policies == ("p", "p")
 
 
