@@ -25,6 +25,7 @@ from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -106,6 +107,9 @@ class Hub:
             _log.warning("%s was asked for and is not available in this version", feature)
         # What sheds load gives back what the request was charged.
         settles = self._limits.settles or settings.overload.mode is Mode.ENFORCE
+        compresses = settings.compression.mode is not Mode.OFF or any(
+            route.compression not in {None, Mode.OFF} for route in settings.routes
+        )
         self.pipeline = Pipeline(
             (
                 ObserveStage(self.recorder, self.clock),
@@ -114,7 +118,9 @@ class Hub:
                 self._identify,
                 self._limits,
                 *((SettleStage(self._limits),) if settles else ()),
+                *((NegotiateStage(),) if compresses else ()),
                 self._cache,
+                *((CompressStage(),) if compresses else ()),
                 *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,

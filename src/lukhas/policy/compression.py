@@ -73,7 +73,7 @@ class CompressionPolicy:
         effort: 1, quick and large, to 9, slow and small.
     """
 
-    mode: Mode = Mode.ENFORCE
+    mode: Mode = Mode.OFF
     codings: tuple[bytes, ...] = CODINGS
     types: tuple[bytes, ...] = COMPRESSIBLE
     min_bytes: int = 1024

@@ -1,8 +1,9 @@
 """Compression of responses: which coding a client gets, before the cache, and the coding, inside.
 
 Two stages, because the cache stands between them. Outside of it `NegotiateStage` replaces what the
-client says about codings by the one coding that is right for it. So the cache keeps one variant for
-each coding, however clients word their wishes, and what is stored is encoded once and sent as it is.
+client says about codings by the one coding that is right for it. So the cache keeps one variant
+for each coding, however clients word their wishes, and what is stored is encoded once and sent as
+it is.
 Inside of it `CompressStage` encodes what the handler gives.
 """
 
@@ -15,7 +16,6 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Gate, Handler
 from lukhas.policy.compression import (
     Compression,
-    CompressionPolicy,
     compression_of,
     encoded_headers,
     is_event_stream,
@@ -29,6 +29,7 @@ from lukhas.policy.verdicts import Outcome, Verdict
 __all__ = ("CompressStage", "NegotiateStage")
 
 _FIELD = b"accept-encoding"
+_IDENTITY = b"identity"
 _METHODS = frozenset(("GET", "HEAD", "POST"))
 _MOST_KNOWN = 256
 # A larger body would hold up everybody else while it is encoded at once.
@@ -37,100 +38,108 @@ _PIECE_BYTES = 64 * 1024
 
 
 class NegotiateStage(Gate):
-    """Replaces Accept-Encoding by the one coding that is right for the client.
-
-    Args:
-        policy: what is on offer.
-    """
+    """Replaces Accept-Encoding by the one coding that is right for the client."""
 
     name = "negotiate"
     on_failure = FailureMode.OPEN
 
-    def __init__(self, policy: CompressionPolicy) -> None:
-        self._policy = policy
-        self._known: dict[bytes | None, bytes] = {}
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, tuple[bytes, ...]], bytes] = {}
 
     def enter(self, exchange: Exchange) -> None:
         """Lets the exchange pass, with a head that names one coding."""
         head = exchange.head
-        if head.method not in _METHODS:
+        route = exchange.route
+        if route is None or head.method not in _METHODS:
             return
+        policy = route.rule.compression
         headers = head.headers
         asked = headers.index().get(_FIELD)
-        if asked is not None and len(headers.index()) != len(headers.raw):
-            asked = headers.joined(_FIELD)
-        coding = self._known.get(asked)
+        if asked is None or policy.mode is not Mode.ENFORCE:
+            return
+        if len(headers.index()) != len(headers.raw):
+            asked = headers.joined(_FIELD) or asked
+        coding = self._known.get((asked, policy.codings))
         if coding is None:
-            coding = negotiated(self._policy, asked)
+            coding = negotiated(policy, asked)
             if len(self._known) < _MOST_KNOWN:
-                self._known[asked] = coding
+                self._known[asked, policy.codings] = coding
         if asked != coding:
-            exchange.head = _with_coding(head, coding)
+            # The same head comes again and again (see `KnownHeads`), mostly to the same route.
+            other = head.negotiated
+            if other is None or other.headers.get(_FIELD) != coding:
+                other = head.negotiated = _with_coding(head, coding)
+            exchange.head = other
 
 
 class CompressStage:
-    """Encodes what the handler gives, by the coding that was negotiated.
-
-    Args:
-        policy: what to compress.
-    """
+    """Encodes what the handler gives, by the coding that was negotiated."""
 
     name = "compress"
     on_failure = FailureMode.OPEN
 
-    def __init__(self, policy: CompressionPolicy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self._verdicts = {
-            result: Verdict(
+            (result, mode): Verdict(
                 "compress",
                 Outcome.ANSWERED if result is Compression.DONE else Outcome.PASSED,
                 result.value,
-                mode=policy.mode,
+                mode=mode,
             )
             for result in Compression
+            for mode in Mode
         }
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Passes the exchange on, and encodes what comes back."""
         response = await call_next(exchange)
-        coding = exchange.head.headers.index().get(_FIELD, b"identity")
-        headers = response.headers
-        if response.status == 304:
-            response.headers = _as_stored(exchange, headers)
+        policy = exchange.route.rule.compression if exchange.route is not None else None
+        if policy is None or policy.mode is Mode.OFF or exchange.head.method not in _METHODS:
             return response
-        body = response.body
+        coding = exchange.head.headers.index().get(_FIELD, _IDENTITY)
+        if policy.mode is Mode.SHADOW:
+            coding = negotiated(policy, exchange.head.headers.joined(_FIELD))
+        elif response.status == 304:
+            return _with_headers(response, _as_stored(exchange, response.headers))
+        body, headers = response.body, response.headers
         size = len(body) if isinstance(body, bytes) else _stated(headers)
-        result = compression_of(
-            self._policy, coding, status=response.status, headers=headers, size=size
-        )
-        exchange.verdicts.append(self._verdicts[result])
-        if self._policy.mode is not Mode.ENFORCE:
+        result = compression_of(policy, coding, status=response.status, headers=headers, size=size)
+        exchange.verdicts.append(self._verdicts[result, policy.mode])
+        if policy.mode is Mode.SHADOW:
             return response
-        if result in {Compression.IDENTITY, Compression.SMALL}:
+        if result is Compression.IDENTITY:
             # Another client gets another answer from here.
-            if result is Compression.IDENTITY:
-                response.headers = with_vary(headers)
-            return response
+            return _with_headers(response, with_vary(headers))
         if result is not Compression.DONE:
             return response
         if exchange.head.method == "HEAD":
-            response.headers = encoded_headers(headers, coding, length=None)
-            return response
-        return self._encoded(response, coding)
+            return _with_headers(response, encoded_headers(headers, coding, length=None))
+        return _encoded(response, coding, policy.effort)
 
-    def _encoded(self, response: Response, coding: bytes) -> Response:
-        body, headers, effort = response.body, response.headers, self._policy.effort
-        if isinstance(body, bytes):
-            if len(body) <= _AT_ONCE_BYTES:
-                response.body = encoded = encode(body, coding, effort)
-                response.headers = encoded_headers(headers, coding, length=len(encoded))
-                return response
-            response.body = _in_pieces(body)
-        response.headers = encoded_headers(headers, coding, length=None)
-        tap = _EncodingTap(encoder_of(coding, effort), flushes=is_event_stream(headers))
-        # First of all: whoever looks at the body sees what goes out.
-        response.taps = [tap, *(response.taps or ())]
-        return response
+
+def _encoded(response: Response, coding: bytes, effort: int) -> Response:
+    body, headers = response.body, response.headers
+    if isinstance(body, bytes):
+        if len(body) <= _AT_ONCE_BYTES:
+            encoded = encode(body, coding, effort)
+            response = _with_headers(
+                response, encoded_headers(headers, coding, length=len(encoded))
+            )
+            response.body = encoded
+            return response
+        body = _in_pieces(body)
+    response = _with_headers(response, encoded_headers(headers, coding, length=None))
+    response.body = body
+    tap = _EncodingTap(encoder_of(coding, effort), flushes=is_event_stream(headers))
+    # First of all: whoever looks at the body sees what goes out.
+    response.taps = [tap, *(response.taps or ())]
+    return response
+
+
+def _with_headers(response: Response, headers: Headers) -> Response:
+    response.headers = headers
+    response.ready_head = None
+    return response
 
 
 class _EncodingTap:
@@ -181,5 +190,3 @@ def _as_stored(exchange: Exchange, headers: Headers) -> Headers:
 def _stated(headers: Headers) -> int | None:
     length = headers.get(b"content-length")
     return int(length) if length is not None and length.isdigit() else None
-
-
