@@ -17,6 +17,7 @@ _MASKS = (
     (re.compile(r"(?<=;t=)\d+|(?<=; ttl=)\d+|(?<=\nage: )\d+|(?<=\nretry-after: )\d+"), "<s>"),
     (re.compile(r"(?<=Try again in )\d+|(?<=\"retry_after_s\":)\d+"), "<s>"),
     (re.compile(r"(?<=\ncontent-length: )\d+"), "<length>"),
+    (re.compile(r"(?<=\(pid )\d+"), "<pid>"),
     (re.compile(r"(?<=\nserver: ).*|(?<=\netag: ).*|(?<=\nlast-modified: ).*"), "<origin's>"),
 )
 

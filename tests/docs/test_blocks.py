@@ -1,5 +1,6 @@
 """Every block of code in README.md and docs/ is run, or is listed with the reason why not."""
 
+import configparser
 import json
 import re
 import subprocess
@@ -31,7 +32,7 @@ DRAWINGS = {
     ("docs/architecture.md", "cli | testing"),
     ("docs/how-to/caching.md", "request"),
 }
-LANGUAGES = {"bash", "console", "http", "json", "output", "python", "toml", "yaml"}
+LANGUAGES = {"bash", "console", "http", "ini", "json", "output", "python", "toml", "yaml"}
 RUN_PAGES = [page for page in PAGES if blocks_of(page)]
 
 
@@ -81,6 +82,8 @@ def run(block: Block, session: Session, last: str) -> str:
         return run_python(block, session)
     if block.language in {"toml", "yaml"}:
         check_settings(block, session)
+    elif block.language == "ini":
+        check_unit(block)
     elif block.language == "json":
         assert same_shape(json.loads(block.text), json_shape(last)), f"{block.place}: {last}"
     elif block.language in {"http", "output"}:
@@ -131,6 +134,25 @@ def check_settings(block: Block, session: Session) -> None:
     path = session.folder / (block.file_name or f"block_{block.line}.{block.language}")
     path.write_text(session.ours(block.text), encoding="utf-8")
     load_settings({}, path, {"HOME": str(session.folder)})
+
+
+def check_unit(block: Block) -> None:
+    """A systemd unit can be read, and what it starts takes the flags that it gives."""
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(block.text)
+    assert set(unit.sections()) <= {"Unit", "Service", "Socket", "Install"}, block.place
+    if unit.has_option("Service", "ExecStart"):
+        program, *words = unit.get("Service", "ExecStart").split()
+        assert Path(program).name == "lukhas"
+        done = subprocess.run(
+            [sys.executable, "-m", "lukhas", *words, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=PYTHON_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block.place}: {done.stderr}"
 
 
 def commands(block: Block) -> list[tuple[str, str | None]]:

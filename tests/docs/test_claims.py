@@ -32,7 +32,7 @@ OTHER_VARIABLES = {"LUKHAS_CONFIG", "LUKHAS_UPSTREAM"}
 # The series of one histogram.
 SERIES = re.compile(r"_(bucket|sum|count)$")
 # The name of a file in the text, not the path of a setting.
-FILE_NAME = re.compile(r".*\.(toml|yaml|json|py|md|token|sqlite|lmdb|log|key)")
+FILE_NAME = re.compile(r".*\.(toml|yaml|json|py|md|token|sqlite|lmdb|log|key|pid|service|socket)")
 # Reasons of HTTP that name a problem of the admin plane by themselves.
 FRAMEWORK_PROBLEMS = {status.phrase.lower().replace(" ", "-") for status in HTTPStatus}
 

@@ -1,13 +1,20 @@
 """The admin process, as the supervisor starts it."""
 
 import logging
-import signal
 import sys
+import threading
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.limits import limits_router
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.errors import LukhasError
-from lukhas.hub.child_link import announce_ready, end_with_parent, read_task
+from lukhas.hub.child_link import (
+    ChildTask,
+    announce_ready,
+    deaf_to_terminal,
+    end_with_parent,
+    read_task,
+)
 from lukhas.storage.node import prepare_state_dir
 from lukhas.telemetry.logs import configure_logging
 
@@ -16,9 +23,16 @@ __all__ = ("main",)
 
 def main() -> None:
     """Runs the admin process that the task on standard input describes, until SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks us.
-    task = read_task()
-    end_with_parent()
+    deaf_to_terminal()
+    try:
+        task = read_task()
+        _serve(task, end_with_parent())
+    except LukhasError as error:
+        sys.stderr.write(f"lukhas: {error}\n")
+        sys.exit(2)
+
+
+def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
     configure_logging(
         style=settings.log.format, level=settings.log.level.upper(), stream=sys.stderr
@@ -26,22 +40,25 @@ def main() -> None:
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     token = settings.admin.token
-    try:
-        may_bind(settings.admin.listen.host, token_configured=token is not None)
-        options = AdminOptions(
-            descriptor=task.descriptor,
-            telemetry_path=task.telemetry_path,
-            token=load_token(
-                token.get_secret_value() if token is not None else None,
-                prepare_state_dir(settings.state_dir),
-            ),
-            gateway_url=task.gateway_url,
-        )
+    may_bind(settings.admin.listen.host, token_configured=token is not None)
+    options = AdminOptions(
+        descriptor=task.descriptors[0],
+        telemetry_path=task.telemetry_path,
+        handover_path=task.handover_path,
+        token=load_token(
+            token.get_secret_value() if token is not None else None,
+            prepare_state_dir(settings.state_dir),
+        ),
+        gateway_url=task.gateway_url,
+        workers=task.workers,
+    )
+
+    def get_ready() -> None:
         announce_ready(task)
-        run_admin(options)
-    except LukhasError as error:
-        sys.stderr.write(f"lukhas: {error}\n")
-        sys.exit(2)
+        if task.waits:
+            begin.wait()
+
+    run_admin(options, get_ready=get_ready, routers=[limits_router(settings)])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lukhas.admin.access import AdminToken, GuessBrake
 from lukhas.clock import Clock
 from lukhas.config.serving import ADMIN_SESSION_COOKIE
-from lukhas.http.problem import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, Problem
+from lukhas.http.problem import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, JsonValue, Problem
 
 __all__ = ("AUTHORISED", "SESSION_COOKIE", "AccessMiddleware", "address_of", "problem_answer")
 
@@ -126,10 +126,22 @@ class AccessMiddleware:
 
 
 def problem_answer(
-    status: int, slug: str, title: str, detail: str = "", headers: dict[str, str] | None = None
+    status: int,
+    slug: str,
+    title: str,
+    detail: str = "",
+    headers: dict[str, str] | None = None,
+    *,
+    extensions: tuple[tuple[str, JsonValue], ...] = (),
 ) -> Response:
     """A problem (RFC 9457) as the answer of the admin plane."""
-    problem = Problem(type=PROBLEM_TYPE_PREFIX + slug, title=title, status=status, detail=detail)
+    problem = Problem(
+        type=PROBLEM_TYPE_PREFIX + slug,
+        title=title,
+        status=status,
+        detail=detail,
+        extensions=extensions,
+    )
     return Response(problem.to_json(), status, headers, media_type=PROBLEM_JSON.decode())
 
 

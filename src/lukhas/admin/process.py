@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.link import TelemetryReceiver
@@ -30,6 +31,9 @@ class AdminOptions:
         telemetry_path: the Unix socket to make for the workers' reports.
         token: what opens the admin plane.
         gateway_url: where the gateway answers, for people.
+        workers: how many workers are to report.
+        handover_path: where the figures of an earlier admin process are taken from, and left for
+            the next one; None for nowhere.
         grace_s: how long open requests may go on after SIGTERM.
     """
 
@@ -37,6 +41,8 @@ class AdminOptions:
     telemetry_path: Path
     token: AdminToken
     gateway_url: str
+    workers: int = 1
+    handover_path: Path | None = None
     grace_s: int = 2
 
 
@@ -46,6 +52,7 @@ def run_admin(
     routers: Sequence[APIRouter] = (),
     lifespan: AdminLifespan | None = None,
     clock: Clock | None = None,
+    get_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -57,6 +64,7 @@ def run_admin(
         routers: further parts of the admin API.
         lifespan: opens and closes what those routers need.
         clock: the time; the system's if None.
+        get_ready: called when everything is prepared; serving begins when it returns.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
@@ -67,6 +75,7 @@ def run_admin(
         clock=clock,
         started_ns=clock.now_ns(),
         gateway_url=options.gateway_url,
+        workers_wanted=options.workers,
     )
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
@@ -78,10 +87,21 @@ def run_admin(
         ws="none",
         timeout_graceful_shutdown=options.grace_s,
     )
+    if get_ready is not None:
+        get_ready()
+    _go_on_with_figures(options, state)
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(options, config, state, early))
+    if options.handover_path is not None:
+        leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
+
+
+def _go_on_with_figures(options: AdminOptions, state: AdminState) -> None:
+    earlier = take_figures(options.handover_path) if options.handover_path else None
+    if earlier is not None:
+        state.totals, state.started_ns = TotalsByWorker(earlier.totals), earlier.started_ns
 
 
 class _EarlySignals:

@@ -24,6 +24,7 @@ class AdminState:
         clock: the time.
         started_ns: when the admin process started.
         gateway_url: where the gateway answers, for people, e.g. `"http://127.0.0.1:8000"`.
+        workers_wanted: how many workers are to serve.
         own_parts: the health of the parts that live in the admin process itself.
         closing: set when the process is to end, so that streams end too.
     """
@@ -32,5 +33,6 @@ class AdminState:
     clock: Clock
     started_ns: int
     gateway_url: str
+    workers_wanted: int = 1
     own_parts: Callable[[], list[PartHealth]] = _no_parts
     closing: asyncio.Event = field(default_factory=asyncio.Event)

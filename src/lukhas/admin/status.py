@@ -74,6 +74,7 @@ class Traffic(_Figures):
     hit_ratio: float | None = Field(description="Hits among the requests the cache may answer.")
     limited_1m: int = Field(description="Requests refused because of a limit.")
     shadow_limited_1m: int = Field(description="Requests that a limit in shadow mode would refuse.")
+    near_limit_1m: int = Field(description="Passed, and left less than a fifth of a limit.")
     limited_total: int
     shed_1m: int = Field(description="Requests refused because the upstream was overloaded.")
     shadow_shed_1m: int = Field(description="Requests that overload in shadow mode would refuse.")
@@ -95,6 +96,7 @@ class TierFigures(_Figures):
     share: float
     limited_1m: int
     shed_1m: int
+    near_limit_1m: int
 
 
 class RouteFigures(_Figures):
@@ -133,17 +135,26 @@ def health_of(state: AdminState, now_ns: int) -> Health:
     """The health of the node at this moment."""
     ready = state.totals.ready(now_ns)
     workers = len(state.totals.workers(now_ns))
-    reports = (
-        PartHealth("workers", "ok", f"{workers} alive")
-        if ready
-        else PartHealth("workers", "failed", "no worker has reported within the last 3 s")
+    parts = worst_of_each(
+        [
+            _workers_part(workers, state.workers_wanted),
+            *state.totals.parts(now_ns),
+            *state.own_parts(),
+        ]
     )
-    parts = worst_of_each([reports, *state.totals.parts(now_ns), *state.own_parts()])
     return Health(
         status=overall(parts),
         ready=ready,
         parts=[Part(name=part.name, state=part.state, detail=part.detail) for part in parts],
     )
+
+
+def _workers_part(alive: int, wanted: int) -> PartHealth:
+    if alive == 0:
+        return PartHealth("workers", "failed", "no worker has reported within the last 3 s")
+    if alive < wanted:
+        return PartHealth("workers", "degraded", f"{alive} of {wanted} alive")
+    return PartHealth("workers", "ok", f"{alive} alive")
 
 
 def status_of(state: AdminState, now_ns: int) -> Status:
@@ -183,6 +194,7 @@ def _traffic(state: AdminState, minute: Recent, now_ns: int) -> Traffic:
         hit_ratio=_hit_ratio((labels[4], number) for labels, number in requests),
         limited_1m=_limited(counts, mode="enforce"),
         shadow_limited_1m=_limited(counts, mode="shadow"),
+        near_limit_1m=sum(counts.near.values()),
         limited_total=_limited(totals.counts, mode="enforce"),
         shed_1m=_shed(counts, mode="enforce"),
         shadow_shed_1m=_shed(counts, mode="shadow"),
@@ -205,6 +217,9 @@ def _tiers(counts: Delta) -> list[TierFigures]:
     for (_, tier, mode), number in counts.limited.items():
         if mode == "enforce":
             limited[tier] = limited.get(tier, 0) + number
+    near = dict.fromkeys(requests, 0)
+    for (_, tier), number in counts.near.items():
+        near[tier] = near.get(tier, 0) + number
     everything = max(1, counts.request_count)
     return [
         TierFigures(
@@ -213,6 +228,7 @@ def _tiers(counts: Delta) -> list[TierFigures]:
             share=number / everything,
             limited_1m=limited[tier],
             shed_1m=counts.shed.get((tier, "enforce"), 0),
+            near_limit_1m=near.get(tier, 0),
         )
         for tier, number in requests.items()
     ]

@@ -40,6 +40,7 @@ def show(
 ) -> None:
     """Print every setting that `serve` would use with these flags, and where it comes from."""
     from lukhas.config.rendering import render_settings
+    from lukhas.config.runtime_limits import with_runtime_limits
 
     flags = {
         "--upstream": upstream,
@@ -50,5 +51,5 @@ def show(
         "--workers": workers,
         "--state-dir": state_dir,
     }
-    for line in render_settings(load(flags, config)):
+    for line in render_settings(with_runtime_limits(load(flags, config))):
         sys.stdout.write(f"{line}\n")

@@ -10,6 +10,7 @@ from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
 from lukhas.cli.keys import keys_app
 from lukhas.cli.serve import serve
+from lukhas.cli.signals import reload, upgrade
 from lukhas.cli.version import version
 from lukhas.config.lines import one_line
 from lukhas.errors import LukhasError
@@ -28,6 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(serve)
+app.command()(reload)
+app.command()(upgrade)
 app.command()(check)
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")

@@ -54,7 +54,8 @@ CacheTtl = Annotated[
     ),
 ]
 Workers = Annotated[
-    str | None, typer.Option("--workers", metavar="N", help="Processes that serve; 1.")
+    str | None,
+    typer.Option("--workers", metavar="N", help="Processes that serve, or auto; 1."),
 ]
 StateDir = Annotated[
     str | None, typer.Option("--state-dir", metavar="DIR", help="Where keys and counters are kept.")

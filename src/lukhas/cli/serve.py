@@ -39,6 +39,7 @@ def serve(
     """Serve the gateway in front of an API.
 
     Flags win over the file, the file over LUKHAS_... environment variables.
+    SIGTERM ends it, SIGHUP reads the settings again, SIGUSR2 takes up new code.
     """
     flags = {
         "--upstream": upstream,
@@ -49,15 +50,21 @@ def serve(
         "--workers": workers,
         "--state-dir": state_dir,
     }
-    settings = load(flags, config, needs_upstream=True).settings
+
+    def read_settings() -> "Settings":
+        return load(flags, config, needs_upstream=True).settings
+
+    settings = read_settings()
     from lukhas.gateway.supervisor import run
 
-    raise typer.Exit(run(settings, on_ready=_announcement(settings)))
+    code = run(settings, on_ready=_announcement(settings), read_settings=read_settings)
+    raise typer.Exit(code)
 
 
 def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None]:
     def announce(listen: "Address", admin: "Address") -> None:
         from lukhas.admin.access import load_token
+        from lukhas.telemetry.logs import configure_logging
 
         secret = settings.admin.token
         configured = None if secret is None else secret.get_secret_value()
@@ -66,5 +73,8 @@ def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None
             f"lukhas: serving {settings.upstream.url} on http://{listen},"
             f" admin on http://{admin} (token: see {token.source})\n"
         )
+        # Only now: until everything runs, nobody waits for this.
+        log = settings.log
+        configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
 
     return announce

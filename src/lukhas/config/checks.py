@@ -10,6 +10,7 @@ from lukhas.config.caching import effective_values
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.settings import Settings
 from lukhas.config.templates import template_shape
+from lukhas.policy.rate_limiting.costs import CostBasis, parse_cost
 from lukhas.policy.rate_limiting.tiers import Tier
 
 __all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
@@ -42,6 +43,8 @@ def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Find
     yield from _names(settings)
     yield from _routes_alike(settings)
     yield from _limits(settings)
+    if needs_upstream:
+        yield from _message_limits(settings)
     yield from _route_limits(settings)
     yield from _cache(settings)
     yield from _overload(settings)
@@ -130,6 +133,15 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         if limit.routes and exempt.issuperset(limit.routes):
             what = f"the limit {limit.name!r} is only for routes that are exempt from limits"
             yield Finding(("limits", index, "routes"), what, "name other routes, or remove exempt")
+
+
+def _message_limits(settings: Settings) -> Iterator[Finding]:
+    """The gateway passes no WebSocket on, so a limit on messages would never count one."""
+    for index, limit in enumerate(settings.limits):
+        if parse_cost(limit.cost).basis is CostBasis.MESSAGES:
+            what = f"the limit {limit.name!r} counts messages, and the gateway carries no WebSocket"
+            hint = "use it in the middleware, or give it another cost"
+            yield Finding(("limits", index, "cost"), what, hint)
 
 
 def _route_limits(settings: Settings) -> Iterator[Finding]:

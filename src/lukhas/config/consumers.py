@@ -162,8 +162,8 @@ class CounterSettings(Section):
         "auto",
         description="`memory`: in the worker; `node`: in the state directory, shared by all "
         "workers and kept over restarts; a `redis://`, `rediss://`, `unix://` or "
-        "`redis+cluster://` URL: shared by all nodes; `auto`: `node` where there are several "
-        "workers, else `memory`.",
+        "`redis+cluster://` URL: shared by all nodes; `auto`: `node` in the gateway, "
+        "`memory` in the middleware and the hub.",
     )
     deadline_s: Seconds = Field(
         0.025, description="How long a store across the network may take to answer."

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +21,7 @@ from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 
 __all__ = (
     "CONFIG_FAULT",
+    "MOST_WORKERS",
     "STORE_SCHEMES",
     "AddressField",
     "Allowance",
@@ -47,6 +48,8 @@ CONFIG_FAULT = "lukhas_config"
 
 STORE_SCHEMES = frozenset(("redis", "rediss", "unix", "redis+cluster", "rediss+cluster"))
 """The schemes of URLs that name a store across the network."""
+MOST_WORKERS = 64
+"""The most processes that may serve."""
 
 T = TypeVar("T")
 
@@ -208,11 +211,17 @@ def _state_dir(path: Path) -> Path:
         raise _fault(ConfigError(what, hint="write the whole path")) from None
 
 
-def _workers(count: int) -> int:
-    if count > 1:
-        what = "several workers are not available in this version"
-        raise _fault(ConfigError(what, hint="use workers = 1"))
-    return count
+def _workers(value: object) -> object:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        what = f'{value!r} is neither a whole number nor "auto"'
+    elif not 1 <= value <= MOST_WORKERS:
+        what = f"{value} is not between 1 and {MOST_WORKERS}"
+    else:
+        return value
+    hint = 'use a number of processes, or "auto" for one a CPU'
+    raise _fault(ConfigError(what, hint=hint))
 
 
 AddressField = Annotated[
@@ -233,4 +242,4 @@ Cidr = Annotated[str, AfterValidator(_checked(_cidr))]
 Host = Annotated[str, AfterValidator(_checked(_host))]
 UpstreamUrl = Annotated[str, AfterValidator(_checked(_upstream_url))]
 StateDir = Annotated[Path, AfterValidator(_state_dir)]
-Workers = Annotated[int, Field(ge=1), AfterValidator(_workers)]
+Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]

@@ -97,11 +97,12 @@ def nearest_key(path: KeyPath) -> str | None:
 
 def takes_text(info: FieldInfo) -> bool:
     """Whether values of a field are written as plain text rather than as JSON."""
-    return any(
+    alternatives = kinds(info.annotation)
+    return int not in alternatives and any(
         kind in {str, Path, Address, SecretStr}
         or get_origin(kind) is Literal
         or (isinstance(kind, type) and issubclass(kind, Enum))
-        for kind in kinds(info.annotation)
+        for kind in alternatives
     )
 
 

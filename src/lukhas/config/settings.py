@@ -48,7 +48,9 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     upstream: Annotated[UpstreamSettings, BeforeValidator(_expand_upstream)] = UpstreamSettings()
     workers: Workers = Field(
-        1, description="How many processes serve requests; this version has 1."
+        1,
+        description="How many processes serve requests, up to 64; `auto` is one for each CPU that "
+        "this process may use.",
     )
     state_dir: StateDir = Field(
         default_factory=_state_dir,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from lukhas.errors import LukhasError
+from lukhas.gateway.service_manager import environment_of_children
 from lukhas.hub.child_link import ChildTask, write_task
 
 __all__ = ("Child", "ChildFailedError")
@@ -28,9 +29,9 @@ class ChildFailedError(LukhasError):
         code: the exit code to end with.
     """
 
-    def __init__(self, module: str, code: int) -> None:
+    def __init__(self, name: str, code: int) -> None:
         self.code = code
-        super().__init__(f"{module} did not get ready (exit code {code})")
+        super().__init__(f"{name} did not get ready (exit code {code})")
 
 
 class Child:
@@ -68,7 +69,8 @@ class Child:
             self._process = process = subprocess.Popen(  # noqa: S603, ASYNC220 - starting is quick
                 [sys.executable, "-m", self._module],
                 stdin=subprocess.PIPE,
-                pass_fds=(task.descriptor, child_end),
+                pass_fds=(*task.descriptors, *task.sibling_descriptors, child_end),
+                env=environment_of_children(),
             )
         finally:
             os.close(child_end)
@@ -86,7 +88,15 @@ class Child:
             os.close(ready_end)
         if not is_ready:
             await self._end()
-            raise ChildFailedError(self._module, process.returncode or 1)
+            raise ChildFailedError(self._task.name, process.returncode or 1)
+
+    def begin(self) -> None:
+        """Tells a child that waits to begin; from then on it begins by itself when started."""
+        self._task = dataclasses.replace(self._task, waits=False)
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
 
     async def keep(self) -> None:
         """Starts it again whenever it ends unasked, after a pause that grows."""
@@ -96,13 +106,17 @@ class Child:
             code = await self._ended()
             if self._stopping:
                 return
-            _log.error("%s ended unasked (exit code %s); starting it again", self._module, code)
+            _log.error("%s ended unasked (exit code %s); starting it again", self._task.name, code)
             if asyncio.get_running_loop().time() - begun_s > _CALM_S:
                 pause_s = _FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            with contextlib.suppress(ChildFailedError):
+            try:
                 await self.start()
+            except ChildFailedError as error:
+                _log.debug("%s", error)
+            except OSError as error:
+                _log.error("%s cannot be started: %s", self._task.name, error)
 
     async def stop(self) -> None:
         """Asks it to end for good, waits, and ends it by force if it takes too long."""
@@ -118,7 +132,7 @@ class Child:
             try:
                 await asyncio.wait_for(self._ended(), self._stop_s)
             except TimeoutError:
-                _log.error("%s did not end in %g s and is killed", self._module, self._stop_s)
+                _log.error("%s did not end in %g s and is killed", self._task.name, self._stop_s)
                 process.kill()
                 await self._ended()
         self._close_pipe()

@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 from lukhas.clock import Clock
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.relief import Relief
 from lukhas.http.dates import format_http_date
 from lukhas.units import SECOND_NS
 
@@ -30,6 +32,7 @@ class FrontServer:
         self.state = state
         self._clock = clock
         self._servers: list[asyncio.Server] = []
+        self._relief: Relief | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._tick()
 
@@ -41,12 +44,19 @@ class FrontServer:
         )
         self._servers.append(server)
 
+    def relieve(self, siblings: Sequence[socket.socket]) -> None:
+        """Also takes connections that wait at the sockets of other workers; they stay theirs."""
+        if siblings:
+            self._relief = Relief(self.state.loop, siblings, lambda: FrontConnection(self.state))
+
     async def drain(self) -> None:
         """Ends politely: no new connections, every response says close, what is under way ends."""
         state = self.state
         state.draining = True
         for server in self._servers:
             server.close()
+        if self._relief is not None:
+            await self._relief.close()
         deadline_s = state.loop.time() + state.limits.drain_s
         polite_until_s = min(deadline_s, state.loop.time() + _POLITE_S)
         while state.connections and (now_s := state.loop.time()) < deadline_s:

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 
 import uvloop
 
@@ -19,7 +20,13 @@ from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.request_target import PathPolicy
-from lukhas.hub.child_link import ChildTask, announce_ready, end_with_parent, read_task
+from lukhas.hub.child_link import (
+    ChildTask,
+    announce_ready,
+    deaf_to_terminal,
+    end_with_parent,
+    read_task,
+)
 from lukhas.hub.hub import Hub
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
@@ -36,12 +43,12 @@ _GC_THRESHOLDS = (50_000, 50, 100)
 
 def main() -> None:
     """Runs the worker that the task on standard input describes, until SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks us.
-    task = read_task()
-    end_with_parent()
-    log = task.settings.log
-    configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
+    deaf_to_terminal()
     try:
+        task = read_task()
+        end_with_parent()
+        log = task.settings.log
+        configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
         uvloop.run(_run(task))
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
@@ -62,7 +69,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
-    hub = Hub(settings, under_observe=(FaultStage(),))
+    hub = Hub(settings, under_observe=(FaultStage(),), workers=task.workers, outlived=True)
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
     state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))
@@ -74,17 +81,24 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         hub.parts,
         worker=task.name,
         started_ns=hub.clock.now_ns(),
+        generation=task.generation,
     )
     reporting = asyncio.create_task(sender.run())
     following = asyncio.create_task(hub.follow_clock())
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    with socket.socket(fileno=task.descriptor) as listening:
-        await server.listen(listening)
+    with ExitStack() as inherited:
+        own = [inherited.enter_context(socket.socket(fileno=n)) for n in task.descriptors]
+        siblings = [
+            inherited.enter_context(socket.socket(fileno=n)) for n in task.sibling_descriptors
+        ]
+        for listening in own:
+            await server.listen(listening)
+        server.relieve(siblings)
         announce_ready(task)
         await stop.wait()
-    # With this socket closed, the kernel takes no more connections that nobody would answer.
+    # With these sockets closed, the kernel takes no more connections that nobody would answer.
     await server.drain()
     for job in (reporting, following):
         job.cancel()

@@ -29,18 +29,19 @@ class HubCounters:
     Args:
         settings: see `counters` there.
         workers: how many processes of this node count together.
+        outlived: whether other processes go on with what this one has counted.
 
     Attributes:
         store: what decides, where the counters are on this node.
         remote: what decides, where they are across the network; else None.
     """
 
-    def __init__(self, settings: Settings, *, workers: int) -> None:
+    def __init__(self, settings: Settings, *, workers: int, outlived: bool) -> None:
         self._settings = settings
         self._shares = workers * settings.counters.nodes
         wanted = settings.counters.store
         if wanted == "auto":
-            wanted = "node" if workers > 1 else "memory"
+            wanted = "node" if workers > 1 or outlived else "memory"
         self._wanted = wanted
         self._memory = MemoryCounters()
         self._link: RedisLink | None = None

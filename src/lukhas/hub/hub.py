@@ -8,8 +8,9 @@ from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
 from lukhas.config.caching import effective_values
+from lukhas.config.runtime_limits import RuntimeLimitsFile
 from lukhas.config.settings import Settings
-from lukhas.errors import LukhasError
+from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.counters import HubCounters
 from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
@@ -62,6 +63,8 @@ class Hub:
         under_observe: stages to put directly under `observe`; a way in adds its own there.
         unavailable: features that were asked for and are not built; they show among the parts.
         workers: how many processes of this node serve together.
+        outlived: whether others take over when this process ends, so that what was counted must
+            outlive it.
 
     Attributes:
         settings: as given.
@@ -81,6 +84,7 @@ class Hub:
         under_observe: tuple[Stage, ...] = (),
         unavailable: tuple[str, ...] = (),
         workers: int = 1,
+        outlived: bool = False,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -94,19 +98,20 @@ class Hub:
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
         )
-        self.counters = HubCounters(settings, workers=workers)
+        self.counters = HubCounters(settings, workers=workers, outlived=outlived)
+        self._runtime_limits = RuntimeLimitsFile(settings.state_dir)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)
         self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
+        # What sheds load gives back what the request was charged.
+        self._settles = self._limits.settles or settings.overload.mode is Mode.ENFORCE
         self._contained: Counter[str] = Counter()
         self._seen_contained: Counter[str] = Counter()
         self._failing: dict[str, str] = {}
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
-        # What sheds load gives back what the request was charged.
-        settles = self._limits.settles or settings.overload.mode is Mode.ENFORCE
         compresses = settings.compression.mode is not Mode.OFF or any(
             route.compression not in {None, Mode.OFF} for route in settings.routes
         )
@@ -117,7 +122,7 @@ class Hub:
                 RouteStage(route_table(settings)),
                 self._identify,
                 self._limits,
-                *((SettleStage(self._limits),) if settles else ()),
+                *((SettleStage(self._limits),) if self._settles else ()),
                 *((NegotiateStage(),) if compresses else ()),
                 self._cache,
                 *((CompressStage(),) if compresses else ()),
@@ -143,6 +148,7 @@ class Hub:
             self._tokens.open()
         state_dir = self.settings.state_dir
         await self.counters.open()
+        self.apply_limits()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -159,10 +165,36 @@ class Hub:
             self._key_table = None
 
     async def follow_clock(self) -> None:
-        """Keeps a system clock in step with the wall clock, until it is cancelled."""
+        """Once a second: keeps a system clock in step, and follows changes of the limits.
+
+        Until it is cancelled; with another clock it returns at once.
+        """
         while isinstance(self.clock, SystemClock):
             self.clock.resync()
+            self.apply_limits()
             await asyncio.sleep(1.0)
+
+    def apply_limits(self) -> None:
+        """Takes up limits that were changed through the admin API; what was counted stays.
+
+        A file that cannot be used is logged, and the limits stay as they are.
+        """
+        try:
+            changed = self._runtime_limits.changed()
+            if changed is None:
+                return
+            rules = limit_rules(changed.applied(self.settings))
+            if rules.settles and not self._settles:
+                raise ConfigError(
+                    "limits on requests in flight need a restart where the settings have none",
+                    hint="set them in the settings",
+                )
+        except LukhasError as error:
+            _log.error("changed limits are not taken up: %s", error)
+            return
+        if rules != self._limits.rules:
+            self._limits.rules = rules
+            _log.info("limits of version %d are in effect", changed.version)
 
     def parts(self) -> list[PartHealth]:
         """The health of each part.

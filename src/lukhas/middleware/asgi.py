@@ -1,6 +1,7 @@
 """The middleware: a pipeline around any ASGI app."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,7 +11,10 @@ from lukhas.errors import ConfigError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.middleware.binding import Binding, bind
+from lukhas.middleware.connections import Serving
+from lukhas.middleware.cpu_time import metered
 from lukhas.middleware.marks import EXCHANGE_KEY
+from lukhas.middleware.openapi import describe_limits
 from lukhas.middleware.relay import Message, Relay, Send, send_response
 from lukhas.middleware.request_heads import RequestHeads
 from lukhas.pipeline.driving import Waiting, finish, start
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from lukhas.config.settings import Settings
 
 __all__ = ("ASGIApp", "OptimizationHub", "OptimizerMiddleware", "Receive", "Scope")
+
+_log = logging.getLogger("lukhas.middleware")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -54,10 +60,11 @@ class OptimizationHub(Protocol):
 
 
 class OptimizerMiddleware:
-    """Identifies, limits and caches the HTTP requests of an ASGI app, before they reach it.
+    """Identifies, limits and caches the requests of an ASGI app, before they reach it.
 
     Pure ASGI: responses pass piece by piece, context variables and background tasks work as without
-    it. WebSocket connections pass untouched. Marks on routes of Starlette and FastAPI apps
+    it. A WebSocket connection is identified and limited like a request, and its messages are
+    counted where a limit asks for that. Marks on routes of Starlette and FastAPI apps
     (`lukhas.middleware.marks`) are found by themselves, in included routers and mounts too.
 
     Args:
@@ -93,6 +100,7 @@ class OptimizerMiddleware:
         self._clock = clock
         self._own_hub: OptimizationHub | None = None
         self._starting: asyncio.Lock | None = None
+        self._following: asyncio.Task[None] | None = None
         self._ready: tuple[Pipeline, Intake] | None = None
         self._binding: Binding | None = None
         self._heads = RequestHeads()
@@ -105,7 +113,7 @@ class OptimizerMiddleware:
         pipeline, intake = self._ready or await self._start()
         binding = self._binding
         if binding is None or binding.is_stale():
-            binding = self._binding = bind(pipeline, self.app)
+            binding = self._bind(pipeline, scope)
         client = scope.get("client")
         peer = client[0] if client else _NO_PEER
         head = self._heads.read(scope)
@@ -128,10 +136,24 @@ class OptimizerMiddleware:
         relay = Relay(send, run, exchange=exchange, tagged=binding.tagged)
         await self._call_app(scope, receive, relay)
 
+    def _bind(self, pipeline: Pipeline, scope: Scope) -> Binding:
+        try:
+            binding = bind(pipeline, self.app)
+        except ConfigError as error:
+            if self._binding is None or not self._binding.keep_limits():
+                raise
+            # Limits changed at run time: whoever changed them is not the one who asks.
+            _log.error("changed limits are not taken up: %s", error)
+            return self._binding
+        self._binding = binding
+        describe_limits(scope.get("app", self.app), binding)
+        return binding
+
     async def _call_app(self, scope: Scope, receive: Receive, relay: Relay) -> None:
+        app = metered(self.app, scope[EXCHANGE_KEY])
         while True:
             try:
-                await self.app(scope, receive, relay)
+                await app(scope, receive, relay)
             except Exception as error:
                 # A stage may have another answer; else the app's own error goes on as it is.
                 if not await relay.failed(error):
@@ -150,6 +172,13 @@ class OptimizerMiddleware:
     async def _pass_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
+        elif scope["type"] == "websocket":
+            pipeline, intake = self._ready or await self._start()
+            binding = self._binding
+            if binding is None or binding.is_stale():
+                binding = self._bind(pipeline, scope)
+            serving = Serving(self.app, binding, intake, self._heads)
+            await serving.connection(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -177,10 +206,11 @@ class OptimizerMiddleware:
         if settings is None:
             environ = process_environment()
             settings = load_settings({}, config_file_of(environ), environ).settings
-        hub: OptimizationHub = Hub(settings, clock=self._clock)
+        hub = Hub(settings, clock=self._clock)
         # An app's own process makes no key table; one that is there is used.
         await hub.start(with_keys=False)
         self._own_hub = hub
+        self._following = asyncio.create_task(hub.follow_clock())
         return hub
 
     async def _close(self) -> None:
@@ -188,6 +218,9 @@ class OptimizerMiddleware:
         if hub is not None:
             self._own_hub = None
             self._ready = self._binding = self._starting = None
+            if self._following is not None:
+                self._following.cancel()
+                self._following = None
             await hub.close()
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,7 +230,7 @@ class OptimizerMiddleware:
             kind = message["type"]
             if kind == "lifespan.startup.complete":
                 pipeline, _ = await self._start()
-                self._binding = bind(pipeline, self.app)
+                self._bind(pipeline, scope)
             elif kind in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
                 await self._close()
             await send(message)

@@ -8,13 +8,17 @@ from lukhas.http.messages import Response
 from lukhas.middleware.app_routes import AppRoutes, RouteIndex
 from lukhas.middleware.discovery import AppRoute, Discovery, discover
 from lukhas.middleware.marks import CacheMark
+from lukhas.middleware.websockets import AcceptStage
 from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Handler, Stage
+from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.limit_rules import RouteLimits
+from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteFinder, RouteStage
+from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
 from lukhas.policy.routing.routes import RouteMatch, RouteRule, RouteTable
@@ -49,54 +53,117 @@ class Binding:
     def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
         self._pipeline = pipeline
         self._discovery = discovery
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[tuple[str, bool], Handler] = {}
         self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
         self._limit_stage = next((s for s in pipeline.stages if isinstance(s, LimitStage)), None)
         self._base: RouteFinder | None = None
+        self._given_limits = self._limit_stage
+        self._rules = None if self._limit_stage is None else self._limit_stage.rules
         self.tagged: frozenset[str] = frozenset()
         self._check()
         if self._route_stage is not None:
             self._base = self._route_stage.table
             self._index = RouteIndex(discovery.routes)
+            self._connection_index = RouteIndex(discovery.connections)
             bound = _derive(discovery.routes, self._base)
+            connections = _derive(discovery.connections, self._base)
             self._matches = bound.matches
+            self._connection_matches = connections.matches
             self.tagged = bound.tagged
             if self._limit_stage is not None:
-                self._limit_stage = self._limit_stage.bound(bound.limits)
+                self._limit_stage = self._limit_stage.bound({**bound.limits, **connections.limits})
+
+    @property
+    def limit_stage(self) -> LimitStage | None:
+        """The limit stage that knows the routes of the app; None where there is none."""
+        return self._limit_stage
+
+    @property
+    def observe_stage(self) -> ObserveStage | None:
+        """The observe stage; None where there is none."""
+        return next((s for s in self._pipeline.stages if isinstance(s, ObserveStage)), None)
 
     def is_stale(self) -> bool:
-        """Whether the routes of the app, or those of the settings, are others by now."""
-        stage = self._route_stage
-        return self._discovery.is_stale() or (stage is not None and stage.table is not self._base)
+        """Whether the routes of the app, those of the settings, or the limits are others by now."""
+        stage, limits = self._route_stage, self._given_limits
+        return (
+            self._discovery.is_stale()
+            or (stage is not None and stage.table is not self._base)
+            or (limits is not None and limits.rules is not self._rules)
+        )
 
-    def handler(self, root_path: str) -> Handler:
-        """The onion around a parked handler, for requests below this root path."""
-        handler = self._handlers.get(root_path)
+    def keep_limits(self) -> bool:
+        """Goes on with the limits it has, though there are others by now.
+
+        Returns:
+            Whether it is no longer stale with that.
+        """
+        if self._given_limits is not None:
+            self._rules = self._given_limits.rules
+        return not self.is_stale()
+
+    def handler(self, root_path: str, *, connection: bool = False) -> Handler:
+        """The onion around a parked handler, for requests below this root path.
+
+        Args:
+            root_path: see there.
+            connection: whether it is for WebSocket connections instead.
+        """
+        key = (root_path, connection)
+        handler = self._handlers.get(key)
         if handler is None:
             if len(self._handlers) >= _MAX_ROOT_PATHS:
                 # Root paths with parameters: seldom, and made again in no time.
                 self._handlers.clear()
-            handler = self._handlers[root_path] = self._around(root_path)
+            stages = self._stages(root_path, connection=connection)
+            if connection:
+                stages = _for_connections(stages)
+            handler = self._pipeline.with_stages(stages).around(_parked)
+            self._handlers[key] = handler
         return handler
 
-    def _around(self, root_path: str) -> Handler:
+    def rule_of(self, method: str, template: str, path: bytes) -> RouteRule | None:
+        """What applies to the app's route of a method and a template; None if that is not known.
+
+        Args:
+            method: in upper case.
+            template: as in the app.
+            path: a path of that template, for the routes of the settings.
+        """
+        if self._base is None:
+            return None
+        settings = self._base.match(method, b"", path)
+        for route, matches in zip(self._discovery.routes, self._matches, strict=True):
+            if route.template == template and (not route.methods or method in route.methods):
+                return matches.get(settings.rule.name, settings).rule
+        return settings.rule
+
+    def _stages(self, root_path: str, *, connection: bool) -> list[Stage]:
         base = self._base
         if base is None:
-            return self._pipeline.around(_parked)
-        finder = AppRoutes(self._index, base, self._matches, root_path)
+            return list(self._pipeline.stages)
+        index = self._connection_index if connection else self._index
+        matches = self._connection_matches if connection else self._matches
+        finder = AppRoutes(index, base, matches, root_path)
+        limits = self._limit_stage
+        settling = any(isinstance(stage, SettleStage) for stage in self._pipeline.stages)
         stages: list[Stage] = []
         for stage in self._pipeline.stages:
             if stage is self._route_stage:
                 stages.append(RouteStage(finder))
-            elif isinstance(stage, LimitStage) and self._limit_stage is not None:
-                stages.append(self._limit_stage)
+            elif isinstance(stage, LimitStage) and limits is not None:
+                stages.append(limits)
+                if limits.settles and not settling:
+                    # A route asks for what nothing in the settings did.
+                    stages.append(SettleStage(limits))
+                    settling = True
             else:
                 stages.append(stage)
-        return self._pipeline.with_stages(stages).around(_parked)
+        return stages
 
     def _check(self) -> None:
         """Refuses marks that the pipeline cannot enforce: a limit never vanishes silently."""
-        routes = self._discovery.routes
+        routes = (*self._discovery.routes, *self._discovery.connections)
         marked = next((route.name for route in routes if route.is_marked), None)
         if marked is not None and self._route_stage is None:
             raise ConfigError(
@@ -111,6 +178,13 @@ class Binding:
                 where=f"route {limited!r}",
                 hint="put a LimitStage into it, or take the mark off",
             )
+
+
+def _for_connections(stages: Sequence[Stage]) -> list[Stage]:
+    """The stages for WebSocket connections: nothing of them is cached."""
+    kept = [stage for stage in stages if not isinstance(stage, CacheStage)]
+    observe = next((at for at, stage in enumerate(kept) if isinstance(stage, ObserveStage)), -1)
+    return [*kept[: observe + 1], AcceptStage(), *kept[observe + 1 :]]
 
 
 def bind(pipeline: Pipeline, app: object) -> Binding:

@@ -12,19 +12,16 @@ from typing import Any
 from starlette.routing import Host, Mount, WebSocketRoute
 
 from lukhas.errors import ConfigError
+from lukhas.middleware.mark_policies import policies_of
 from lukhas.middleware.marks import CacheMark, ExemptMark, LimitMark, Mark, marks_of
-from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.dimensions import Dimension
-from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.costs import CostBasis
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 
 __all__ = ("AppRoute", "Discovery", "discover", "router_of")
 
 _PARAMETER = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::[a-zA-Z_][a-zA-Z0-9_]*)?}")
-_NOT_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ANY_PATH = "(?s:.*)"
-_MAX_NAME_CHARS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,13 @@ class Discovery:
 
     Attributes:
         router: where they were found; None if the app has no routes that we can read.
-        routes: in the order in which the app tries them.
+        routes: those of requests, in the order in which the app tries them.
+        connections: those of WebSocket connections, likewise.
     """
 
     router: Any
     routes: tuple[AppRoute, ...] = ()
+    connections: tuple[AppRoute, ...] = ()
     _watched: list[Sequence[object]] = field(default_factory=list)
     _count: int = 0
 
@@ -108,23 +107,28 @@ def discover(app: object, *, taken: frozenset[str] = frozenset()) -> Discovery:
     found = list(walk.router(router, _Place()))
     names: dict[str, int] = {}
     routes: list[AppRoute] = []
+    connections: list[AppRoute] = []
     for one in found:
-        base = f"{_methods_name(one.methods)} {one.template}"
+        kind = "WEBSOCKET" if not one.requests else _methods_name(one.methods)
+        base = f"{kind} {one.template}"
         names[base] = number = names.get(base, 0) + 1
         name = base if number == 1 else f"{base} #{number}"
-        routes.append(
-            AppRoute(
-                name=name,
-                template=one.template,
-                methods=one.methods,
-                pattern=one.pattern,
-                host=one.host,
-                limits=_limits(one, name, taken=taken),
-                cache=next((mark for mark in one.marks if isinstance(mark, CacheMark)), None),
-                exempt=any(isinstance(mark, ExemptMark) for mark in one.marks),
-            )
+        route = AppRoute(
+            name=name,
+            template=one.template,
+            methods=one.methods,
+            pattern=one.pattern,
+            host=one.host,
+            limits=policies_of(one.marks, one.endpoint_name, route=name, taken=taken),
+            cache=next((mark for mark in one.marks if isinstance(mark, CacheMark)), None),
+            exempt=any(isinstance(mark, ExemptMark) for mark in one.marks),
         )
-    return Discovery(router, tuple(routes), walk.watched, sum(map(len, walk.watched)))
+        if one.requests:
+            routes.append(route)
+        if one.connections:
+            connections.append(route)
+    count = sum(map(len, walk.watched))
+    return Discovery(router, tuple(routes), tuple(connections), walk.watched, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ class _Found:
     methods: frozenset[str] = frozenset()
     endpoint_name: str = ""
     marks: tuple[Mark, ...] = ()
+    requests: bool = True
+    connections: bool = False
 
 
 class _Walk:
@@ -185,14 +191,14 @@ class _Walk:
         elif isinstance(route, Host):
             inside = replace(place, host=route.host_regex)
             yield from self._inside(route.app, inside)
-            yield _Found(place.template + "/{path}", place.pattern + _ANY_PATH, route.host_regex)
+            yield _Found(
+                place.template + "/{path}",
+                place.pattern + _ANY_PATH,
+                route.host_regex,
+                connections=True,
+            )
         elif isinstance(route, WebSocketRoute):
-            if marks_of(route.endpoint):
-                raise ConfigError(
-                    "limits and caching do not apply to WebSocket routes",
-                    where=route.path,
-                    hint="take the mark off",
-                )
+            yield _connection(route, place)
         elif hasattr(route, "param_convertors") and hasattr(route, "endpoint"):
             yield from _endpoint(route, place)
         else:
@@ -206,12 +212,34 @@ class _Walk:
         )
         yield from self._inside(route.app, inside)
         # A mount takes everything below it, whether or not a route inside fits.
-        yield _Found(inside.template + "/{path}", f"{inside.pattern}/.*", place.host)
+        everything = f"{inside.pattern}/.*"
+        yield _Found(inside.template + "/{path}", everything, place.host, connections=True)
 
     def _inside(self, app: object, place: _Place) -> Iterator[_Found]:
         router = router_of(app)
         if router is not None:
             yield from self.router(router, place)
+
+
+def _connection(route: Any, place: _Place) -> _Found:
+    """A WebSocket route, of Starlette or FastAPI."""
+    marks = _marks(route)
+    if any(isinstance(mark, CacheMark) for mark in marks_of(route.endpoint)):
+        raise ConfigError(
+            "caching does not apply to WebSocket routes",
+            where=route.path,
+            hint="take the mark off",
+        )
+    return _Found(
+        template=place.template + _plain_template(route.path),
+        pattern=place.pattern + _pattern(route.path, route.param_convertors),
+        host=place.host,
+        endpoint_name=_name_of(route.endpoint),
+        # One that all routes of a router were given is about those that answer requests.
+        marks=tuple(mark for mark in marks if not isinstance(mark, CacheMark)),
+        requests=False,
+        connections=True,
+    )
 
 
 def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
@@ -225,6 +253,12 @@ def _endpoint(route: Any, place: _Place) -> Iterator[_Found]:
                 hint="marks need routes that match by path and method; take the mark off",
             )
         return
+    if any(_counts_messages(mark) for mark in marks_of(route.endpoint)):
+        raise ConfigError(
+            "a limit counts messages, and only WebSocket routes have any",
+            where=route.path,
+            hint="give the limit another cost, or take it off",
+        )
     methods = frozenset(route.methods or ())
     found = _Found(
         template=place.template + _plain_template(route.path),
@@ -279,6 +313,10 @@ def _dependency_marks(dependant: Any) -> Iterator[Mark]:
         yield from _dependency_marks(dependency)
 
 
+def _counts_messages(mark: Mark) -> bool:
+    return isinstance(mark, LimitMark) and mark.cost.basis is CostBasis.MESSAGES
+
+
 def _original(route: Any) -> Any:
     """The route itself: FastAPI puts a context of its own in the place of an included one."""
     return getattr(route, "original_route", route)
@@ -324,50 +362,3 @@ def _name_of(endpoint: Any) -> str:
     while not hasattr(endpoint, "__name__") and hasattr(endpoint, "func"):
         endpoint = endpoint.func
     return getattr(endpoint, "__name__", type(endpoint).__name__)
-
-
-def _limits(found: _Found, route: str, *, taken: frozenset[str]) -> tuple[LimitPolicy, ...]:
-    """The limit policies of a route, named so that no two limits that apply have one name."""
-    used: set[str] = set()
-    policies: list[LimitPolicy] = []
-    for mark in found.marks:
-        if not isinstance(mark, LimitMark) or mark.mode is Mode.OFF:
-            continue
-        for name in _names(mark, found.endpoint_name):
-            limits = parse_limits(mark.text, policy=name) if isinstance(mark.text, str) else ()
-            clashes = {limit.name for limit in limits} & (used | taken)
-            if not clashes:
-                break
-        else:
-            raise ConfigError(
-                f"two limits that apply together are named {min(clashes)!r}",
-                where=f"route {route!r}",
-                hint="give one of them another name",
-            )
-        used.update(limit.name for limit in limits)
-        policies.append(
-            LimitPolicy(
-                name=name,
-                limits=limits,
-                mode=mark.mode,
-                by=mark.by,
-                routes=frozenset((route,)),
-                cost=mark.cost,
-                limits_for=None if isinstance(mark.text, str) else mark.text,
-                cost_for=mark.cost_for,
-            )
-        )
-    return tuple(policies)
-
-
-def _names(mark: LimitMark, endpoint_name: str) -> Iterator[str]:
-    """What a mark may be called: what it says, else something stable made from the endpoint."""
-    if mark.name is not None:
-        yield mark.name
-        return
-    base = _NOT_NAME.sub("-", endpoint_name)[:_MAX_NAME_CHARS].strip("-") or "route"
-    yield base
-    if mark.by == Dimension.ADDRESS:
-        yield f"{base}-address"
-    for number in range(2, 100):
-        yield f"{base}-{number}"

@@ -44,7 +44,7 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
 async def _require_middleware(connection: HTTPConnection) -> None:
-    if connection.scope["type"] == "http" and EXCHANGE_KEY not in connection.scope:
+    if EXCHANGE_KEY not in connection.scope:
         raise ConfigError(
             "a route asks for a limit or for caching, but nothing enforces it",
             where=connection.scope.get("path", ""),

@@ -18,10 +18,13 @@ class Intake:
     Args:
         clock: the time of arrival comes from it.
         prefix: first part of every request id made here; unique to this process.
+
+    Attributes:
+        now_ns: reads the clock.
     """
 
     def __init__(self, clock: Clock, prefix: str) -> None:
-        self._now_ns = clock.now_ns
+        self.now_ns = clock.now_ns
         self._prefix = prefix.encode("ascii") + b"-%x"
         self._numbers = count(1)
 
@@ -40,4 +43,4 @@ class Intake:
         request_id = head.headers.index().get(b"x-request-id")
         if request_id is None or not valid_request_id(request_id):
             request_id = self._prefix % next(self._numbers)
-        return Exchange(head, peer, self._now_ns(), request_id, body, asserted)
+        return Exchange(head, peer, self.now_ns(), request_id, body, asserted)

@@ -7,7 +7,14 @@ import msgspec
 
 from lukhas.telemetry.histograms import LatencySketch
 
-__all__ = ("Delta", "LimitedLabels", "RequestLabels", "ShedLabels", "UpstreamErrorLabels")
+__all__ = (
+    "Delta",
+    "LimitedLabels",
+    "NearLabels",
+    "RequestLabels",
+    "ShedLabels",
+    "UpstreamErrorLabels",
+)
 
 RequestLabels = tuple[str, str, str, str, str]
 """Route template, method, status class, tier, cache result."""
@@ -15,6 +22,8 @@ LimitedLabels = tuple[str, str, str]
 """Policy, tier, mode (`enforce` or `shadow`)."""
 ShedLabels = tuple[str, str]
 """Tier, mode (`enforce` or `shadow`)."""
+NearLabels = tuple[str, str]
+"""Policy, tier."""
 UpstreamErrorLabels = tuple[str, str]
 """Upstream, kind (`connect`, `timeout`, `protocol` or `other`)."""
 
@@ -35,6 +44,7 @@ class Delta(msgspec.Struct, array_like=True):
         aborted: responses that were cut off before their end.
         overflowed: requests whose route label became `other` because there were too many.
         shed: requests refused, or (in shadow mode) only noted, because an upstream was overloaded.
+        near: requests that passed and left less than a fifth of a limit.
     """
 
     requests: dict[RequestLabels, int] = msgspec.field(default_factory=dict)
@@ -47,11 +57,13 @@ class Delta(msgspec.Struct, array_like=True):
     aborted: int = 0
     overflowed: int = 0
     shed: dict[ShedLabels, int] = msgspec.field(default_factory=dict)
+    near: dict[NearLabels, int] = msgspec.field(default_factory=dict)
 
     def merge(self, other: "Delta") -> None:
         """Adds what another delta has counted; exact, in any order."""
         _add(self.requests, other.requests)
         _add(self.limited, other.limited)
+        _add(self.near, other.near)
         _add(self.refusals, other.refusals)
         _add(self.contained, other.contained)
         _add(self.upstream_errors, other.upstream_errors)

@@ -30,6 +30,7 @@ MAX_FRAME_BYTES = 16 * MIB
 
 _LENGTH = struct.Struct(">I")
 _ANSWER = struct.Struct(">Q")
+_CLOSING_PAUSE_S = 0.1
 _UNREACHABLE = (OSError, EOFError, TimeoutError)
 
 _log = logging.getLogger("lukhas.telemetry")
@@ -44,8 +45,10 @@ class TelemetrySender:
         parts: gives the health of the worker's parts.
         worker: the name of this worker, unique among those running.
         started_ns: when it started (Unix time).
+        generation: the set of workers that it belongs to.
         interval_s: how often to report.
         deadline_s: how long one attempt to report may take.
+        patience_s: for how long the last report is tried.
     """
 
     def __init__(
@@ -56,16 +59,21 @@ class TelemetrySender:
         *,
         worker: str,
         started_ns: int,
+        generation: int = 1,
         interval_s: float = 1.0,
         deadline_s: float = 2.0,
+        patience_s: float = 6.0,
     ) -> None:
         self._path = path
         self._recorder = recorder
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
+        self._generation = generation
+        self._is_ending = False
         self._interval_s = interval_s
         self._deadline_s = deadline_s
+        self._patience_s = patience_s
         self._sequence = 0
         self._unanswered: tuple[int, bytes] | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -110,8 +118,15 @@ class TelemetrySender:
         return True
 
     async def close(self) -> None:
-        """Reports what is left, once, and hangs up."""
-        await self.flush()
+        """Reports what is left and that this is the end, and hangs up.
+
+        While nobody takes it, it tries for some seconds: the admin process may just be starting.
+        """
+        self._is_ending = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                while not await self.flush():  # noqa: ASYNC110 - another process, no event
+                    await asyncio.sleep(_CLOSING_PAUSE_S)
         if self._streams is not None:
             writer = self._streams[1]
             self._disconnect()
@@ -129,6 +144,8 @@ class TelemetrySender:
             delta=self._recorder.drain(),
             gauges=gauges,
             parts=parts,
+            generation=self._generation,
+            is_last=self._is_ending,
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:

@@ -27,6 +27,9 @@ _GAUGE_HELP = {
     "overload_in_flight": "Requests that the upstream has in work.",
     "overload_waiting": "Requests that wait for the upstream.",
     "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
+    "limit_states": "Subjects whose requests are being counted.",
+    "limit_store_failures": "How often the store of the counters did not answer.",
+    "limit_shared_states": "How often a subject had to share a counter: there were too many.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 
@@ -49,12 +52,7 @@ def render(totals: Totals) -> bytes:
         _labelled(("route", "method", "status_class", "tier", "cache"), counts.requests),
     )
     _histograms(lines, counts.latencies)
-    _metric(
-        lines,
-        "limited_total",
-        "Requests over a limit: refused (enforce) or only noted (shadow).",
-        _labelled(("policy", "tier", "mode"), counts.limited),
-    )
+    _limits(lines, counts)
     _metric(
         lines,
         "shed_total",
@@ -94,6 +92,21 @@ def _plain(lines: list[str], counts: Delta) -> None:
         ),
     ):
         _metric(lines, name, help_text, (((), value),))
+
+
+def _limits(lines: list[str], counts: Delta) -> None:
+    _metric(
+        lines,
+        "limited_total",
+        "Requests over a limit: refused (enforce) or only noted (shadow).",
+        _labelled(("policy", "tier", "mode"), counts.limited),
+    )
+    _metric(
+        lines,
+        "near_limit_total",
+        "Requests that passed and left less than a fifth of a limit.",
+        _labelled(("policy", "tier"), counts.near),
+    )
 
 
 def _metric(

@@ -74,6 +74,10 @@ class Recorder:
         """Counts a request that was one too many for its upstream; mode as of `limited`."""
         _count(self._current.shed, (tier, mode))
 
+    def near_limit(self, policy: str, tier: str) -> None:
+        """Counts a request that passed and left less than a fifth of a limit."""
+        _count(self._current.near, (policy, tier))
+
     def refused(self, stage: str) -> None:
         """Counts a request that a stage refused."""
         _count(self._current.refusals, stage)

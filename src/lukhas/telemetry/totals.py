@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,7 +10,15 @@ from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.health import PartHealth, worst_of_each
 from lukhas.units import SECOND_NS
 
-__all__ = ("ALIVE_NS", "Frame", "Recent", "Totals", "TotalsByWorker", "WorkerSummary")
+__all__ = (
+    "ALIVE_NS",
+    "Frame",
+    "Recent",
+    "Totals",
+    "TotalsByWorker",
+    "TotalsState",
+    "WorkerSummary",
+)
 
 ALIVE_NS = 3 * SECOND_NS
 """A worker that has not reported for this long no longer counts as alive."""
@@ -30,6 +38,9 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
         delta: what it recorded since the report before.
         gauges: present values.
         parts: the health of its parts.
+        generation: the set of workers that it belongs to. Workers of one name may run beside each
+            other in two generations; in one, the later takes the place of the earlier.
+        is_last: whether it ends now, so that its gauges and its health no longer count.
     """
 
     worker: str
@@ -38,6 +49,8 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     delta: Delta
     gauges: dict[str, float]
     parts: list[PartHealth]
+    generation: int = 1
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +100,30 @@ class WorkerSummary:
     in_flight: int
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(msgspec.Struct):
     sequence: int = 0
     last_seen_ns: int = 0
     requests: int = 0
-    gauges: dict[str, float] = field(default_factory=dict)
-    parts: list[PartHealth] = field(default_factory=list)
+    generation: int = 1
+    has_ended: bool = False
+    gauges: dict[str, float] = msgspec.field(default_factory=dict)
+    parts: list[PartHealth] = msgspec.field(default_factory=list)
+
+
+class TotalsState(msgspec.Struct, frozen=True):
+    """Everything that the totals know, for the next process to go on with.
+
+    Attributes:
+        counts: the sums.
+        workers: name, start and state of each worker, the one heard last at the end.
+        seconds: what came in each of the last seconds.
+        first_s: the second of the first report.
+    """
+
+    counts: Delta
+    workers: list[tuple[str, int, _Worker]]
+    seconds: list[tuple[int, Delta]]
+    first_s: int | None
 
 
 class TotalsByWorker:
@@ -101,13 +131,24 @@ class TotalsByWorker:
 
     A report is counted once, however often it arrives. A worker that goes silent leaves health and
     gauges, and its counts stay.
+
+    Args:
+        state: what another process knew, to go on with.
     """
 
-    def __init__(self) -> None:
-        self._counts = Delta()
-        self._workers: OrderedDict[tuple[str, int], _Worker] = OrderedDict()
-        self._seconds: deque[tuple[int, Delta]] = deque()
-        self._first_s: int | None = None
+    def __init__(self, state: TotalsState | None = None) -> None:
+        state = state or TotalsState(Delta(), [], [], None)
+        self._counts = state.counts
+        self._workers: OrderedDict[tuple[str, int], _Worker] = OrderedDict(
+            ((name, started_ns), worker) for name, started_ns, worker in state.workers
+        )
+        self._seconds: deque[tuple[int, Delta]] = deque(state.seconds)
+        self._first_s: int | None = state.first_s
+
+    def state(self) -> TotalsState:
+        """What there is to hand over: live objects, to be written out at once."""
+        workers = [(*identity, worker) for identity, worker in self._workers.items()]
+        return TotalsState(self._counts, workers, list(self._seconds), self._first_s)
 
     def receive(self, frame: Frame, now_ns: int) -> bool:
         """Takes a report in.
@@ -116,7 +157,10 @@ class TotalsByWorker:
             Whether it was new; one that was counted before changes nothing but the last-seen time.
         """
         identity = (frame.worker, frame.started_ns)
-        worker = self._workers.setdefault(identity, _Worker())
+        worker = self._workers.get(identity)
+        if worker is None:
+            worker = self._workers[identity] = _Worker(generation=frame.generation)
+            self._retire_predecessors(frame)
         self._workers.move_to_end(identity)
         worker.last_seen_ns = now_ns
         if frame.sequence <= worker.sequence:
@@ -125,6 +169,7 @@ class TotalsByWorker:
         worker.requests += frame.delta.request_count
         worker.gauges = frame.gauges
         worker.parts = frame.parts
+        worker.has_ended = worker.has_ended or frame.is_last
         self._counts.merge(frame.delta)
         self._second(now_ns // SECOND_NS).merge(frame.delta)
         while len(self._workers) > _REMEMBERED_WORKERS:
@@ -176,7 +221,7 @@ class TotalsByWorker:
                     int(worker.gauges.get("requests_in_flight", 0)),
                 )
                 for (name, _), worker in self._workers.items()
-                if now_ns - worker.last_seen_ns <= ALIVE_NS
+                if _is_alive(worker, now_ns)
             ),
             key=lambda summary: summary.name,
         )
@@ -187,8 +232,14 @@ class TotalsByWorker:
 
     def _alive(self, now_ns: int) -> Iterator[_Worker]:
         for worker in self._workers.values():
-            if now_ns - worker.last_seen_ns <= ALIVE_NS:
+            if _is_alive(worker, now_ns):
                 yield worker
+
+    def _retire_predecessors(self, frame: Frame) -> None:
+        """A worker that was started again is not two workers."""
+        for (name, started_ns), worker in self._workers.items():
+            if (name, worker.generation) == (frame.worker, frame.generation):
+                worker.has_ended = worker.has_ended or started_ns < frame.started_ns
 
     def _second(self, second: int) -> Delta:
         if self._first_s is None:
@@ -199,3 +250,7 @@ class TotalsByWorker:
             while seconds[0][0] <= second - _KEPT_SECONDS:
                 seconds.popleft()
         return seconds[-1][1]
+
+
+def _is_alive(worker: _Worker, now_ns: int) -> bool:
+    return not worker.has_ended and now_ns - worker.last_seen_ns <= ALIVE_NS

@@ -1,25 +1,20 @@
 """`lukhas serve` as real processes: started, kept running, ended."""
 
-import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+from tests.integration.gateway.process_kit import WAIT_S, command, get, serving, until
 
-WAIT_S = 40.0
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 class _Fine(BaseHTTPRequestHandler):
@@ -61,83 +56,14 @@ def refused_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-def get(port: int, path: str = "/") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-def children(pid: int) -> dict[str, int]:
-    """The child processes by the module they run."""
-    found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        if b"-m" in words:
-            found[words[words.index(b"-m") + 1].decode()] = int(child)
-    return found
-
-
-@dataclass
-class Served:
-    process: subprocess.Popen[str]
-    port: int
-    admin_port: int
-
-
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "lukhas", "serve", *flags]
-
-
-@contextmanager
-def serving(upstream: str, state_dir: Path) -> Iterator[Served]:
-    """`lukhas serve` on ports of its own choice, ended by SIGTERM."""
-    flags = ("--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-    process = subprocess.Popen(
-        command(*flags, "--state-dir", str(state_dir)), stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    drain = threading.Thread(target=process.stderr.read, daemon=True)
-    try:
-        line = ""
-        while "serving" not in line:
-            line = process.stderr.readline()
-            assert line, "it ended before it served"
-        drain.start()
-        yield Served(process, *_ports(line))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(WAIT_S)
-        if drain.is_alive():
-            drain.join()
-        process.stderr.close()
-
-
-def _ports(line: str) -> tuple[int, int]:
-    words = line.replace(",", " ").split()
-    gateway, admin = [word for word in words if word.startswith("http://127.0.0.1:")][-2:]
-    return int(gateway.rpartition(":")[2]), int(admin.rpartition(":")[2])
-
-
 def test_serves_heals_and_ends(origin: str, tmp_path: Path) -> None:
     """It serves, shows its health, starts a killed worker again, and ends with 0 at SIGTERM."""
-    with serving(origin, tmp_path / "state") as served:
+    with serving("--upstream", origin, state_dir=tmp_path / "state") as served:
         assert get(served.port) == (200, b"ok")
         until(lambda: get(served.admin_port, "/health")[0] == 200)
-        worker = children(served.process.pid)["lukhas.gateway"]
+        (worker,) = served.workers()
         os.kill(worker, signal.SIGKILL)
-        until(lambda: children(served.process.pid).get("lukhas.gateway") not in {None, worker})
+        until(lambda: served.workers() - {worker})
         # The parent owns the socket, so a client only waits until the new worker takes it.
         assert get(served.port) == (200, b"ok")
         served.process.send_signal(signal.SIGTERM)
@@ -151,7 +77,7 @@ def test_an_end_waits_for_what_is_under_way(origin: str, tmp_path: Path) -> None
     answers: list[tuple[int, bytes]] = []
     _Fine.go.clear()
     _Fine.waiting.clear()
-    with serving(origin, tmp_path / "state") as served:
+    with serving("--upstream", origin, state_dir=tmp_path / "state") as served:
         asking = threading.Thread(target=lambda: answers.append(get(served.port, "/slow")))
         asking.start()
         assert _Fine.waiting.wait(WAIT_S)
@@ -164,7 +90,7 @@ def test_an_end_waits_for_what_is_under_way(origin: str, tmp_path: Path) -> None
 
 def test_a_refusing_upstream_is_a_problem_and_no_end(refused_url: str, tmp_path: Path) -> None:
     """Without its upstream the gateway answers 502, and lives."""
-    with serving(refused_url, tmp_path / "state") as served:
+    with serving("--upstream", refused_url, state_dir=tmp_path / "state") as served:
         for _ in range(2):
             status, body = get(served.port)
             assert status == 502

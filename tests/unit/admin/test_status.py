@@ -32,6 +32,8 @@ def traffic() -> Recorder:
     recorder.shed("free", "enforce")
     recorder.shed("free", "shadow")
     recorder.shed("basic", "shadow")
+    recorder.near_limit("tiers", "free")
+    recorder.near_limit("tiers", "none")
     return recorder
 
 
@@ -65,6 +67,7 @@ def test_figures_of_a_known_traffic(state: AdminState, clock: ManualClock, repor
     assert figures.latency.p50_ms == pytest.approx(20, rel=0.012)
     assert (figures.limited_1m, figures.limited_total, figures.shadow_limited_1m) == (2, 2, 1)
     assert (figures.shed_1m, figures.shed_total, figures.shadow_shed_1m) == (1, 1, 2)
+    assert figures.near_limit_1m == 2
     assert (figures.in_flight, figures.connections_open) == (3, 4)
 
 
@@ -75,8 +78,9 @@ def test_tiers_are_all_shown(state: AdminState, clock: ManualClock, report: Repo
     assert list(tiers) == ["free", "basic", "premium", "enterprise", "internal", "none"]
     assert tiers["free"].requests_1m == 2
     assert tiers["free"].share == pytest.approx(1 / 3)
-    assert tiers["free"].limited_1m == 1
     assert (tiers["free"].shed_1m, tiers["basic"].shed_1m) == (1, 0)
+    assert (tiers["free"].limited_1m, tiers["free"].near_limit_1m) == (1, 1)
+    assert tiers["none"].near_limit_1m == 1
     assert tiers["internal"].share == 0
 
 
@@ -120,3 +124,14 @@ def test_health_is_that_of_workers_and_of_the_admin_process(
         ("cache", "ok"),
         ("database", "degraded"),
     ]
+
+
+def test_fewer_workers_than_wanted_are_degraded(
+    state: AdminState, clock: ManualClock, report: Report
+) -> None:
+    """The node serves, with less than its promise."""
+    state.workers_wanted = 2
+    report()
+    health = health_of(state, clock.time_ns)
+    assert (health.status, health.ready) == ("degraded", True)
+    assert health.parts[0].detail == "1 of 2 alive"

@@ -17,7 +17,7 @@ from lukhas.cli.main import run
         (["keys"], "lukhas: keys: missing command: see lukhas keys --help"),
         (["check"], "lukhas: check: missing argument 'FILE': see lukhas check --help"),
         (["serve", "--listen", "x"], "lukhas: --listen: 'x' is not an address: write HOST:PORT"),
-        (["serve", "--workers", "3"], "lukhas: --workers: several workers are not available"),
+        (["serve", "--workers", "65"], "lukhas: --workers: 65 is not between 1 and 64"),
         (["serve", "--limit", "5/fort\nnight"], "lukhas: --limit: "),
         (["serve"], "lukhas: settings: upstream.url is missing"),
         (["serve", "--config", "none.toml"], "lukhas: none.toml: cannot be read"),

@@ -18,7 +18,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What the supervisor was started with; it is ready at once and ends with 0."""
     starts: list[Settings] = []
 
-    def fake_run(settings: Settings, *, on_ready: Callable[[Address, Address], None]) -> int:
+    def fake_run(
+        settings: Settings,
+        *,
+        on_ready: Callable[[Address, Address], None],
+        read_settings: Callable[[], Settings],
+    ) -> int:
+        assert read_settings() == settings
         if settings.listen.port == 1:
             raise PortInUseError(str(settings.listen), "is taken: stop what listens there")
         starts.append(settings)
@@ -27,6 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
     supervisor = ModuleType("lukhas.gateway.supervisor")
     supervisor.run = fake_run  # type: ignore[attr-defined]
+    monkeypatch.setattr("lukhas.telemetry.logs.configure_logging", lambda **_: None)
     monkeypatch.setitem(sys.modules, "lukhas.gateway.supervisor", supervisor)
     return starts
 

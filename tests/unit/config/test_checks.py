@@ -144,3 +144,12 @@ def test_a_missing_upstream_matters_to_the_gateway_only() -> None:
     assert list(check_settings(Settings(), needs_upstream=False)) == []
     (finding,) = check_settings(Settings(), needs_upstream=True)
     assert "upstream.url is missing" in finding.what
+
+
+def test_a_limit_on_messages_is_for_the_middleware() -> None:
+    """The gateway has none to count, so there it would be ignored silently."""
+    tree = {"limits": [{"name": "chat", "limits": "5/s", "cost": "messages"}]}
+    assert findings(tree) == [
+        ("limits[0].cost", "the limit 'chat' counts messages, and the gateway carries no WebSocket")
+    ]
+    assert not list(check_settings(Settings.model_validate(tree), needs_upstream=False))

@@ -21,8 +21,21 @@ def told(tree: dict[str, Any], place: str = "lukhas.toml:1") -> tuple[str, str]:
     [
         ({"listne": 1}, "unknown key 'listne'", "did you mean 'listen'?"),
         ({"zzz": 1}, "unknown key 'zzz'", "remove it; docs/reference/settings.md lists all keys"),
-        ({"workers": "two"}, "workers must be a whole number, not 'two'", "write workers = 1"),
-        ({"workers": None}, "workers must be a whole number, not null", "write workers = 1"),
+        (
+            {"workers": "two"},
+            "workers: 'two' is neither a whole number nor \"auto\"",
+            'use a number of processes, or "auto" for one a CPU',
+        ),
+        (
+            {"server": {"header_count": "two"}},
+            "server.header_count must be a whole number, not 'two'",
+            "write header_count = 100",
+        ),
+        (
+            {"server": {"header_count": None}},
+            "server.header_count must be a whole number, not null",
+            "write header_count = 100",
+        ),
         (
             {"cache": {"private": 5}},
             "cache.private must be true or false, not 5",

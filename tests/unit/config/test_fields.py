@@ -61,10 +61,14 @@ def test_passwords_in_urls_are_not_repeated() -> None:
     assert "hunter2" not in reason({"upstream": "http://u:hunter2@a"})
 
 
-def test_several_workers_are_refused() -> None:
-    """This version has one worker."""
-    assert "several workers are not available in this version" in reason({"workers": 2})
-    assert reason({"workers": 0})
+def test_workers() -> None:
+    """A number of processes from 1 to 64, or `auto`; everything else is told apart."""
+    for good in (1, 64, "auto"):
+        assert Settings.model_validate({"workers": good}).workers == good
+    for number in (0, 65):
+        assert f"{number} is not between 1 and 64" in reason({"workers": number})
+    for other in (True, "2", 1.5, None):
+        assert "neither a whole number" in reason({"workers": other})
 
 
 @pytest.mark.parametrize(

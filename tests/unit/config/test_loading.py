@@ -76,7 +76,10 @@ def test_mistakes_have_their_line(tmp_path: Path) -> None:
     )
     assert faults(tmp_path, text, {"LUKHAS_LISTNE": "1"}) == [
         "FILE:1: unknown key 'listne': did you mean 'listen'?",
-        "FILE:2: workers must be a whole number, not 'two': write workers = 1",
+        (
+            "FILE:2: workers: 'two' is neither a whole number nor \"auto\": "
+            'use a number of processes, or "auto" for one a CPU'
+        ),
         "FILE:5: cache.mode cannot be 'of': use 'enforce', 'shadow' or 'off'",
         "FILE:8: routes[0].path: the path 'x' does not start with /: put a / in front",
         "FILE:9: routes[1].name is missing: add name = ...",
@@ -86,9 +89,9 @@ def test_mistakes_have_their_line(tmp_path: Path) -> None:
 
 def test_types_are_strict(tmp_path: Path) -> None:
     """True is no number, and text is no number or list."""
-    text = 'workers = true\ntrusted_proxies = "10.0.0.0/8"\n[cache]\nprivate = "yes"\n'
+    text = 'server.header_count = true\ntrusted_proxies = "10.0.0.0/8"\n[cache]\nprivate = "yes"\n'
     assert [line.split(" must")[0] for line in faults(tmp_path, text)] == [
-        "FILE:1: workers",
+        "FILE:1: server.header_count",
         "FILE:2: trusted_proxies",
         "FILE:4: cache.private",
     ]
@@ -123,12 +126,15 @@ def test_cross_checks_have_places_too(tmp_path: Path) -> None:
     assert caught.value.where == "settings"
 
 
-def test_several_workers_are_refused_with_the_flag() -> None:
-    """What this version cannot do is refused where it was asked for."""
+def test_workers_as_text() -> None:
+    """A flag and a variable may say a number or `auto`; what is neither is told with its place."""
+    assert load_settings({"--workers": "2"}, None, {}).settings.workers == 2
+    assert load_settings({"--workers": "auto"}, None, {}).settings.workers == "auto"
+    assert load_settings({}, None, {"LUKHAS_WORKERS": "3"}).settings.workers == 3
     with pytest.raises(SettingsError) as caught:
-        load_settings({"--workers": "2"}, None, {})
+        load_settings({"--workers": "65"}, None, {})
     assert str(caught.value) == (
-        "--workers: several workers are not available in this version: use workers = 1"
+        '--workers: 65 is not between 1 and 64: use a number of processes, or "auto" for one a CPU'
     )
 
 

@@ -27,8 +27,7 @@ def listening() -> Iterator[socket.socket]:
 def child_of(listening: socket.socket, name: str, *, stop_s: float = 20.0) -> Child:
     task = ChildTask(
         settings=Settings(),
-        descriptor=listening.fileno(),
-        ready_descriptor=-1,
+        descriptors=(listening.fileno(),),
         telemetry_path=Path("nowhere"),
         name=name,
         gateway_url="",

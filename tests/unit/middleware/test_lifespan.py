@@ -9,7 +9,7 @@ from fastapi import FastAPI, WebSocket
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError
 from lukhas.hub.hub import Hub
-from lukhas.middleware import OptimizerMiddleware, limit
+from lukhas.middleware import OptimizerMiddleware, cache
 from lukhas.middleware.fastapi import LUKHASFastAPIMiddleware
 from tests.unit.middleware.kit import call, http_scope, statuses
 
@@ -96,11 +96,11 @@ async def test_a_given_hub_is_left_to_whoever_made_it(
 
 
 async def test_a_mark_that_cannot_be_enforced_stops_the_start(tmp_path: Path) -> None:
-    """A limit on a WebSocket route is refused at startup, not silently dropped."""
+    """A cache on a WebSocket route is refused at startup, not silently dropped."""
     app = make_app(tmp_path)
 
     @app.websocket("/ws")
-    @limit("1/minute")
+    @cache(ttl_s=5)
     async def ws(socket: WebSocket) -> None: ...
 
     lifespan = Lifespan()

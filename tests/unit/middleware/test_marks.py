@@ -7,7 +7,15 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from lukhas.errors import ConfigError, LimitSyntaxError
-from lukhas.middleware.marks import CacheMark, LimitMark, cache, exempt, limit, marks_of
+from lukhas.middleware.marks import (
+    EXCHANGE_KEY,
+    CacheMark,
+    LimitMark,
+    cache,
+    exempt,
+    limit,
+    marks_of,
+)
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.dimensions import Dimension
 
@@ -41,10 +49,12 @@ def test_a_mark_looks_like_a_dependency_on_the_connection() -> None:
     assert [one.annotation for one in signature.parameters.values()] == [HTTPConnection]
 
 
-async def test_as_a_dependency_of_a_websocket_a_mark_does_nothing() -> None:
-    """Router-wide dependencies run for WebSocket routes too, which are not limited."""
-    connection = HTTPConnection({"type": "websocket", "headers": []})
+async def test_as_a_dependency_of_a_websocket_a_mark_only_checks() -> None:
+    """That the middleware is there, as for a request."""
+    connection = HTTPConnection({"type": "websocket", "headers": [], EXCHANGE_KEY: object()})
     await exempt(connection=connection)
+    with pytest.raises(ConfigError, match="nothing enforces it"):
+        await exempt(connection=HTTPConnection({"type": "websocket", "headers": []}))
 
 
 def test_arguments_of_limit() -> None:

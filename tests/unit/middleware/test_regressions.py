@@ -421,8 +421,8 @@ async def test_server_sent_events_arrive_one_by_one() -> None:
     assert sent[0] == "http.response.start"
 
 
-async def test_websocket_connections_pass_untouched() -> None:
-    """A WebSocket reaches the app with the server's own callables, limits or not."""
+async def test_connections_of_other_kinds_pass_untouched() -> None:
+    """What is neither HTTP nor WebSocket reaches the app with the server's own callables."""
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -432,7 +432,7 @@ async def test_websocket_connections_pass_untouched() -> None:
 
     async def send(message: Any) -> None: ...
 
-    scope = {"type": "websocket", "path": "/", "headers": []}
+    scope = {"type": "webtransport", "path": "/", "headers": []}
     middleware = optimized(app, free="1/minute")
     for _ in range(3):
         await middleware(scope, receive, send)

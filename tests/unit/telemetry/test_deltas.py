@@ -12,6 +12,7 @@ def delta(number: int) -> Delta:
         latencies={"/": sketch},
         limited={("tiers", "free", "enforce"): number},
         shed={("free", "enforce"): number},
+        near={("tiers", "free"): number},
         refusals={"limit": number},
         contained={"cache": number},
         upstream_errors={("api", "timeout"): number},
@@ -29,6 +30,7 @@ def test_a_merge_adds_every_counter() -> None:
     assert total.request_count == 5
     assert total.limited == {("tiers", "free", "enforce"): 5}
     assert total.shed == {("free", "enforce"): 5}
+    assert total.near == {("tiers", "free"): 5}
     assert total.refusals == {"limit": 5}
     assert total.contained == {"cache": 5}
     assert total.upstream_errors == {("api", "timeout"): 5}

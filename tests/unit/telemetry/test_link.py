@@ -35,9 +35,18 @@ def path() -> Iterator[Path]:
         yield Path(folder) / "telemetry.sock"
 
 
-def sender_to(path: Path, recorder: Recorder, **options: float) -> TelemetrySender:
+def sender_to(
+    path: Path, recorder: Recorder, *, interval_s: float = 1.0, deadline_s: float = 2.0
+) -> TelemetrySender:
     return TelemetrySender(
-        path, recorder, lambda: [PartHealth("cache", "ok")], worker="w1", started_ns=5, **options
+        path,
+        recorder,
+        lambda: [PartHealth("cache", "ok")],
+        worker="w1",
+        started_ns=5,
+        interval_s=interval_s,
+        deadline_s=deadline_s,
+        patience_s=0.5,
     )
 
 
@@ -58,11 +67,13 @@ async def test_a_report_arrives_whole(path: Path) -> None:
     async with TelemetryReceiver(path, totals, ManualClock()):
         assert await sender.flush()
         assert sender.connected
+        now = totals.totals(SECOND_NS)
+        assert now.counts.requests == {("/a", "GET", "2xx", "free", "hit"): 1}
+        assert now.gauges["cache_bytes"] == 12
+        assert totals.parts(SECOND_NS) == [PartHealth("cache", "ok")]
         await sender.close()
-    now = totals.totals(SECOND_NS)
-    assert now.counts.requests == {("/a", "GET", "2xx", "free", "hit"): 1}
-    assert now.gauges["cache_bytes"] == 12
-    assert totals.parts(SECOND_NS) == [PartHealth("cache", "ok")]
+    # It has said goodbye: at once it is no worker of this moment any more.
+    assert totals.workers(SECOND_NS) == []
 
 
 async def test_only_this_user_may_connect(path: Path) -> None:
@@ -247,3 +258,14 @@ async def test_leaving_a_receiver_that_never_listened_does_nothing(path: Path) -
     """As an asynchronous context it may fail on entry."""
     await TelemetryReceiver(path, TotalsByWorker(), ManualClock()).__aexit__(None, None, None)
     assert mode_of(path) is None
+
+
+async def test_the_last_report_waits_for_a_receiver_that_just_starts(path: Path) -> None:
+    """A worker that ends while the admin process is renewed loses no figures."""
+    totals, recorder = TotalsByWorker(), Recorder()
+    recorder.record(SAMPLE)
+    closing = asyncio.create_task(sender_to(path, recorder).close())
+    await asyncio.sleep(0)
+    async with TelemetryReceiver(path, totals, ManualClock()):
+        await closing
+    assert requests_in(totals) == 1

@@ -91,6 +91,7 @@ def test_rare_events_are_counted(times: int) -> None:
     for _ in range(times):
         recorder.limited("tiers", "free", "shadow")
         recorder.shed("free", "enforce")
+        recorder.near_limit("tiers", "free")
         recorder.refused("identify")
         recorder.contained("cache")
         recorder.upstream_failed("api", "connect")
@@ -98,6 +99,7 @@ def test_rare_events_are_counted(times: int) -> None:
     drained = recorder.drain()
     assert drained.limited == {("tiers", "free", "shadow"): times}
     assert drained.shed == {("free", "enforce"): times}
+    assert drained.near == {("tiers", "free"): times}
     assert drained.refusals == {"identify": times}
     assert drained.contained == {"cache": times}
     assert drained.upstream_errors == {("api", "connect"): times}

@@ -99,3 +99,32 @@ def test_workers_of_the_past_take_bounded_memory() -> None:
         totals.receive(frame(f"w{number}", 1), at(1))
     assert totals.totals(at(1)).workers == 1024
     assert totals.totals(at(1)).counts.request_count == 1100
+
+
+def generation(number: int, *, started_ns: int) -> Frame:
+    base = frame("worker-1", 1, started_ns=started_ns)
+    return Frame(base.worker, started_ns, 1, base.delta, base.gauges, base.parts, number)
+
+
+def test_a_worker_that_was_started_again_is_one_worker() -> None:
+    """Its gauges take the place of those of the one that died; the counts of both stay."""
+    totals = TotalsByWorker()
+    totals.receive(generation(1, started_ns=1), at(1))
+    totals.receive(generation(1, started_ns=2), at(1.5))
+    now = totals.totals(at(2))
+    assert (now.workers, now.gauges["cache_bytes"], now.counts.request_count) == (1, 10.0, 2)
+    assert len(totals.workers(at(2))) == 1
+
+
+def test_generations_run_beside_each_other() -> None:
+    """While an old generation drains, workers of one name are two, until the old one says so."""
+    totals = TotalsByWorker()
+    totals.receive(generation(1, started_ns=1), at(1))
+    totals.receive(generation(2, started_ns=2), at(1))
+    assert totals.totals(at(2)).workers == 2
+    old_end = frame("worker-1", 2, started_ns=1)
+    last = Frame(old_end.worker, 1, 2, old_end.delta, old_end.gauges, [], 1, is_last=True)
+    totals.receive(last, at(2))
+    now = totals.totals(at(2))
+    assert (now.workers, now.counts.request_count) == (1, 3)
+    assert totals.ready(at(2))

@@ -178,12 +178,13 @@ def _tiers(status: Status) -> str:
         f"<tr><th scope=row>{escape(tier.tier.capitalize())}</th>"
         f'<td><meter max="1" value="{tier.share:.3f}" aria-label="Share of requests">'
         f"{share(tier.share)}</meter></td>"
-        f"<td>{amount(tier.requests_1m)}</td><td>{amount(tier.limited_1m)}</td></tr>"
+        f"<td>{amount(tier.requests_1m)}</td><td>{amount(tier.near_limit_1m)}</td>"
+        f"<td>{amount(tier.limited_1m)}</td></tr>"
         for tier in status.tiers
     )
     return (
         '<section class="card"><h2>Tiers, last minute</h2><table><thead><tr><th>Tier</th>'
-        "<th>Share</th><th>Requests</th><th>Limited</th></tr></thead>"
+        "<th>Share</th><th>Requests</th><th>Near a limit</th><th>Limited</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"
     )
 

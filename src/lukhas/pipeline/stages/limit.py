@@ -112,10 +112,16 @@ class LimitStage(Gate):
             return None
         return self._decide(exchange, consumer, rule, plan)
 
+    def may_refuse(self, route: str) -> bool:
+        """Whether some limit may refuse a request on this route, by its name."""
+        return self._plans.may_refuse(route)
+
     def messages(self, exchange: Exchange) -> LimitPlan | None:
         """The limits on the messages of a WebSocket connection; None where there are none."""
         route, consumer = exchange.route, exchange.consumer
         if route is None or consumer is None or route.rule.exempt:
+            return None
+        if self._has_exempt and self._is_exempt(exchange, consumer):
             return None
         facts = ExchangeFacts(exchange, consumer)
         plan = self._plans.of(consumer, route.rule.name, facts, messages=True)

@@ -7,8 +7,9 @@ from lukhas.http.messages import Response
 from lukhas.http.problem import JsonValue
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
+from lukhas.policy.rate_limiting.costs import Cost
 from lukhas.policy.rate_limiting.decisions import LimitDecision
-from lukhas.policy.rate_limiting.limits import Kind
+from lukhas.policy.rate_limiting.limits import Kind, Limit
 
 __all__ = ("QUOTA_EXCEEDED", "REDUCED_CAPACITY", "legacy_fields", "too_many", "unavailable")
 
@@ -27,7 +28,8 @@ def legacy_fields(decision: LimitDecision) -> HeaderPairs:
     pairs = zip(limits, decision.figures[::2], decision.figures[1::2], strict=True)
     limit, remaining, wait_s = min(pairs, key=lambda pair: pair[1] / pair[0].most)
     return [
-        (b"x-ratelimit-limit", b"%d" % limit.quota),
+        # Of a limit with a burst, what is left is counted from the burst.
+        (b"x-ratelimit-limit", b"%d" % limit.most),
         (b"x-ratelimit-remaining", b"%d" % remaining),
         (b"x-ratelimit-reset", b"%d" % wait_s),
     ]
@@ -49,7 +51,9 @@ def too_many(exchange: Exchange, decision: LimitDecision) -> Response:
         ("policy", violation.policy),
         ("limit", limit.quota),
     ]
-    if limit.kind is not Kind.CONCURRENCY:
+    if limit.kind is Kind.QUOTA:
+        extensions.append(("period", limit.period.value))
+    elif limit.kind is not Kind.CONCURRENCY:
         extensions.append(("window_s", limit.window_s))
     extensions.append(("retry_after_s", retry_after_s))
     return refusal(
@@ -58,12 +62,19 @@ def too_many(exchange: Exchange, decision: LimitDecision) -> Response:
         slug=QUOTA_EXCEEDED,
         title="Request cannot be satisfied as assigned quota has been exceeded",
         detail=(
-            f"Policy {violation.policy!r} allows {limit.allowance}; "
+            f"Policy {violation.policy!r} allows {limit.allowance(_unit(decision, limit))}; "
             f"{violation.used} are counted. {wait}"
         ),
         extensions=tuple(extensions),
         headers=[(b"retry-after", b"%d" % retry_after_s)] if retry_after_s is not None else None,
     )
+
+
+def _unit(decision: LimitDecision, limit: Limit) -> str:
+    """What a limit of the decision counts, in words."""
+    groups = decision.plan.groups
+    costs = (group.cost for group in groups if limit in group.counting.limits)
+    return next(costs, Cost.REQUEST).unit_name
 
 
 def unavailable(exchange: Exchange, policy: str) -> Response:

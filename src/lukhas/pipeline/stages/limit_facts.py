@@ -198,14 +198,13 @@ def _response_cost(
 
 
 def _cpu_ms(exchange: Exchange, response: Response | None) -> int:
-    """What was measured here, or else what the upstream says."""
-    if exchange.cpu_ns:
-        return -(-exchange.cpu_ns // MILLISECOND_NS)
+    """What was measured here or what the response says: the more, for neither sees everything."""
+    measured_ms = -(-exchange.cpu_ns // MILLISECOND_NS)
     if response is not None:
         found = _CPU.search(response.headers.joined(b"server-timing") or b"")
         if found is not None:
-            return int(-(-float(found[1]) // 1))
-    return 0
+            return max(measured_ms, int(-(-float(found[1]) // 1)))
+    return measured_ms
 
 
 def _number(value: bytes | None) -> int:

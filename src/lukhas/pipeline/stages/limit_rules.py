@@ -7,6 +7,7 @@ from lukhas.errors import ConfigError
 from lukhas.http.client_address import TrustedProxies
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import CostBasis
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan, plan_for
@@ -152,6 +153,23 @@ class LimitPlans:
             plan = self._plan(consumer.tier, route, policies, given=given, messages=messages)
             self._made[key] = plan
         return plan
+
+    def may_refuse(self, route: str) -> bool:
+        """Whether some limit may refuse a request of anybody on this route, by its name."""
+        rules = self._rules
+        own = self._route_limits.get(route)
+        parent, more = (route, ()) if own is None else (own.parent, own.policies)
+        if rules.tier_mode is Mode.ENFORCE and any(rules.tier_limits.values()):
+            return True
+        return any(
+            policy.mode is Mode.ENFORCE
+            and policy.cost.basis is not CostBasis.MESSAGES
+            and (bool(policy.limits) or policy.limits_for is not None)
+            for policy in (
+                *(one for one in rules.policies if not one.routes or parent in one.routes),
+                *more,
+            )
+        )
 
     def _plan(
         self,

@@ -9,6 +9,7 @@ from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.verdicts import Outcome
 from lukhas.telemetry.recorder import Recorder
 
@@ -53,6 +54,8 @@ class ObserveStage:
             raise
         status = response.status
         limit = exchange.limit
+        if limit is not None and limit.allowed and limit.plan.is_near(limit.figures):
+            self._count_near(exchange, limit)
         if status >= 400 or (limit is not None and limit.shadow_violations):
             self._count_refusals(exchange, status)
         body = response.body
@@ -75,6 +78,21 @@ class ObserveStage:
         else:
             self._follow(exchange, response)
         return response
+
+    def _count_near(self, exchange: Exchange, limit: LimitDecision) -> None:
+        consumer = exchange.consumer
+        tier = "none" if consumer is None else consumer.tier.value
+        for policy in limit.near:
+            self._recorder.near_limit(policy, tier)
+
+    def count_limits(self, exchange: Exchange, limit: LimitDecision) -> None:
+        """Counts what was over a limit: the request itself, or a message of a connection."""
+        consumer = exchange.consumer
+        tier = "none" if consumer is None else consumer.tier.value
+        if limit.shadow_violations:
+            self._recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+        if not limit.allowed:
+            self._recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
 
     def _finish(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         self._recorder.in_flight -= 1
@@ -127,13 +145,9 @@ class ObserveStage:
         recorder = self._recorder
         limit = exchange.limit
         if limit is not None:
-            consumer = exchange.consumer
-            tier = "none" if consumer is None else consumer.tier.value
-            if limit.shadow_violations:
-                recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+            self.count_limits(exchange, limit)
             if not limit.allowed:
                 # Known without asking each stage for its words, so that refusing stays cheap.
-                recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
                 recorder.refused("limit")
                 return
         if status < 400:

@@ -58,6 +58,21 @@ class Cost:
         """Whether it is known only from the response."""
         return self.basis in _OF_RESPONSE
 
+    @property
+    def unit_name(self) -> str:
+        """What a cost of 1 stands for, in words."""
+        match self.basis:
+            case CostBasis.REQUESTS if self.weight == 1:
+                return "requests"
+            case CostBasis.MESSAGES:
+                return "messages"
+            case CostBasis.REQUEST_BYTES | CostBasis.RESPONSE_BYTES:
+                return "KiB" if self.unit == KIB else "bytes"
+            case CostBasis.CPU_MS:
+                return "ms of processor time"
+            case _:
+                return "units"
+
     def of(self, amount: int) -> int:
         """The cost of so much; at least 1."""
         return max(1, -(-amount // self.unit))

@@ -117,18 +117,21 @@ class Limit:
         """How much can pass at once."""
         return self.burst or self.quota
 
-    @property
-    def allowance(self) -> str:
-        """What it allows, in words."""
+    def allowance(self, unit: str = "requests") -> str:
+        """What it allows, in words.
+
+        Args:
+            unit: what is counted.
+        """
         match self.kind:
             case Kind.QUOTA:
-                return f"{self.quota} requests a calendar {self.period.value}"
+                return f"{self.quota} {unit} a calendar {self.period.value}"
             case Kind.CONCURRENCY:
-                return f"{self.quota} requests at once"
+                return f"{self.quota} {unit} at once"
             case Kind.GCRA:
-                return f"{self.quota} requests in {self.window_s} s and {self.burst} at once"
+                return f"{self.quota} {unit} in {self.window_s} s and {self.burst} at once"
             case _:
-                return f"{self.quota} requests in any {self.window_s} s"
+                return f"{self.quota} {unit} in any {self.window_s} s"
 
     @property
     def policy_item(self) -> str:

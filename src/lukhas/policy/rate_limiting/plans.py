@@ -101,7 +101,11 @@ class LimitPlan:
 
     def is_near(self, figures: tuple[int, ...]) -> bool:
         """Whether a limit is near its end, by the figures of a decision."""
-        return any(map(lt, figures[::2], self.near))
+        near = self.near
+        if len(near) == 3:
+            # The usual case, at a third of the price.
+            return figures[0] < near[0] or figures[2] < near[1] or figures[4] < near[2]
+        return any(map(lt, figures[::2], near))
 
 
 def plan_for(
