@@ -14,7 +14,17 @@ from benchmarks.report import markdown, text
 
 __all__ = ("main",)
 
-NAMES = ("pipeline", "limiter", "middleware", "cache_hit", "gateway", "overload")
+NAMES = (
+    "pipeline",
+    "limiter",
+    "limiter_node",
+    "redis_limiter",
+    "middleware",
+    "cache_hit",
+    "gateway",
+    "overload",
+    "redis",
+)
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0
 

@@ -5,17 +5,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from benchmarks.asgi_load import ASGIApp
 
 if TYPE_CHECKING:
     from lukhas.config.settings import Settings
 
-__all__ = ("PATH", "bare", "ours", "settings", "slowapi_1", "slowapi_3", "with_other_routes")
+__all__ = (
+    "PATH",
+    "bare",
+    "fastapi_limiter_1",
+    "fastapi_limiter_3",
+    "ours",
+    "settings",
+    "slowapi_1",
+    "slowapi_3",
+    "with_other_routes",
+)
 
 PATH = "/items/7"
 _QUOTAS = ("100000000/minute", "1000000000/hour", "2000000000/day")
+_WINDOWS_S = (60, 3600, 86_400)
 _OTHER_ROUTES = 20
 
 
@@ -90,3 +101,50 @@ def slowapi_1() -> ASGIApp:
 def slowapi_3() -> ASGIApp:
     """With slowapi's ASGI middleware and three limits."""
     return _slowapi(list(_QUOTAS))
+
+
+def _fastapi_limiter(quotas: tuple[int, ...]) -> ASGIApp:
+    from fastapi_limiter.depends import RateLimiter
+    from pyrate_limiter import (
+        GCRA,
+        BucketFactory,
+        Limiter,
+        MonotonicClock,
+        Rate,
+        RateItem,
+        StateBucket,
+    )
+
+    rates = [
+        Rate(quota, window_s * 1000) for quota, window_s in zip(quotas, _WINDOWS_S, strict=False)
+    ]
+    now_ms = MonotonicClock().now
+
+    class BucketPerKey(BucketFactory):  # type: ignore[misc]  # not installed where we check
+        def __init__(self) -> None:
+            self._buckets: dict[str, object] = {}
+
+        def wrap_item(self, name: str, weight: int = 1) -> object:
+            return RateItem(name, now_ms(), weight)
+
+        def get(self, item: object) -> object:
+            name = item.name  # type: ignore[attr-defined]  # a RateItem
+            found = self._buckets.get(name)
+            if found is None:
+                found = self._buckets[name] = StateBucket(rates, GCRA())
+            return found
+
+    app = with_other_routes()
+    limited = Depends(RateLimiter(limiter=Limiter(BucketPerKey())))
+    app.add_api_route("/items/{number}", _item, dependencies=[limited])
+    return app
+
+
+def fastapi_limiter_1() -> ASGIApp:
+    """With fastapi-limiter, one limit, one bucket a client, no fields."""
+    return _fastapi_limiter((100_000_000,))
+
+
+def fastapi_limiter_3() -> ASGIApp:
+    """With fastapi-limiter, three limits, one bucket a client, no fields."""
+    return _fastapi_limiter((100_000_000, 1_000_000_000, 2_000_000_000))

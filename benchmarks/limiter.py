@@ -1,6 +1,8 @@
-"""The limiter in memory: three windows, one key and 100 000, beside limits and pyrate-limiter."""
+"""The limiter in memory: three windows, one key and 100 000, beside the limiters for Python."""
 
+import asyncio
 import gc
+import os
 import random
 import statistics
 import sys
@@ -12,21 +14,19 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.isolation import in_fresh_process
+from benchmarks.limiter_peers import MODULES, PEERS, Check, Quotas
 from benchmarks.measurement import Figure, Section, pin
 
 __all__ = ("run",)
 
-_KEYS = 100_000
+# Smaller for a quick look: BENCH_KEYS=1000 BENCH_RUNS=1.
+_KEYS = int(os.environ.get("BENCH_KEYS", "100000"))
 _HOT_CHECKS = 20_000
-_RUNS = 3
+_RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 _TIMEOUT_S = 120.0
-_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 # The FREE tier; each of the many keys is asked for three times, so that all are admitted.
 _FREE = (60, 1_000, 10_000)
 _LARGE = (10_000_000, 100_000_000, 1_000_000_000)
-
-Quotas = tuple[int, int, int]
-Check = Callable[[str], bool]
 
 
 class Sample(msgspec.Struct):
@@ -58,66 +58,7 @@ def _lukhas(quotas: Quotas) -> Check:
     return check
 
 
-def _limits(strategy: str, quotas: Quotas) -> Check:
-    from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute, strategies
-    from limits.storage import MemoryStorage
-
-    hit = getattr(strategies, strategy)(MemoryStorage()).hit
-    minute = RateLimitItemPerMinute(quotas[0])
-    hour = RateLimitItemPerHour(quotas[1])
-    day = RateLimitItemPerDay(quotas[2])
-
-    def check(key: str) -> bool:
-        return bool(hit(minute, key) and hit(hour, key) and hit(day, key))
-
-    return check
-
-
-def _pyrate(algorithm: str, quotas: Quotas) -> Check:
-    import pyrate_limiter as pyrate
-
-    windows_s = (_MINUTE_S, _HOUR_S, _DAY_S)
-    rates = [
-        pyrate.Rate(quota, window_s * 1000)
-        for quota, window_s in zip(quotas, windows_s, strict=True)
-    ]
-    now_ms = pyrate.MonotonicClock().now
-
-    def bucket() -> object:
-        if algorithm == "GCRA":
-            return pyrate.StateBucket(rates, pyrate.GCRA())
-        return pyrate.InMemoryBucket(rates)
-
-    class BucketPerKey(pyrate.BucketFactory):  # type: ignore[misc]  # not installed where we check
-        def __init__(self) -> None:
-            self._buckets: dict[str, object] = {}
-
-        def wrap_item(self, name: str, weight: int = 1) -> object:
-            return pyrate.RateItem(name, now_ms(), weight)
-
-        def get(self, item: object) -> object:
-            name = item.name  # type: ignore[attr-defined]  # a RateItem
-            found = self._buckets.get(name)
-            if found is None:
-                found = self._buckets[name] = bucket()
-            return found
-
-    acquire = pyrate.Limiter(BucketPerKey()).try_acquire
-
-    def check(key: str) -> bool:
-        return bool(acquire(key, blocking=False))
-
-    return check
-
-
-_CASES: dict[str, Callable[[Quotas], Check]] = {
-    "lukhas strict ring": _lukhas,
-    "limits fixed window": lambda quotas: _limits("FixedWindowRateLimiter", quotas),
-    "limits sliding window": lambda quotas: _limits("SlidingWindowCounterRateLimiter", quotas),
-    "limits moving window": lambda quotas: _limits("MovingWindowRateLimiter", quotas),
-    "pyrate-limiter GCRA": lambda quotas: _pyrate("GCRA", quotas),
-    "pyrate-limiter log": lambda quotas: _pyrate("log", quotas),
-}
+_CASES: dict[str, Callable[[Quotas], Check]] = {"lukhas strict ring": _lukhas, **PEERS}
 _LARGE_CASE = "lukhas strict ring, quotas of millions"
 
 
@@ -130,8 +71,10 @@ def run() -> Section:
         f"{_HOT_CHECKS} checks of one key. The rest with {_KEYS} keys and the quotas of the FREE "
         "tier: first check of a key, then all of them twice in random order. Medians of the runs; "
         "the worst pause is the lowest worst of the runs, for other load stretches it. Memory is "
-        "the growth of the resident set, without the keys' own text. limits: one hit a window, not "
-        "atomic together; pyrate-limiter: one bucket a key, no leaker.",
+        "the growth of the resident set, without the keys' own text. limits and throttled-py: one "
+        "hit a window, not atomic together; pyrate-limiter: one bucket a key, no leaker; "
+        "throttled-py: room for all keys, not the 1024 that it has by itself; aiolimiter: three "
+        "limiters a key, driven without a task.",
     )
     section.skipped += _missing()
     cases = [name for name in (*_CASES, _LARGE_CASE) if _needs(name) not in _missing_packages()]
@@ -154,8 +97,7 @@ def _needs(name: str) -> str:
 def _missing_packages() -> frozenset[str]:
     from importlib.util import find_spec
 
-    packages = (("limits", "limits"), ("pyrate-limiter", "pyrate_limiter"))
-    return frozenset(name for name, module in packages if find_spec(module) is None)
+    return frozenset(name for name, module in MODULES if find_spec(module) is None)
 
 
 def _missing() -> list[str]:
@@ -226,7 +168,8 @@ def _resident_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
-def _measure(name: str) -> Sample:
+async def _measure(name: str) -> Sample:
+    """Measures one case; in a loop, since some peers want one to run. Nothing waits for it."""
     pin(0)
     large = name == _LARGE_CASE
     make = _CASES["lukhas strict ring" if large else name]
@@ -255,4 +198,4 @@ def _measure(name: str) -> Sample:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(msgspec.json.encode(_measure(sys.argv[1])))
+    Path(sys.argv[2]).write_bytes(msgspec.json.encode(asyncio.run(_measure(sys.argv[1]))))

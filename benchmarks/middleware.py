@@ -1,7 +1,8 @@
-"""What the middleware adds to a request of a FastAPI app, beside slowapi."""
+"""What the middleware adds to a request of a FastAPI app, beside slowapi and fastapi-limiter."""
 
 import asyncio
 import contextlib
+import os
 import shutil
 import statistics
 import sys
@@ -15,11 +16,22 @@ from benchmarks.servers import SERVER_CPU, Load, free_port, running, wrk
 __all__ = ("run",)
 
 _LOOPS = 100
-_ROUNDS = 101
+# Smaller for a quick look: BENCH_ROUNDS=5 BENCH_REPEATS=1.
+_ROUNDS = int(os.environ.get("BENCH_ROUNDS", "101"))
 _SECONDS = 3
-_REPEATS = 5
+_REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
 _OURS = "lukhas, 3 tiers + fields"
 _SLOWAPI = "slowapi ASGI, 3 limits"
+_FASTAPI_LIMITER = "fastapi-limiter, 1 limit, no fields"
+_PEERS = {
+    "slowapi": {"slowapi ASGI, 1 limit": "slowapi_1", _SLOWAPI: "slowapi_3"},
+    "fastapi_limiter": {
+        _FASTAPI_LIMITER: "fastapi_limiter_1",
+        "fastapi-limiter, 3 limits, no fields": "fastapi_limiter_3",
+    },
+}
+# Names of cases whose answers tell nothing about limits.
+_SILENT = ("bare", "fastapi-limiter")
 
 
 def run() -> Section:
@@ -30,13 +42,14 @@ def run() -> Section:
         f"ASGI calls, {_ROUNDS} interleaved rounds of {_LOOPS} calls, difference of the medians. "
         f"req/s: one uvicorn worker (uvloop, httptools) on one core, wrk -t1 -c64 on the other, "
         f"{_REPEATS} interleaved runs of {_SECONDS} s, medians; over bare: median of the ratios "
-        "within a repeat.",
+        "within a repeat. fastapi-limiter: its dependency, one GCRA bucket a client.",
     )
     names = {"bare": "bare", _OURS: "ours"}
-    if find_spec("slowapi") is None:
-        section.skipped.append("slowapi: not installed in this environment")
-    else:
-        names |= {"slowapi ASGI, 1 limit": "slowapi_1", _SLOWAPI: "slowapi_3"}
+    for module, apps_of_it in _PEERS.items():
+        if find_spec(module) is None:
+            section.skipped.append(f"{module}: not installed in this environment")
+        else:
+            names |= apps_of_it
     # Servers first: afterwards this process is bound to one core, and so are its children.
     loads = _loads(section, names)
     per_call_us = _in_process(names)
@@ -51,7 +64,7 @@ def _in_process(names: dict[str, str]) -> dict[str, float]:
     for name, app in made.items():
         answer = ask(loop, app, apps.PATH)
         told = answer.values(b"ratelimit") or answer.values(b"x-ratelimit-limit")
-        if answer.status != 200 or bool(told) == (name == "bare"):
+        if answer.status != 200 or bool(told) == name.startswith(_SILENT):
             raise RuntimeError(f"{name} answers {answer.status} {answer.headers}")
     cases = [(name, caller(loop, app, apps.PATH)) for name, app in made.items()]
     taken = interleaved_us(cases, loops=_LOOPS, rounds=_ROUNDS)
@@ -115,5 +128,8 @@ def _tell(section: Section, per_call_us: dict[str, float], loads: dict[str, list
     if _SLOWAPI in added:
         ratio = added[_SLOWAPI] / added[_OURS]
         section.at_least("times cheaper than slowapi with 3 limits", ratio, 12)
+    if _FASTAPI_LIMITER in added:
+        ratio = added[_FASTAPI_LIMITER] / added[_OURS]
+        section.at_least("times cheaper than fastapi-limiter with 1 limit", ratio, 3.5)
     if _OURS in over_bare:
         section.at_least("req/s over the bare app's", over_bare[_OURS], 0.93)

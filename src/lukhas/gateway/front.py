@@ -6,25 +6,20 @@ from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
 from typing import Any, cast
 
-from lukhas.errors import BodyAbortedError, HandlerError
+from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
-from lukhas.gateway.front_request import BODY_BROKEN, INTERNAL_ERROR, FrontRequest, problem_of
+from lukhas.gateway.front_answers import FrontAnswers
+from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
 from lukhas.gateway.serialisation import (
-    Framing,
-    framing_of,
     ready_response,
-    response_head,
-    through_taps,
 )
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
-from lukhas.http.status import status_line
 from lukhas.pipeline import driving
-from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -32,8 +27,6 @@ __all__ = ("FrontConnection",)
 
 _log = logging.getLogger("lukhas.gateway")
 
-# After an early answer so much of an unwanted body is read and dropped to keep the connection.
-_DISCARD_BYTES = 256 * 1024
 # So much, for so long, is read after a final answer, lest a reset overtakes it (RFC 9112 9.6).
 _LINGER_BYTES = 1024 * 1024
 _LINGER_S = 2.0
@@ -57,6 +50,7 @@ class FrontConnection(Protocol):
         self._state = state
         self._transport = cast("Transport", None)
         self._writer = cast("ResponseWriter", None)
+        self._answers = cast("FrontAnswers", None)
         self._parser = cast("RequestParser", None)
         self._peer = ""
         self._active: FrontRequest | None = None
@@ -77,6 +71,7 @@ class FrontConnection(Protocol):
         peername = transport.get_extra_info("peername")
         self._peer = peername[0] if isinstance(peername, tuple) else "unix"
         self._writer = ResponseWriter(state.loop, transport)
+        self._answers = FrontAnswers(state, transport, self._writer)
         self._parser = RequestParser(state, self, self._peer)
         self.deadline = state.now_s + state.limits.header_timeout_s
         state.connections.add(self)
@@ -184,11 +179,8 @@ class FrontConnection(Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _send_interim(self, status: int, fields: HeaderPairs) -> None:
-        """Sends an interim response before the final one (RFC 9110 section 15.2)."""
-        if self._closing or self._writer.paused:
-            return
-        lines = [b"%b: %b\r\n" % pair for pair in fields]
-        self._state.outbox.send(self._transport, status_line(status) + b"".join(lines) + b"\r\n")
+        if not (self._closing or self._writer.paused):
+            self._answers.send_interim(status, fields)
 
     def pause_reading(self) -> None:
         """See `RequestSink`; pauses count, since several parties may ask for one."""
@@ -210,9 +202,9 @@ class FrontConnection(Protocol):
         run = state.handler(exchange)
         try:
             step = driving.start(run)
-        except Exception as error:  # noqa: BLE001 - see `_unhandled`
+        except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
             request = FrontRequest(exchange, None, version="1.1", keep_alive=True)
-            step = self._unhandled(request, error)
+            step = self._answers.unhandled(request, error)
         else:
             if type(step) is Response and step.ready_head is not None:
                 body = step.body
@@ -237,20 +229,15 @@ class FrontConnection(Protocol):
         run = state.handler(exchange)
         try:
             step = driving.start(run)
-        except Exception as error:  # noqa: BLE001 - see `_unhandled`
-            step = self._unhandled(request, error)
+        except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
+            step = self._answers.unhandled(request, error)
         self._go_on(request, run, step)
 
-    def _go_on(
-        self,
-        request: FrontRequest,
-        run: driving.Run,
-        step: Response | driving.Parked | driving.Waiting,
-    ) -> None:
+    def _go_on(self, request: FrontRequest, run: driving.Run, step: driving.Step) -> None:
         """Sends the response of the first step, or lets the request wait."""
         self._active = request
         if type(step) is Response and type(step.body) is bytes:
-            self._send_whole(request, step, step.body)
+            self._answers.send_whole(request, step, step.body, closing=self._closing)
             self._finished(request)
             return
         if request.exchange is not None and request.version == "1.1":
@@ -272,27 +259,24 @@ class FrontConnection(Protocol):
         self._run = None
         try:
             step = driving.start(run)
-        except Exception as error:  # noqa: BLE001 - see `_unhandled`
-            step = self._unhandled(request, error)
+        except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
+            step = self._answers.unhandled(request, error)
         self._go_on(request, run, step)
         if self._active is None:
             self._next()
 
-    async def _serve(
-        self,
-        request: FrontRequest,
-        run: driving.Run,
-        step: Response | driving.Parked | driving.Waiting,
-    ) -> None:
+    async def _serve(self, request: FrontRequest, run: driving.Run, step: driving.Step) -> None:
         """Carries on with a request that has to wait, or whose response is a stream."""
         response = step if isinstance(step, Response) else None
         try:
             if response is None:
-                response = await self._wait(request, run, step)
+                response = await self._answers.awaited(request, run, step)
             if isinstance(response.body, bytes):
-                self._send_whole(request, response, response.body)
+                self._answers.send_whole(request, response, response.body, closing=self._closing)
             else:
-                await self._send_stream(request, response)
+                sent = self._answers.send_stream(request, response, closing=self._closing)
+                if not await sent:
+                    self._closing = True
         except CancelledError:
             run.close()
             self._give_up(response)
@@ -312,88 +296,7 @@ class FrontConnection(Protocol):
         self._task = self._active = None
         self.abort()
 
-    async def _wait(
-        self,
-        request: FrontRequest,
-        run: driving.Run,
-        step: Response | driving.Parked | driving.Waiting,
-    ) -> Response:
-        try:
-            if isinstance(step, driving.Waiting):
-                done = await driving.finish(run, step)
-                if isinstance(done, Response):
-                    return done
-        except Exception as error:  # noqa: BLE001 - see `_unhandled`
-            return self._unhandled(request, error)
-        run.close()
-        return self._unhandled(request, RuntimeError("a run parked inside the gateway"))
-
-    def _unhandled(self, request: FrontRequest, error: BaseException) -> Response:
-        """The last resort: what no stage answered is answered with 500 and logged."""
-        if isinstance(error, HandlerError):
-            error = error.cause
-        if isinstance(error, BodyAbortedError):
-            return problem_response(problem_of(request.fault or BODY_BROKEN))
-        _log.error("a %s request failed", request.method, exc_info=error)
-        self._state.unhandled += 1
-        return problem_response(problem_of(INTERNAL_ERROR))
-
-    # -- responses -------------------------------------------------------------------------------
-
-    def _keeps_alive(self, request: FrontRequest) -> bool:
-        if not request.keep_alive or self._state.draining or self._closing:
-            return False
-        body = request.body
-        if body is None or body.complete:
-            return True
-        # An answer before the body was whole: a short rest is dropped, a long one is not awaited.
-        if body.client_waits or body.length is None:
-            return False
-        return body.length - body.received <= _DISCARD_BYTES
-
-    def _head(self, request: FrontRequest, response: Response, framing: Framing) -> list[bytes]:
-        """The head in pieces; settles whether the connection goes on after it."""
-        keep_alive = framing is not Framing.CLOSE and self._keeps_alive(request)
-        request.keep_alive = keep_alive
-        added = request.exchange.added if request.exchange is not None else []
-        pieces = response_head(
-            response, added, framing, close=not keep_alive, date=self._state.date
-        )
-        if keep_alive and request.version == "1.0":
-            pieces.append(b"connection: keep-alive\r\n\r\n")
-        else:
-            pieces.append(b"\r\n")
-        return pieces
-
-    def _send_whole(self, request: FrontRequest, response: Response, body: bytes) -> None:
-        if (
-            response.ready_head is not None
-            and request.plain
-            and response.taps is None
-            and not self._state.draining
-        ):
-            # A hit for an ordinary GET: nothing to choose, so nothing is asked.
-            added = cast("Exchange", request.exchange).added
-            ready = ready_response(response.ready_head, added, body)
-            self._state.outbox.send(self._transport, ready)
-            close(response)
-            return
-        framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
-        if response.taps:
-            response, body = through_taps(response, body)
-        pieces = self._head(request, response, framing)
-        if framing is not Framing.NONE:
-            pieces.append(body)
-        self._state.outbox.send(self._transport, b"".join(pieces))
-        close(response)
-
-    async def _send_stream(self, request: FrontRequest, response: Response) -> None:
-        framing = framing_of(response, is_head=request.method == "HEAD", version=request.version)
-        head = b"".join(self._head(request, response, framing))
-        self._state.outbox.flush()
-        if not await self._writer.stream(head, response, framing):
-            request.keep_alive = False
-            self._closing = True
+    # -- what comes after a response --------------------------------------------------------------
 
     def _finished(self, request: FrontRequest) -> None:
         """The response is on its way; the connection turns to what comes next."""
@@ -438,7 +341,8 @@ class FrontConnection(Protocol):
     def _answer_fault(self, fault: Fault) -> None:
         request = FrontRequest(None, None, version="1.1", keep_alive=False)
         response = problem_response(problem_of(fault))
-        self._send_whole(request, response, cast("bytes", response.body))
+        body = cast("bytes", response.body)
+        self._answers.send_whole(request, response, body, closing=self._closing)
         self._close(unread=True)
 
     def _close(self, *, unread: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lukhas.clock import Clock
 from lukhas.config.settings import Settings
 from lukhas.errors import StoreError
 from lukhas.policy.rate_limiting.decisions import LimitDecision
@@ -30,14 +31,23 @@ class HubCounters:
         settings: see `counters` there.
         workers: how many processes of this node count together.
         outlived: whether other processes go on with what this one has counted.
+        clock: what time it is for requests.
 
     Attributes:
         store: what decides, where the counters are on this node.
         remote: what decides, where they are across the network; else None.
     """
 
-    def __init__(self, settings: Settings, *, workers: int, outlived: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        workers: int,
+        outlived: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._shares = workers * settings.counters.nodes
         wanted = settings.counters.store
         if wanted == "auto":
@@ -97,7 +107,9 @@ class HubCounters:
         store: RemoteCounterStore = self._redis
         if counters.lease:
             # Each worker reserves for itself.
-            store = self._leased = LeasedCounters(store, LeaseSettings(nodes=self._shares))
+            store = self._leased = LeasedCounters(
+                store, LeaseSettings(nodes=self._shares), clock=self._clock
+            )
         self._guarded_remote = GuardedRemoteCounters(store, shares=self._shares)
 
     async def decide_remote(
@@ -155,10 +167,14 @@ class HubCounters:
         except StoreError:
             return 0
 
+    def _guard(self) -> GuardedCounters | GuardedRemoteCounters | None:
+        # Not by `or`: counters that hold nothing are false.
+        return self._guarded_remote if self._guarded is None else self._guarded
+
     @property
     def failures(self) -> int:
         """How often the store did not answer."""
-        guarded = self._guarded or self._guarded_remote
+        guarded = self._guard()
         return guarded.failures if guarded is not None else 0
 
     @property
@@ -174,7 +190,7 @@ class HubCounters:
 
     def health(self) -> PartHealth:
         """How the store is."""
-        guarded = self._guarded or self._guarded_remote
+        guarded = self._guard()
         if guarded is not None and guarded.last_error:
             return PartHealth("counters", "degraded", guarded.last_error)
         if self._link is not None:

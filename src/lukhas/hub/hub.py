@@ -98,7 +98,7 @@ class Hub:
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
         )
-        self.counters = HubCounters(settings, workers=workers, outlived=outlived)
+        self.counters = HubCounters(settings, workers=workers, outlived=outlived, clock=self.clock)
         self._runtime_limits = RuntimeLimitsFile(settings.state_dir)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
         self._key_table: KeyTable | None = None

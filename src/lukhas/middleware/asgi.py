@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lukhas.clock import Clock, SystemClock
 from lukhas.errors import ConfigError
@@ -17,10 +17,13 @@ from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.middleware.openapi import describe_limits
 from lukhas.middleware.relay import Message, Relay, Send, send_response
 from lukhas.middleware.request_heads import RequestHeads
-from lukhas.pipeline.driving import Waiting, finish, start
+from lukhas.middleware.short_relay import ShortRelay
+from lukhas.pipeline.driving import Run, Waiting, finish, start
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.refusals import refusal
+from lukhas.pipeline.stages.cache_plain import Onward
 
 if TYPE_CHECKING:
     from lukhas.config.settings import Settings
@@ -122,7 +125,41 @@ class OptimizerMiddleware:
             return
         exchange = intake.exchange(head, peer)
         exchange.parks = True
-        run = binding.handler(scope.get("root_path", ""))(exchange)
+        way = binding.way(scope.get("root_path", ""))
+        step = way.enter(exchange)
+        if isinstance(step, Onward):
+            if not (binding.tagged and binding.tags(exchange)):
+                scope[EXCHANGE_KEY] = exchange
+                await self._call_app(scope, receive, ShortRelay(send, way, exchange, step))
+                return
+            # The answer may get an ETag, so it is looked at as a whole.
+            step = way.late(exchange, step)
+        if isinstance(step, Response):
+            await send_response(send, step, exchange=exchange)
+        else:
+            await self._run(scope, receive, send, _UnderWay(exchange, step, binding.tagged))
+
+    async def _call_app(self, scope: Scope, receive: Receive, relay: ShortRelay) -> None:
+        """Calls the app for a request that came the short way."""
+        try:
+            await self.app(scope, receive, relay.send)
+        except Exception as error:
+            # A stage may have another answer; else the app's own error goes on as it is.
+            if not await relay.failed(error):
+                raise
+            return
+        except BaseException:
+            relay.abandon()
+            raise
+        if relay.is_open:
+            await relay.ended()
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, under_way: "_UnderWay"
+    ) -> None:
+        """Serves a request whose stages see all of it."""
+        exchange, run, tagged = under_way
+        head = exchange.head
         step = start(run)
         if isinstance(step, Waiting):
             step = await finish(run, step)
@@ -133,8 +170,7 @@ class OptimizerMiddleware:
         if exchange.head is not head:
             # The cache asks whether what it has is still right.
             scope = _as_asked(scope, exchange.head)
-        relay = Relay(send, run, exchange=exchange, tagged=binding.tagged)
-        await self._call_app(scope, receive, relay)
+        await self._call_metered(scope, receive, Relay(send, run, exchange=exchange, tagged=tagged))
 
     def _bind(self, pipeline: Pipeline, scope: Scope) -> Binding:
         try:
@@ -149,7 +185,7 @@ class OptimizerMiddleware:
         describe_limits(scope.get("app", self.app), binding)
         return binding
 
-    async def _call_app(self, scope: Scope, receive: Receive, relay: Relay) -> None:
+    async def _call_metered(self, scope: Scope, receive: Receive, relay: Relay) -> None:
         app = metered(self.app, scope[EXCHANGE_KEY])
         while True:
             try:
@@ -239,6 +275,14 @@ class OptimizerMiddleware:
             await self.app(scope, receive, send_on)
         finally:
             await self._close()
+
+
+class _UnderWay(NamedTuple):
+    """A request and its run, and the names of the routes whose answers get an ETag."""
+
+    exchange: Exchange
+    run: Run
+    tagged: frozenset[str]
 
 
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:

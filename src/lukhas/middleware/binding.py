@@ -12,6 +12,7 @@ from lukhas.middleware.websockets import AcceptStage
 from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.limit import LimitStage
@@ -53,7 +54,8 @@ class Binding:
     def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
         self._pipeline = pipeline
         self._discovery = discovery
-        self._handlers: dict[tuple[str, bool], Handler] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._ways: dict[str, ShortWay] = {}
         self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
         self._limit_stage = next((s for s in pipeline.stages if isinstance(s, LimitStage)), None)
         self._base: RouteFinder | None = None
@@ -102,24 +104,32 @@ class Binding:
             self._rules = self._given_limits.rules
         return not self.is_stale()
 
-    def handler(self, root_path: str, *, connection: bool = False) -> Handler:
-        """The onion around a parked handler, for requests below this root path.
+    def way(self, root_path: str) -> ShortWay:
+        """The way to a parked handler, for requests below this root path."""
+        way = self._ways.get(root_path)
+        if way is None:
+            if len(self._ways) >= _MAX_ROOT_PATHS:
+                # Root paths with parameters: seldom, and made again in no time.
+                self._ways.clear()
+            stages = self._stages(root_path, connection=False)
+            way = ShortWay(self._pipeline.with_stages(stages), _parked)
+            self._ways[root_path] = way
+        return way
 
-        Args:
-            root_path: see there.
-            connection: whether it is for WebSocket connections instead.
-        """
-        key = (root_path, connection)
-        handler = self._handlers.get(key)
+    def tags(self, exchange: Exchange) -> bool:
+        """Whether the answer to a request, whose route was found, gets an ETag if it has none."""
+        route = exchange.route
+        return route is not None and route.rule.name in self.tagged
+
+    def connection_handler(self, root_path: str) -> Handler:
+        """The onion around a parked handler, for WebSocket connections below this root path."""
+        handler = self._handlers.get(root_path)
         if handler is None:
             if len(self._handlers) >= _MAX_ROOT_PATHS:
-                # Root paths with parameters: seldom, and made again in no time.
                 self._handlers.clear()
-            stages = self._stages(root_path, connection=connection)
-            if connection:
-                stages = _for_connections(stages)
+            stages = _for_connections(self._stages(root_path, connection=True))
             handler = self._pipeline.with_stages(stages).around(_parked)
-            self._handlers[key] = handler
+            self._handlers[root_path] = handler
         return handler
 
     def rule_of(self, method: str, template: str, path: bytes) -> RouteRule | None:

@@ -55,7 +55,7 @@ class Serving:
             await refuse_connection(scope, receive, send, exchange=exchange, response=response)
             return
         exchange = self.intake.exchange(head, peer)
-        run = self.binding.handler(scope.get("root_path", ""), connection=True)(exchange)
+        run = self.binding.connection_handler(scope.get("root_path", ""))(exchange)
         step = start(run)
         if isinstance(step, Waiting):
             step = await finish(run, step)

@@ -259,14 +259,13 @@ async def send_response(send: Send, response: Response, *, exchange: Exchange) -
             body = b""
         else:
             seen = True
-            body = _tapped(response, body, last=True)
+            if response.taps is not None:
+                body = _tapped(response, body, last=True)
         await send(start)
         await send({"type": "http.response.body", "body": body})
     finally:
-        if seen:
-            close(response)
-        else:
-            discard(response)
+        if response.taps is not None or response.on_close is not None:
+            (close if seen else discard)(response)
 
 
 async def _send_pieces(send: Send, response: Response, pieces: AsyncIterator[bytes]) -> None:

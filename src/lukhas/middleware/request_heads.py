@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead
-from lukhas.http.rerouting import rerouting_digest
+from lukhas.http.rerouting import REROUTING_FIELDS, rerouting_digest
 
 __all__ = ("RequestHeads", "encoded_path")
 
@@ -58,7 +58,7 @@ class RequestHeads:
             path,
             scope.get("query_string", b""),
             headers,
-            rerouting_digest(headers),
+            b"" if REROUTING_FIELDS.isdisjoint(first) else rerouting_digest(headers),
         )
 
     def _new_authority(self, scheme: str, host: bytes) -> bytes | None:

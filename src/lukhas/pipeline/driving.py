@@ -26,6 +26,7 @@ __all__ = (
     "DirectFuture",
     "Parked",
     "Run",
+    "Step",
     "Waiting",
     "complete",
     "enter_task",
@@ -58,6 +59,10 @@ class Waiting:
         self.yielded = yielded
 
 
+Step = Response | Parked | Waiting
+"""Where a run stands after a step: ended with its response, or waiting."""
+
+
 class DirectFuture(asyncio.Future[Response]):
     """A future that a run may wait for outside any task; inside one it is like any other."""
 
@@ -77,7 +82,7 @@ def enter_task() -> Generator[None, None, None]:
     yield
 
 
-def start(run: Run) -> Response | Parked | Waiting:
+def start(run: Run) -> Step:
     """Takes the first step of a run, in the caller's stack; or the next, when its future is done.
 
     Returns:
@@ -92,7 +97,7 @@ def start(run: Run) -> Response | Parked | Waiting:
     return PARKED if yielded is PARKED else Waiting(yielded)
 
 
-def resume(run: Run, response: Response) -> Response | Parked | Waiting:
+def resume(run: Run, response: Response) -> Step:
     """Gives a parked run the response it waits for."""
     try:
         yielded: object = run.send(response)
@@ -102,7 +107,7 @@ def resume(run: Run, response: Response) -> Response | Parked | Waiting:
     return PARKED if yielded is PARKED else Waiting(yielded)
 
 
-def fail(run: Run, error: BaseException) -> Response | Parked | Waiting:
+def fail(run: Run, error: BaseException) -> Step:
     """Raises an error in a parked run; a stage may still answer."""
     try:
         yielded: object = run.throw(error)

@@ -38,6 +38,7 @@ class Exchange:
         cpu_ns: processor time that the handler spent, where the way in can measure it.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
+        ticket: the store's, from before an unshared request went to the handler; else not set.
         parks: whether the handler parks and waits for this very client, so that nobody can call it
             again in the background.
         relay_interim: sends an interim response (102, 103) to the client; None where the way in
@@ -63,6 +64,7 @@ class Exchange:
         "response",
         "route",
         "shed",
+        "ticket",
         "verdicts",
     )
 
@@ -92,5 +94,6 @@ class Exchange:
         self.cpu_ns = 0
         self.response: Response | None = None
         self.depth = 0
+        self.ticket: int
         self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None

@@ -53,6 +53,18 @@ class Pipeline:
             wrapped = self._guarded(index, wrapped)
         return self._gated(gates, wrapped) if gates else wrapped
 
+    def contain(self, exchange: Exchange, stage: Stage, error: Exception) -> Response | None:
+        """Contains a stage that raised before anything was passed on.
+
+        Returns:
+            The refusal, if it fails closed; None to go on without it.
+        """
+        self._on_contained(stage.name, error)
+        _tell(exchange, stage)
+        if stage.on_failure is FailureMode.OPEN:
+            return None
+        return _undecided(exchange, stage, _FAILS_CLOSED)
+
     def _guarded(self, index: int, call_next: Handler) -> Handler:
         stage = self.stages[index]
         # The bound method: calling the object would look it up again for every request.
@@ -90,8 +102,7 @@ class Pipeline:
                     if answer is not None and not isinstance(answer, Response):
                         answer = await answer
                 except Exception as error:  # noqa: BLE001 - as for any stage
-                    self._on_contained(gate.name, error)
-                    answer = _failed_gate(exchange, gate)
+                    answer = self.contain(exchange, gate, error)
                 if answer is not None:
                     exchange.response = answer
                     return answer
@@ -114,13 +125,6 @@ async def _contained(exchange: Exchange, stage: Stage, index: int, call_next: Ha
     if below is not None:
         discard(below)
     return _undecided(exchange, stage, why)
-
-
-def _failed_gate(exchange: Exchange, gate: Gate) -> Response | None:
-    _tell(exchange, gate)
-    if gate.on_failure is FailureMode.OPEN:
-        return None
-    return _undecided(exchange, gate, _FAILS_CLOSED)
 
 
 def _tell(exchange: Exchange, stage: Stage) -> None:

@@ -6,6 +6,7 @@ after too many failures, half open while trials show whether it works again.
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import assert_never
 
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 
@@ -133,6 +134,8 @@ def succeeded(state: BreakerState, settings: BreakerSettings, now_ns: int) -> Br
             if settings.share >= 1:
                 return replace(state, streak=0) if state.streak else state
             return _counted(state, settings, now_ns, bad=0)
+        case _:
+            assert_never(state.phase)
 
 
 def failed(state: BreakerState, settings: BreakerSettings, now_ns: int) -> BreakerState:
@@ -148,6 +151,8 @@ def failed(state: BreakerState, settings: BreakerSettings, now_ns: int) -> Break
                 state.calls >= settings.least_calls and state.bad > settings.share * state.calls
             )
             return tripped(state, settings, now_ns) if too_many else state
+        case _:
+            assert_never(state.phase)
 
 
 def tripped(state: BreakerState, settings: BreakerSettings, now_ns: int) -> BreakerState:

@@ -11,6 +11,8 @@ from lukhas.storage.memory_counters import MemoryCounters
 
 __all__ = ("GuardedCounters", "GuardedRemoteCounters")
 
+_MOST_FALLBACKS = 1024
+
 
 class _StandIn:
     """Decides on this node alone while the store does not answer."""
@@ -55,6 +57,8 @@ class _StandIn:
         # By identity: plans are made once and kept by whoever asks with them.
         found = self._fallbacks.get(id(plan))
         if found is None or found[0] is not plan:
+            if len(self._fallbacks) >= _MOST_FALLBACKS:
+                self._fallbacks.clear()
             found = plan, fallback_for(plan, shares=self._shares)
             self._fallbacks[id(plan)] = found
         return found[1]

@@ -1,21 +1,26 @@
 """Slices of limits that a node reserves in a remote store, and answers from by itself."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
+from lukhas.clock import Clock, SystemClock
 from lukhas.errors import StoreError
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.leases import LeaseSettings, slice_of
 from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.policy.rate_limiting.strict_ring import StrictRing
 from lukhas.storage.counters import RemoteCounterStore
+from lukhas.storage.leases import Lease
 from lukhas.units import SECOND_NS
 
 __all__ = ("LeasedCounters",)
 
 _MOST_LEASES = 100_000
 _LOOKS = 4
-_LONGEST_REFUSAL_NS = SECOND_NS
+_MOST_WAITS = 3
+_LOOK_S = 0.25
+_LOOKS_AT_ONCE = 256
+_SET_BACK_NS = SECOND_NS
 
 
 class LeasedCounters:
@@ -27,24 +32,46 @@ class LeasedCounters:
     however many nodes there are. Near the end of a limit, and after a refusal, each request is
     asked about. A refusal holds until the limit has room again by what the store said.
 
-    Only plans of one enforced group of strict limits are leased; all others are asked about.
+    Only plans of one enforced group of strict limits are leased; all others are asked about. So is
+    the first request of a subject: only who comes again is worth a slice.
+
+    Needs a running loop and belongs to it.
 
     Args:
         store: the shared counters.
         settings: how slices are cut.
+        clock: by which slices of subjects that do not come again are given back.
+        most: of how many subjects slices are kept; others are asked about.
 
     Attributes:
         answered: how many requests were decided here.
         asked: how many times the store was asked.
     """
 
-    def __init__(self, store: RemoteCounterStore, settings: LeaseSettings) -> None:
+    def __init__(
+        self,
+        store: RemoteCounterStore,
+        settings: LeaseSettings,
+        *,
+        clock: Clock | None = None,
+        most: int = _MOST_LEASES,
+    ) -> None:
         self._store = store
         self._settings = settings
-        self._leases: dict[tuple[str, str], _Lease] = {}
-        self._filling: set[asyncio.Task[None]] = set()
+        self._clock = clock or SystemClock()
+        self._most = most
+        self._leases: dict[tuple[str, str], Lease] = {}
+        # By the moment they end in: so that who holds something is found without looking at all.
+        self._held: dict[int, list[Lease]] = {}
+        self._latest_ns = 0
+        self._fetches: set[asyncio.Task[LimitDecision | StoreError]] = set()
+        self._timer: asyncio.Handle | None = None
         self.answered = 0
         self.asked = 0
+
+    def __len__(self) -> int:
+        """Of how many subjects something is known here."""
+        return len(self._leases)
 
     async def decide(
         self,
@@ -56,22 +83,26 @@ class LeasedCounters:
     ) -> LimitDecision:
         """See `RemoteCounterStore.decide`."""
         group = plan.groups[0]
-        ring = group.counting
-        if costs or not plan.is_simple or not isinstance(ring, StrictRing):
-            self.asked += 1
-            return await self._store.decide(plan, subjects, now_ns, cost, costs)
+        if costs or not plan.is_simple or not isinstance(group.counting, StrictRing):
+            return await self._ask(plan, subjects, now_ns, cost, costs)
         lease = self._lease(plan, subjects, now_ns)
-        while True:
+        if lease is None:
+            return await self._ask(plan, subjects, now_ns, cost)
+        for _ in range(_MOST_WAITS):
             decision = lease.answer(now_ns, cost)
             if decision is not None:
                 self.answered += 1
-                if lease.is_low(now_ns) and lease.fetching is None:
-                    self._fill(lease, now_ns)
+                if lease.fetching is None and lease.is_low(self._settings, now_ns):
+                    self._fetch(lease, now_ns, 0)
                 return decision
-            if lease.fetching is None:
-                return await self._ask(lease, now_ns, cost)
-            # Somebody asks already; what comes back may be enough for both.
-            await asyncio.wait([lease.fetching])
+            if lease.is_strict(self._settings, cost):
+                break
+            fetching = lease.fetching
+            if fetching is None:
+                return _result(await asyncio.shield(self._fetch(lease, now_ns, cost)))
+            # Somebody asks already; what comes back may be enough for both, and so is an error.
+            _result(await asyncio.shield(fetching))
+        return await self._ask_strictly(lease, now_ns, cost)
 
     def settle(
         self,
@@ -85,210 +116,179 @@ class LeasedCounters:
 
     async def close(self) -> None:
         """Gives all slices back."""
-        for task in tuple(self._filling):
-            task.cancel()
-        if self._filling:
-            await asyncio.wait(self._filling)
+        # Not cancelled: what they reserve could not be given back then.
+        while self._fetches:
+            await asyncio.wait(self._fetches)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for lease in self._leases.values():
-            self._give_back(lease)
+            self._give_back(lease, self._latest_ns)
         self._leases.clear()
+        self._held.clear()
 
-    def _lease(self, plan: LimitPlan, subjects: tuple[str, ...], now_ns: int) -> "_Lease":
+    def give_back_ended(self, now_ns: int) -> bool:
+        """Gives back what is left of slices whose moment is over; a timer does it.
+
+        Only so many at once that nobody has to wait for it.
+
+        Returns:
+            Whether there is more to be given back.
+        """
+        looks = _LOOKS_AT_ONCE
+        for ends_ns in [ends_ns for ends_ns in self._held if ends_ns <= now_ns]:
+            held = self._held[ends_ns]
+            while held and looks:
+                looks -= 1
+                lease = held.pop()
+                if now_ns >= lease.until_ns:
+                    self._give_back(lease, now_ns)
+                elif lease.left:
+                    self._held.setdefault(lease.until_ns, []).append(lease)
+            if held:
+                return True
+            del self._held[ends_ns]
+        return False
+
+    async def _ask_strictly(self, lease: Lease, now_ns: int, cost: int) -> LimitDecision:
+        """Asks about one request, at the same time as others do."""
+        if lease.fetching is None:
+            self._enter_moment(lease, now_ns)
+        decision = await self._ask(lease.plan, lease.subjects, now_ns, cost)
+        lease.note(decision, now_ns, amount=cost, cost=cost)
+        if decision.allowed:
+            return decision
+        if lease.fetching is not None:
+            await asyncio.shield(lease.fetching)
+        # What this node holds itself is no reason to refuse.
+        return lease.answer(now_ns, cost) or decision
+
+    async def _ask(
+        self,
+        plan: LimitPlan,
+        subjects: tuple[str, ...],
+        now_ns: int,
+        cost: int,
+        costs: tuple[int, ...] = (),
+    ) -> LimitDecision:
+        self.asked += 1
+        return await self._store.decide(plan, subjects, now_ns, cost, costs)
+
+    def _lease(self, plan: LimitPlan, subjects: tuple[str, ...], now_ns: int) -> Lease | None:
+        if now_ns < self._latest_ns - _SET_BACK_NS:
+            # The clock was set back: by it slices would be held for longer than they are counted.
+            self._drop_all(now_ns)
+        self._latest_ns = max(self._latest_ns, now_ns)
         key = (plan.groups[0].table, subjects[0])
         lease = self._leases.get(key)
+        if lease is not None and lease.plan is not plan:
+            if lease.ring.limits == plan.groups[0].counting.limits:
+                lease.plan = plan
+            else:
+                self._give_back(lease, now_ns)
+                lease = None
         if lease is None:
             self._forget(now_ns)
-            lease = self._leases[key] = _Lease(plan, subjects)
-        elif lease.plan is not plan:
-            if lease.ring.limits != plan.groups[0].counting.limits:
-                self._give_back(lease)
-                lease = self._leases[key] = _Lease(plan, subjects)
-            lease.plan = plan
+            if len(self._leases) >= self._most:
+                return None
+            lease = self._leases[key] = Lease(plan, subjects)
         return lease
+
+    def _drop_all(self, now_ns: int) -> None:
+        for lease in self._leases.values():
+            self._give_back(lease, now_ns)
+        self._leases.clear()
+        self._held.clear()
+        self._latest_ns = now_ns
 
     def _forget(self, now_ns: int) -> None:
         """Drops a few old leases that are over, the oldest first."""
-        looks = _LOOKS if len(self._leases) < _MOST_LEASES else 2 * _LOOKS
-        for key in [key for key, _ in zip(self._leases, range(looks), strict=False)]:
+        for key in [key for key, _ in zip(self._leases, range(_LOOKS), strict=False)]:
             lease = self._leases.pop(key)
             if lease.fetching is None and now_ns >= max(lease.until_ns, lease.refused_until_ns):
-                self._give_back(lease)
+                self._give_back(lease, now_ns)
             else:
                 self._leases[key] = lease
 
-    async def _ask(self, lease: "_Lease", now_ns: int, cost: int) -> LimitDecision:
-        lease.fetching = asyncio.get_running_loop().create_future()
-        try:
-            return await self._reserve(lease, now_ns, cost)
-        finally:
-            lease.fetched()
+    def _fetch(
+        self, lease: Lease, now_ns: int, cost: int
+    ) -> "asyncio.Task[LimitDecision | StoreError]":
+        """Reserves a slice; not in the task of a request, for that may be cancelled."""
+        task = asyncio.get_running_loop().create_task(_caught(self._reserve(lease, now_ns, cost)))
+        lease.fetching = task
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+        return task
 
-    def _fill(self, lease: "_Lease", now_ns: int) -> None:
-        """Reserves the next slice before this one is used up, with nobody waiting for it."""
-        lease.fetching = asyncio.get_running_loop().create_future()
-        task = asyncio.get_running_loop().create_task(self._refill(lease, now_ns))
-        self._filling.add(task)
-        task.add_done_callback(self._filling.discard)
-
-    async def _refill(self, lease: "_Lease", now_ns: int) -> None:
-        try:
-            await self._reserve(lease, now_ns, 0)
-        except StoreError:
-            # Whoever needs it next asks again, and is told.
-            lease.last = 0
-        finally:
-            lease.fetched()
-
-    async def _reserve(self, lease: "_Lease", now_ns: int, cost: int) -> LimitDecision:
+    async def _reserve(self, lease: Lease, now_ns: int, cost: int) -> LimitDecision:
         """Asks for a slice, of which `cost` is used at once."""
-        if now_ns >= lease.until_ns:
-            self._give_back(lease)
-            lease.next_moment(now_ns)
-        amount = slice_of(
-            self._settings,
-            cost=max(1, cost),
-            room=lease.room,
-            quota=lease.quota,
-            wanted=lease.wanted,
-            last=lease.last,
-        )
-        decision = await self._take(lease, now_ns, amount)
-        if not decision.allowed and amount > cost > 0:
-            amount = cost
-            decision = await self._take(lease, now_ns, amount)
-        if decision.allowed and not lease.is_same_moment(decision):
-            self._give_back(lease)
-        lease.note(decision, now_ns, amount=amount, cost=cost)
+        try:
+            if self._enter_moment(lease, now_ns):
+                # The store is to hear of what was given back first.
+                await asyncio.sleep(0)
+            amount = slice_of(
+                self._settings,
+                cost=max(1, cost),
+                room=lease.room,
+                quota=lease.quota,
+                wanted=lease.wanted,
+                last=lease.last,
+            )
+            decision = await self._ask(lease.plan, lease.subjects, now_ns, amount)
+            if not decision.allowed and amount > cost > 0:
+                amount = cost
+                decision = await self._ask(lease.plan, lease.subjects, now_ns, amount)
+            if decision.allowed and not lease.is_same_moment(decision):
+                self._give_back(lease, now_ns)
+            lease.note(decision, now_ns, amount=amount, cost=cost)
+            if lease.left:
+                self._held.setdefault(lease.until_ns, []).append(lease)
+                self._look_later()
+        except StoreError:
+            lease.last = 0
+            raise
+        finally:
+            lease.fetching = None
         return decision
 
-    async def _take(self, lease: "_Lease", now_ns: int, amount: int) -> LimitDecision:
-        self.asked += 1
-        return await self._store.decide(lease.plan, lease.subjects, now_ns, amount)
+    def _enter_moment(self, lease: Lease, now_ns: int) -> bool:
+        """Begins a new moment if the one before is over; whether something was given back."""
+        if now_ns < lease.until_ns:
+            return False
+        returned = self._give_back(lease, now_ns)
+        lease.next_moment(now_ns)
+        return returned
 
-    def _give_back(self, lease: "_Lease") -> None:
-        for decision, left in lease.unused():
-            self._store.settle(decision, lease.subjects, decision.now_ns, (-left,))
+    def _give_back(self, lease: Lease, now_ns: int) -> bool:
+        unused = lease.unused()
+        for decision, left in unused:
+            self._store.settle(decision, lease.subjects, max(now_ns, 0), (-left,))
+        return bool(unused)
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self.give_back_ended(self._clock.now_ns()):
+            self._timer = asyncio.get_running_loop().call_soon(self._look)
+        elif self._held:
+            self._look_later()
 
 
-class _Lease:
-    """What is reserved of one limit for one subject."""
+async def _caught(
+    reserving: Coroutine[object, object, LimitDecision],
+) -> LimitDecision | StoreError:
+    # As a value: an error that nobody waits for would be reported as lost.
+    try:
+        return await reserving
+    except StoreError as error:
+        return error
 
-    __slots__ = (
-        "_ahead_ns",
-        "_demand",
-        "_latest",
-        "_moment_ns",
-        "_refusal",
-        "_slices",
-        "fetching",
-        "last",
-        "left",
-        "plan",
-        "quota",
-        "refused_until_ns",
-        "ring",
-        "room",
-        "subjects",
-        "until_ns",
-        "wanted",
-    )
 
-    def __init__(self, plan: LimitPlan, subjects: tuple[str, ...]) -> None:
-        counting = plan.groups[0].counting
-        if not isinstance(counting, StrictRing):
-            raise TypeError("only strict limits are leased")
-        self.plan = plan
-        self.subjects = subjects
-        self.ring = counting
-        self.fetching: asyncio.Future[None] | None = None
-        self.left = 0
-        self.last = 0
-        self.wanted = 0
-        self.until_ns = 0
-        self._moment_ns = 0
-        self._ahead_ns = 0
-        self.refused_until_ns = 0
-        tightest = min(counting.limits, key=lambda limit: limit.quota)
-        self.quota = self.room = tightest.quota
-        self._demand = 0
-        self._slices: list[tuple[LimitDecision, int]] = []
-        self._latest: LimitDecision | None = None
-        self._refusal: LimitDecision | None = None
-
-    def answer(self, now_ns: int, cost: int) -> LimitDecision | None:
-        """The decision, if it can be made here."""
-        if now_ns < self.until_ns and self.left >= cost and self._latest is not None:
-            self._demand += cost
-            self.left -= cost
-            state = self.ring.without(self._latest.left[0], self.left)
-            return LimitDecision(self.plan, (state,), now_ns + self._ahead_ns, cost)
-        refusal = self._refusal
-        if refusal is not None and now_ns < self.refused_until_ns and cost >= refusal.cost:
-            at_ns = now_ns + self._ahead_ns
-            left, violations = refusal.left, refusal.violations
-            return LimitDecision(self.plan, left, at_ns, cost, violations, costs=(cost,))
-        return None
-
-    def is_low(self, now_ns: int) -> bool:
-        """Whether the next slice should be reserved soon."""
-        return self.last > 1 and 4 * self.left < self.last and now_ns < self.until_ns
-
-    def fetched(self) -> None:
-        """The store has answered, or failed."""
-        fetching, self.fetching = self.fetching, None
-        if fetching is not None and not fetching.done():
-            fetching.set_result(None)
-
-    def next_moment(self, now_ns: int) -> None:
-        """The moment is over: what was asked for in it is what is expected of the next one."""
-        is_next = now_ns < self.until_ns + self.ring.longest_ns
-        self.wanted = self._demand if is_next else 0
-        self._demand = self.last = 0
-
-    def is_same_moment(self, decision: LimitDecision) -> bool:
-        """Whether a slice was reserved in the same moment, by the store's time, as those before."""
-        return self.ring.moment_ends_ns(decision.left[0]) == self._moment_ns
-
-    def note(self, decision: LimitDecision, now_ns: int, *, amount: int, cost: int) -> None:
-        """Takes in what the store said to the wish for `amount`, of which `cost` is used."""
-        self._demand += cost
-        # By the time of the question, not of the answer: so that slices end rather too early.
-        self._ahead_ns = decision.now_ns - now_ns
-        if not decision.allowed:
-            self.last = 0
-            if cost:
-                waits_ns = [
-                    found.free_at_ns - decision.now_ns
-                    for found in decision.violations
-                    if found.free_at_ns is not None
-                ]
-                self._refusal = decision
-                # Not for longer: what others give back may make room sooner.
-                wait_ns = min(max(waits_ns, default=_LONGEST_REFUSAL_NS), _LONGEST_REFUSAL_NS)
-                self.refused_until_ns = now_ns + wait_ns
-            return
-        self._refusal = None
-        figures = decision.figures[::2]
-        tightest = min(range(len(figures)), key=figures.__getitem__)
-        self.room, self.quota = figures[tightest], self.ring.limits[tightest].quota
-        ends_ns = self.ring.moment_ends_ns(decision.left[0])
-        until_ns = ends_ns - self._ahead_ns
-        self.until_ns = min(self.until_ns, until_ns) if ends_ns == self._moment_ns else until_ns
-        self._moment_ns = ends_ns
-        self.left += amount - cost
-        self.last = amount
-        self.wanted = max(0, self.wanted - amount)
-        self._latest = decision
-        self._slices.append((decision, amount))
-
-    def unused(self) -> list[tuple[LimitDecision, int]]:
-        """What is left of each slice, the newest first; then there is nothing left."""
-        unused = []
-        left, self.left = self.left, 0
-        for decision, amount in reversed(self._slices):
-            returned = min(left, amount)
-            if returned:
-                unused.append((decision, returned))
-            left -= returned
-        self._slices.clear()
-        return unused
+def _result(found: LimitDecision | StoreError) -> LimitDecision:
+    if isinstance(found, StoreError):
+        # Many may be told the same error; without the ways that it went before.
+        raise found.with_traceback(None)
+    return found

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
+from lukhas.policy.rate_limiting.counting import Counting
 from lukhas.policy.rate_limiting.decisions import LimitDecision, decide, settle
 from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan
 
@@ -17,6 +18,8 @@ _LOOKS_PER_NEW_STATE = 2
 # milliseconds.
 _SHARDS = 64
 _SHARED = 1024
+# So many different limits of one name are told apart when idle states are looked for.
+_MOST_COUNTINGS = 256
 
 
 class MemoryCounters:
@@ -58,7 +61,11 @@ class MemoryCounters:
             table = self._tables.get(group.table)
             if table is not None and table.group is group:
                 state = table.shards[hash(subject) % _SHARDS].get(subject)
-                if state is not None and not costs:
+                if (
+                    state is not None
+                    and not costs
+                    and (not table.is_mixed or group.counting.owns(state))
+                ):
                     # As `decide` does it, without the call.
                     taken = group.counting.take(state, now_ns, cost)
                     if taken is not None:
@@ -86,13 +93,10 @@ class MemoryCounters:
 
     def _state(self, group: LimitGroup, subject: str, now_ns: int) -> bytearray:
         table = self._tables.get(group.table)
-        if table is None or table.group.counting.limits != group.counting.limits:
-            # Other limits under the same name: settings changed. What was counted is taken over.
-            if table is not None:
-                self._states -= table.drop_former()
-            table = self._tables[group.table] = _Table(group, table)
+        if table is None:
+            table = self._tables[group.table] = _Table(group)
         elif table.group is not group:
-            table.group = group
+            table.turn_to(group)
         shard = hash(subject) % _SHARDS
         state = table.shards[shard].get(subject)
         if state is None:
@@ -102,62 +106,76 @@ class MemoryCounters:
                 return table.shared_state(subject, now_ns)
             state = table.make_state(shard, subject, now_ns)
             self._states += 1
+        elif table.is_mixed and not group.counting.owns(state):
+            state = table.shards[shard][subject] = group.counting.adopt(state, now_ns)
         return state
 
 
 class _Table:
-    """The states of one group, by subject."""
+    """The states of one name, by subject.
 
-    __slots__ = ("_former", "_orders", "_shared", "group", "shards")
+    Attributes:
+        group: the one that asked last.
+        is_mixed: whether some states may be those of other limits: settings changed, or a function
+            gives each subject its own. They are taken over when their subject comes again.
+    """
 
-    def __init__(self, group: LimitGroup, former: "_Table | None") -> None:
+    __slots__ = ("_countings", "_orders", "_shared", "group", "is_mixed", "shards")
+
+    def __init__(self, group: LimitGroup) -> None:
         self.group = group
+        self.is_mixed = False
         self.shards: list[dict[str, bytearray]] = [{} for _ in range(_SHARDS)]
+        self._countings: tuple[Counting, ...] = (group.counting,)
         self._orders: list[deque[str]] = [deque() for _ in range(_SHARDS)]
         self._shared: dict[int, bytearray] = {}
-        self._former = former
 
-    def drop_former(self) -> int:
-        """Drops what other limits had counted before these; gives the number of states."""
-        former, self._former = self._former, None
-        return sum(map(len, former.shards)) if former is not None else 0
+    def turn_to(self, group: LimitGroup) -> None:
+        """From now on this group asks."""
+        limits = group.counting.limits
+        if self.group.counting.limits != limits:
+            self.is_mixed = True
+            others = [each for each in self._countings if each.limits != limits]
+            self._countings = (group.counting, *others)[:_MOST_COUNTINGS]
+        self.group = group
 
     def make_state(self, shard: int, subject: str, now_ns: int) -> bytearray:
+        # Whoever shared a state while there was no room has used what that one says.
+        used = self._shared.get(hash(subject) % _SHARED)
         counting = self.group.counting
-        former = self._former.shards[shard].get(subject) if self._former is not None else None
-        state = counting.adopt(former, now_ns) if former else counting.new_state(now_ns)
+        if used is None:
+            state = counting.new_state(now_ns)
+        else:
+            state = used.copy() if counting.owns(used) else counting.adopt(used, now_ns)
         self.shards[shard][subject] = state
         self._orders[shard].append(subject)
         return state
 
     def shared_state(self, subject: str, now_ns: int) -> bytearray:
         number = hash(subject) % _SHARED
+        counting = self.group.counting
         state = self._shared.get(number)
         if state is None:
-            state = self._shared[number] = self.group.counting.new_state(now_ns)
+            state = self._shared[number] = counting.new_state(now_ns)
+        elif not counting.owns(state):
+            state = self._shared[number] = counting.adopt(state, now_ns)
         return state
 
     def forget_idle(self, shard: int, now_ns: int) -> int:
         """Drops states of a shard that count nothing any more; gives their number."""
         states, order = self.shards[shard], self._orders[shard]
-        is_idle = self.group.counting.is_idle
         dropped = 0
         for _ in range(min(_LOOKS_PER_NEW_STATE, len(order))):
             subject = order.popleft()
-            if is_idle(states[subject], now_ns):
+            if self._is_idle(states[subject], now_ns):
                 del states[subject]
                 dropped += 1
             else:
                 order.append(subject)
-        if self._former is not None:
-            dropped += self._forget_former(shard, now_ns)
         return dropped
 
-    def _forget_former(self, shard: int, now_ns: int) -> int:
-        former = self._former
-        if former is None:
-            return 0
-        dropped = former.forget_idle(shard, now_ns)
-        if not any(former.shards):
-            self._former = None
-        return dropped
+    def _is_idle(self, state: bytearray, now_ns: int) -> bool:
+        if not self.is_mixed:
+            return self.group.counting.is_idle(state, now_ns)
+        # Limits so long ago that nobody knows them any more have nothing left to count.
+        return all(each.is_idle(state, now_ns) for each in self._countings if each.owns(state))

@@ -40,11 +40,10 @@ class NodeCounters:
         shared: how often this process had to count a subject in a shared state.
     """
 
-    __slots__ = ("_environment", "_max_states", "_node", "_sweep_at", "shared")
+    __slots__ = ("_max_states", "_node", "_sweep_at", "shared")
 
     def __init__(self, node: NodeEnvironment, *, max_states: int = _MAX_STATES) -> None:
         self._node = node
-        self._environment = node.environment
         self._max_states = max_states
         self._sweep_at = b""
         self.shared = 0
@@ -63,7 +62,11 @@ class NodeCounters:
             StoreError: the file cannot be read or written.
         """
         try:
-            with self._environment.begin(write=True) as transaction:
+            if plan.is_simple and not costs:
+                decision = self._take(plan, subjects[0], now_ns, cost)
+                if decision is not None:
+                    return decision
+            with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, plan, subjects, now_ns)
                 states = [state for _key, state in entries]
                 decision = decide(plan, states, now_ns, cost, costs)
@@ -85,12 +88,34 @@ class NodeCounters:
             StoreError: the file cannot be read or written.
         """
         try:
-            with self._environment.begin(write=True) as transaction:
+            with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, decision.plan, subjects, now_ns)
                 settle(decision, [state for _key, state in entries], now_ns, changes)
                 _write(transaction, decision.plan, entries)
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
+
+    def _take(self, plan: LimitPlan, subject: str, now_ns: int, cost: int) -> LimitDecision | None:
+        """The usual case, one group whose subject is known and may pass; else None, uncharged."""
+        group = plan.groups[0]
+        counting = group.counting
+        # Before the lock is taken: others wait for it.
+        key = _key(group.table, subject)
+        transaction = self._node.environment.begin(write=True)
+        try:
+            value = transaction.get(key)
+            if value is not None:
+                state = bytearray(value[_EXPIRY_BYTES:])
+                taken = counting.take(state, now_ns, cost) if counting.owns(state) else None
+                if taken is not None:
+                    expires_ns = counting.expires_ns(state)
+                    transaction.put(key, expires_ns.to_bytes(_EXPIRY_BYTES, "little") + state)
+                    transaction.commit()
+                    return LimitDecision(plan, (taken,), now_ns, cost)
+        finally:
+            # Does nothing after the commit.
+            transaction.abort()
+        return None
 
     def close(self) -> None:
         """Closes the file."""
@@ -112,8 +137,7 @@ class NodeCounters:
             key = _key(group.table, subject)
             value = transaction.get(key)
             if value is None:
-                key = self._place(transaction, group, key, now_ns)
-                value = transaction.get(key)
+                key, value = self._place(transaction, group, key, now_ns)
             entries.append((key, _state(group, value, now_ns)))
         return entries
 
@@ -123,15 +147,20 @@ class NodeCounters:
         group: LimitGroup,
         key: bytes,
         now_ns: int,
-    ) -> bytes:
-        """The key for a subject that has no state: its own, or a shared one if all are taken."""
+    ) -> tuple[bytes, bytes | None]:
+        """Where a subject is counted that has no state: its own, or a shared one if all are taken.
+
+        It begins with what the shared one has counted, which may be its own doing.
+        """
         self._forget_idle(transaction, now_ns)
-        if int(transaction.stat()["entries"]) < self._max_states:
-            return key
-        self.shared += 1
         # Not `hash`, which differs from process to process.
         number = int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") % _SHARED
-        return _key(group.table, f"\0{number}")
+        shared_key = _key(group.table, f"\0{number}")
+        value = transaction.get(shared_key)
+        if int(transaction.stat()["entries"]) < self._max_states:
+            return key, value
+        self.shared += 1
+        return shared_key, value
 
     def _forget_idle(self, transaction: "lmdb.Transaction[bytes]", now_ns: int) -> None:
         with transaction.cursor() as cursor:

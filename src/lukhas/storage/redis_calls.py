@@ -17,7 +17,7 @@ class Carrier(Protocol):
     """What a call was handed to."""
 
     def overdue(self, call: "Call") -> None:
-        """Tells that a call got no answer within its deadline."""
+        """Fails a call that got no answer within its deadline."""
         ...
 
 

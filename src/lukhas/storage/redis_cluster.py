@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from asyncio import AbstractEventLoop, Task
 from typing import Any
 
@@ -21,6 +22,7 @@ _MOST_TRIES = 8
 _TRY_AGAIN_S = 0.005
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+_REDIRECT = re.compile(r"(?:MOVED|ASK) (?P<slot>\d{1,5}) (?P<host>.*):(?P<port>\d{1,5})")
 _CLUSTER_SLOTS = pack("CLUSTER", "SLOTS")
 
 
@@ -102,21 +104,24 @@ class RedisCluster:
 
     def _redirect(self, node: RedisNode, call: Call, error: StoreReplyError) -> bool:
         """Sends a call on, if that is what a server's refusal means."""
-        code, *words = error.what.split(" ")
+        code = error.code
         if code == "CLUSTERDOWN":
             self._hint.set()
-        if code not in {"MOVED", "ASK", "TRYAGAIN"} or call.tries >= _MOST_TRIES or self._closed:
+        if call.tries >= _MOST_TRIES or self._closed:
+            return False
+        if code == "TRYAGAIN":
+            # The keys are on their way from one server to another.
+            call.tries += 1
+            self._loop.call_later(_TRY_AGAIN_S, self._send_again, call)
+            return True
+        match = _REDIRECT.fullmatch(error.what)
+        if match is None or int(match["slot"]) >= SLOTS:
             return False
         call.tries += 1
         call.asking = code == "ASK"
-        if code == "TRYAGAIN":
-            # The keys are on their way from one server to another.
-            self._loop.call_later(_TRY_AGAIN_S, self._send_again, call)
-            return True
-        address = _address(words[1], node.address)
-        target = self._node_at(address)
-        if code == "MOVED":
-            self._slots[int(words[0])] = target
+        target = self._node_at(RedisAddress(match["host"] or node.address.host, int(match["port"])))
+        if not call.asking:
+            self._slots[int(match["slot"])] = target
             self._hint.set()
         target.send(call)
         return True
@@ -258,8 +263,3 @@ def _listed(server: list[Any], source: RedisAddress) -> RedisAddress:
     host, port = server[0], server[1]
     name = host.decode() if isinstance(host, bytes) else ""
     return RedisAddress(name if name not in {"", "?"} else source.host, int(port))
-
-
-def _address(text: str, source: RedisAddress) -> RedisAddress:
-    host, _, port = text.rpartition(":")
-    return RedisAddress(host or source.host, int(port))

@@ -53,6 +53,13 @@ class RedisConnection(asyncio.Protocol):
         store: the address, for errors.
         owner: whom to tell what happens.
         loop: the running loop.
+
+    Attributes:
+        sent: calls without an answer yet, given up ones included.
+        error: why it is gone, or about to be; None while it is good.
+        gone: set when it is gone.
+        is_full: whether writes should wait.
+        opened_s: when it was made, in the time of the loop.
     """
 
     def __init__(self, store: str, owner: ConnectionOwner, loop: AbstractEventLoop) -> None:
@@ -62,26 +69,22 @@ class RedisConnection(asyncio.Protocol):
             replyError=partial(reply_error, store), notEnoughData=_NOTHING
         )
         self._transport: Transport | None = None
-        self._sent: deque[Call] = deque()
-        self._error: StoreError | None = None
+        self.sent: deque[Call] = deque()
+        self.error: StoreError | None = None
         self.gone = asyncio.Event()
         self.is_full = False
         self.opened_s = loop.time()
 
-    def __len__(self) -> int:
-        """How many calls have no answer yet, given up ones included."""
-        return len(self._sent)
-
     def send(self, calls: Sequence[Call]) -> None:
         """Writes calls, in one go."""
-        self._sent.extend(calls)
+        self.sent.extend(calls)
         if self._transport is not None:
             self._transport.write(b"".join([call.packed for call in calls]))
 
     def abort(self, error: StoreError) -> None:
         """Drops the connection; calls without an answer fail with this error."""
-        if self._error is None:
-            self._error = error
+        if self.error is None:
+            self.error = error
         if self._transport is not None:
             self._transport.abort()
 
@@ -104,7 +107,7 @@ class RedisConnection(asyncio.Protocol):
             ))  # fmt: skip
 
     def _distribute(self) -> None:
-        gets, next_call = self._reader.gets, self._sent.popleft
+        gets, next_call = self._reader.gets, self.sent.popleft
         answered = False
         while (reply := gets()) is not _NOTHING:
             kind = type(reply)
@@ -132,13 +135,13 @@ class RedisConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        error = self._error
+        error = self.error
         if error is None:
             what = "closed the connection"
             if isinstance(exc, OSError):
                 what = f"broke the connection ({exc.strerror or exc})"
-            error = StoreUnavailableError(self._store, what, hint="look at its log")
-        sent, self._sent = self._sent, deque()
+            error = self.error = StoreUnavailableError(self._store, what, hint="look at its log")
+        sent, self.sent = self.sent, deque()
         for call in sent:
             call.fail(unavailable(self._store, error))
         self.gone.set()
@@ -179,6 +182,9 @@ async def open_connection(
     except BaseException:
         connection.abort(StoreUnavailableError(store, "not connected"))
         raise
+    if connection.error is not None:
+        # It greeted and went away in the same breath; its owner was not told, it was nobody's.
+        raise unavailable(store, connection.error)
     return connection
 
 

@@ -63,13 +63,14 @@ def connect_error(store: str, error: OSError | ValueError) -> StoreUnavailableEr
         )  # fmt: skip
     if isinstance(error, ssl.SSLError):
         return StoreUnavailableError(
-            store, f"TLS failed ({error.reason or error})", hint="use redis:// if it has no TLS"
+            store, f"TLS failed ({error})", hint="use redis:// if it has no TLS"
         )
     if isinstance(error, ValueError):
         return StoreUnavailableError(store, "this is no host name", hint="check the address")
     # uvloop and asyncio word this differently; the kernel's own word is what helps. Negative
     # numbers are those of name look-ups.
-    what = os.strerror(error.errno or 0) if (error.errno or 0) > 0 else error.strerror or error
+    number = error.errno or 0
+    what = os.strerror(number) if number > 0 else error.strerror or error
     return StoreUnavailableError(
         store, f"cannot be connected ({what})",
         hint="check that the server runs and that the address is right",

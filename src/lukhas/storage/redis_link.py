@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from lukhas.clock import Clock, SystemClock
-from lukhas.errors import StoreReplyError, StoreTimeoutError
+from lukhas.errors import StoreReplyError
 from lukhas.storage.redis_calls import Call, DeadlineWatch
 from lukhas.storage.redis_cluster import RedisCluster
 from lukhas.storage.redis_commands import Word, pack
@@ -133,8 +133,6 @@ class RedisLink:
         servers = self._servers
         nodes = servers.nodes if isinstance(servers, RedisCluster) else (servers,)
         error = servers.error
-        if error is None:
-            error = next((node.error for node in nodes if node.error), None)
         since_ns = max((node.since_ns for node in nodes), default=self._clock.now_ns())
         usable = [node for node in nodes if node.is_open]
         if error is None and len(usable) == len(nodes) and nodes:
@@ -170,18 +168,13 @@ class RedisLink:
     def _watch_over(self, deadline_s: float) -> DeadlineWatch:
         watch = self._watches.get(deadline_s)
         if watch is None:
-            watch = self._watches[deadline_s] = DeadlineWatch(self._loop, deadline_s, self._give_up)
+            watch = self._watches[deadline_s] = DeadlineWatch(self._loop, deadline_s, _give_up)
         return watch
 
-    def _give_up(self, call: Call) -> None:
-        # The server first: what it becomes known to be is what its other callers are told.
-        carrier = call.carrier
-        store = "redis"
-        if isinstance(carrier, RedisNode):
-            store = str(carrier.address)
-        call.fail(StoreTimeoutError(store, call.deadline_s))
-        if carrier is not None:
-            carrier.overdue(call)
+
+def _give_up(call: Call) -> None:
+    if call.carrier is not None:
+        call.carrier.overdue(call)
 
 
 def _never(_node: RedisNode, _call: Call, _error: StoreReplyError) -> bool:

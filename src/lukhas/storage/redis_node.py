@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lukhas.clock import Clock
-from lukhas.errors import StoreError, StoreReplyError, StoreUnavailableError
+from lukhas.errors import StoreError, StoreReplyError, StoreTimeoutError, StoreUnavailableError
 from lukhas.policy import breaker
 from lukhas.policy.breaker import BreakerPhase, BreakerState
 from lukhas.storage.redis_calls import Call
@@ -104,20 +104,10 @@ class RedisNode:
         self._tried: Future[None] = self._loop.create_future()
         self._keeper: Task[None] = self._loop.create_task(self._keep_connected())
 
-    def __len__(self) -> int:
-        """How many calls wait, to be sent or for their answers."""
-        connection = self._connection
-        return len(self._outbox) + (0 if connection is None else len(connection))
-
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._connection is not None
-
-    @property
-    def phase(self) -> BreakerPhase:
-        """What the breaker does."""
-        return self._breaker.phase
 
     async def tried(self) -> None:
         """Waits until the first connection was made, or failed."""
@@ -128,20 +118,21 @@ class RedisNode:
     def send(self, call: Call) -> None:
         """Takes a call; its future gets the reply or a `StoreError`, maybe at once."""
         call.carrier = self
-        if self._connection is None and (
-            self._closed or self._breaker.phase is not BreakerPhase.CLOSED
-        ):
+        connection, outbox = self._connection, self._outbox
+        waiting = len(outbox)
+        if connection is not None:
+            waiting += len(connection.sent)
+        elif self._closed or self._breaker.phase is not BreakerPhase.CLOSED:
             self._counters.errors += 1
             call.fail(unavailable(self._store, self.error))
             return
-        if len(self) >= self._settings.calls_at_once:
+        if waiting >= self._settings.calls_at_once:
             self._counters.errors += 1
             call.fail(StoreUnavailableError(
-                self._store, f"{len(self)} calls wait for it already",
+                self._store, f"{waiting} calls wait for it already",
                 hint="it is too slow for this load, or allow more at once",
             ))  # fmt: skip
             return
-        outbox = self._outbox
         if not outbox:
             self._loop.call_soon(self.ready)
         if call.asking:
@@ -167,6 +158,7 @@ class RedisNode:
     def overdue(self, call: Call) -> None:
         """See `Carrier`."""
         self._counters.timeouts += 1
+        call.fail(StoreTimeoutError(self._store, call.deadline_s))
         self._failed(StoreUnavailableError(
             self._store, f"did not answer within {call.deadline_s * 1000:g} ms, again and again",
             hint="check the load of the server and the network",

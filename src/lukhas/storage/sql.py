@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("ADMIN_DATABASE_FILE", "Database", "open_database")
 
 ADMIN_DATABASE_FILE = "admin.sqlite"
-_BUSY_TIMEOUT_MS = 5000
+_BUSY_TIMEOUT_MS = 15_000
 _WRITES = "lukhas_writes"
 # Any fixed number: all processes that migrate this schema take the same lock.
 _MIGRATION_LOCK = 0x6C756B686173

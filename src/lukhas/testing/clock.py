@@ -1,9 +1,12 @@
 """A clock that moves only when told to."""
 
+from datetime import UTC, datetime, timedelta
+
 from lukhas.units import SECOND_NS
 
 __all__ = ("ManualClock",)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _START_NS = 1_750_000_000 * SECOND_NS
 
 
@@ -41,3 +44,14 @@ class ManualClock:
     def set(self, now_ns: int) -> None:
         """Puts the clock to a time, even an earlier one, to see how code bears a broken clock."""
         self._now_ns = now_ns
+
+    def set_to(self, when: datetime) -> None:
+        """Puts the clock to a date and time, say the last minute of a month.
+
+        Raises:
+            ValueError: it has no time zone.
+        """
+        if when.tzinfo is None:
+            raise ValueError(f"{when} has no time zone: give it one, such as tzinfo=UTC")
+        # In whole numbers: as a float a Unix time has no nanoseconds left.
+        self._now_ns = (when - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from lukhas.errors import StoreError, StoreReplyError
+from lukhas.errors import StoreError, StoreReplyError, StoreUnavailableError
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_slots import key_slot
 from lukhas.testing.redis_cluster import RedisClusterServers
 from lukhas.testing.redis_server import RedisServer, free_port
-from tests.integration.storage.kit import ADD, failure_of, opened, until
+from tests.integration.storage.kit import ADD, failure_of, opened, scripted, until
 
 KEYS = [b"k:%d" % number for number in range(60)]
 
@@ -20,7 +20,7 @@ def owner_of(cluster: RedisClusterServers, key: bytes) -> int:
 
 
 async def test_keys_go_to_their_masters(cluster: RedisClusterServers) -> None:
-    """Each call goes to the master that keeps its key, without being sent on; one write a master."""
+    """Each call goes to the master that keeps its key, at once; one write a master."""
     async with opened(cluster.url) as link:
         await asyncio.gather(*(link.call("SET", key, key) for key in KEYS))
         assert await asyncio.gather(*(link.call("GET", key) for key in KEYS)) == KEYS
@@ -52,7 +52,7 @@ async def test_keys_of_two_masters_are_refused(cluster: RedisClusterServers) -> 
     async with opened(cluster.url) as link:
         with pytest.raises(StoreReplyError, match="braces"):
             await link.script(ADD, [b"a", b"b"], [1])
-        assert await link.script(ADD, [b"{t}a", b"{t}b"], [1]) == 1
+        assert await link.script(ADD, [b"{t}a", b"{t}b"], [0]) == 0
 
 
 async def test_a_slot_that_moved(cluster: RedisClusterServers) -> None:
@@ -141,3 +141,106 @@ async def test_a_closed_cluster_fails_at_once(cluster: RedisClusterServers) -> N
     async with opened(cluster.url) as link:
         await link.close()
         assert "was closed" in str(await failure_of(link, "GET", "k"))
+
+
+def slots_of(port: int, *, last: int = 16_383) -> bytes:
+    """CLUSTER SLOTS of a server that keeps all, and does not know its own name."""
+    return b"*1\r\n*3\r\n:0\r\n:%d\r\n*3\r\n$-1\r\n:%d\r\n$2\r\nid\r\n" % (last, port)
+
+
+async def test_a_server_that_does_not_know_its_name_is_called_as_it_was_asked() -> None:
+    """A host of null means the one that was connected to (CLUSTER SLOTS)."""
+    ports: list[int] = []
+
+    def answer(command: list[bytes]) -> bytes:
+        return slots_of(ports[0]) if command[0] == b"CLUSTER" else b"+fine\r\n"
+
+    async with scripted(answer) as port:
+        ports.append(port)
+        async with opened(f"redis+cluster://127.0.0.1:{port}") as link:
+            assert await link.call("GET", "k") == b"fine"
+
+
+async def test_keys_on_their_way_are_asked_for_again() -> None:
+    """TRYAGAIN is not told to the caller unless it never ends."""
+    ports: list[int] = []
+    left = 3
+
+    def answer(command: list[bytes]) -> bytes:
+        nonlocal left
+        if command[0] == b"CLUSTER":
+            return slots_of(ports[0])
+        left -= 1
+        return b"+fine\r\n" if left < 0 else b"-TRYAGAIN Multiple keys request\r\n"
+
+    async with scripted(answer) as port:
+        ports.append(port)
+        async with opened(f"redis+cluster://127.0.0.1:{port}") as link:
+            assert await link.call("MGET", "{k}1", "{k}2") == b"fine"
+            left = 1000
+            assert "TRYAGAIN" in str(await failure_of(link, "MGET", "{k}1", "{k}2"))
+            given_up = asyncio.ensure_future(link.call("MGET", "{k}1", "{k}2"))
+            await until(lambda: left < 990)
+            given_up.cancel()
+
+
+async def test_moves_in_a_circle_end() -> None:
+    """A cluster that sends calls to and fro fails them; one that sends nowhere, too."""
+    ports: list[int] = []
+    place = b"127.0.0.1:%d"
+
+    def answer(command: list[bytes]) -> bytes:
+        if command[0] == b"CLUSTER":
+            return slots_of(ports[0])
+        return b"-MOVED 0 " + (place % ports[0] if command[0] == b"GET" else b"nowhere") + b"\r\n"
+
+    async with scripted(answer) as port:
+        ports.append(port)
+        async with opened(f"redis+cluster://127.0.0.1:{port}") as link:
+            assert "MOVED" in str(await failure_of(link, "GET", "k"))
+            assert "MOVED 0 nowhere" in str(await failure_of(link, "SET", "k", 1))
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (b"+OK\r\n", "cannot be read"),
+        (b"*1\r\n*1\r\n:0\r\n", "cannot be read"),
+        (b"*0\r\n", "knows of no master"),
+    ],
+)
+async def test_answers_that_name_no_master(reply: bytes, words: str) -> None:
+    """It is told what is wrong with them."""
+    async with (
+        scripted(lambda _: reply) as port,
+        opened(f"redis+cluster://127.0.0.1:{port}") as link,
+    ):
+        assert words in str(await failure_of(link, "GET", "k"))
+        assert link.health().state == "failed"
+
+
+async def test_a_server_that_does_not_answer_about_the_cluster() -> None:
+    """It is not waited for without end."""
+    async with (
+        scripted(lambda _: b"") as port,
+        opened(f"redis+cluster://127.0.0.1:{port}", connect_timeout_s=0.2) as link,
+    ):
+        assert "CLUSTER SLOTS" in str(await failure_of(link, "GET", "k"))
+
+
+async def test_slots_without_a_master() -> None:
+    """Calls for them fail at once, calls for others are answered, and health tells."""
+    ports: list[int] = []
+
+    def answer(command: list[bytes]) -> bytes:
+        return slots_of(ports[0], last=99) if command[0] == b"CLUSTER" else b"+fine\r\n"
+
+    async with scripted(answer) as port:
+        ports.append(port)
+        async with opened(f"redis+cluster://127.0.0.1:{port}") as link:
+            assert await link.call("PING") == b"OK"
+            error = await failure_of(link, "GET", "k")
+            assert isinstance(error, StoreUnavailableError)
+            assert "16284 slots have no master" in str(error)
+            assert link.health().state == "degraded"
+            assert "slots have no master" in link.health().detail

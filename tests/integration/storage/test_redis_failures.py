@@ -1,6 +1,7 @@
 """The link to servers that fail, over real sockets."""
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import subprocess
@@ -56,6 +57,16 @@ async def test_a_refused_connection(own_server: RedisServer) -> None:
         assert link.health().state == "failed"
         await asyncio.to_thread(own_server.start)
         await recovers(link)
+
+
+async def test_calls_that_wait_for_a_connection_fail_with_it() -> None:
+    """They do not wait for their deadline once it is known that there is none."""
+    async with opened(f"redis://127.0.0.1:{free_port()}", ready=False) as link:
+        errors = await asyncio.gather(
+            *(link.call("PING") for _ in range(3)), return_exceptions=True
+        )
+        assert ["Connection refused" in str(error) for error in errors] == [True] * 3
+        assert link.counters.errors == 3
 
 
 async def test_a_socket_that_does_not_exist(tmp_path: Path) -> None:
@@ -118,7 +129,7 @@ async def test_answers_that_came_while_the_process_slept_are_in_time(link: Redis
     call = asyncio.ensure_future(link.call("PING", deadline_s=SHORT_S))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    subprocess.run(["sleep", "0.1"], check=True)
+    subprocess.run(["sleep", "0.1"], check=True)  # noqa: ASYNC221 - the loop is to stand still
     assert await call == b"PONG"
 
 
@@ -177,9 +188,13 @@ async def test_a_call_waits_for_a_connection_no_longer_than_its_deadline(
 ) -> None:
     """It is not sent once nobody waits for it any more."""
     await proxy.switch(Fault.HANG)
-    async with opened(f"redis://127.0.0.1:{proxy.port}") as _, opened(server.url) as sound:
-        pass
-    assert sound.counters.calls == 0
+    async with opened(f"redis://127.0.0.1:{proxy.port}", ready=False) as link:
+        early = asyncio.ensure_future(link.call("ECHO", "early"))
+        with pytest.raises(StoreTimeoutError):
+            await link.call("INCR", "never", deadline_s=SHORT_S)
+        await proxy.switch(Fault.PASS)
+        assert await early == b"early"
+        assert await link.call("GET", "never") is None
 
 
 # -- what servers refuse ---------------------------------------------------------------------------
@@ -214,7 +229,7 @@ async def test_answers_that_nobody_asked_for(server: RedisServer) -> None:
         (b"-ERR DB index is out of range\r\n", "no such database"),
     ],
 )  # fmt: skip
-async def test_a_refused_greeting(answer: bytes, words: str, caplog: object) -> None:
+async def test_a_refused_greeting(answer: bytes, words: str) -> None:
     """It is said what to do, and the password is never repeated."""
     async with (
         rude_server(answer * 2) as port,
@@ -281,42 +296,48 @@ async def test_a_replica(server: RedisServer, own_server: RedisServer) -> None:
 # -- TLS -------------------------------------------------------------------------------------------
 
 
-async def test_tls(tmp_path: Path) -> None:
-    """With the authority it works; without it is said that the certificate is not trusted."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of localhost, with its key in the same file."""
+    path, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
          "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out",
-         str(certificate)],
+         str(path)],
         check=True, capture_output=True,
     )  # fmt: skip
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
+async def test_tls(server: RedisServer, certificate: Path) -> None:
+    """With the authority it works; without it is said that the certificate is not trusted."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, onward = await asyncio.open_unix_connection(server.socket_path)
+        await asyncio.gather(_pump(reader, onward), _pump(back, writer))
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    async with rude_server(b"") as _:
-        pass
-    with RedisServer() as server:
+    context.load_cert_chain(certificate)
+    front = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"rediss://localhost:{front.sockets[0].getsockname()[1]}"
+    async with opened(url, tls=ssl.create_default_context(cafile=certificate)) as link:
+        assert await link.call("ECHO", "x" * 100_000) == b"x" * 100_000
+    async with opened(url, breaker=FOR_EVER) as link:
+        assert "certificate is not trusted" in str(await failure_of(link, "PING"))
+    front.close()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            back, onward = await asyncio.open_unix_connection(server.socket_path)
-            ways = [asyncio.create_task(_pump(reader, onward)),
-                    asyncio.create_task(_pump(back, writer))]  # fmt: skip
-            await asyncio.wait(ways)
 
-        front = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-        url = f"rediss://localhost:{front.sockets[0].getsockname()[1]}"
-        trusted = ssl.create_default_context(cafile=certificate)
-        async with opened(url, tls=trusted) as link:
-            assert await link.call("ECHO", "x" * 100_000) == b"x" * 100_000
-        async with opened(url, breaker=FOR_EVER) as link:
-            assert "certificate is not trusted" in str(await failure_of(link, "PING"))
-        async with opened(f"rediss://127.0.0.1:{server.port}", breaker=FOR_EVER) as link:
-            assert isinstance(await failure_of(link, "PING"), StoreUnavailableError)
-        front.close()
+async def test_tls_to_a_server_without(server: RedisServer) -> None:
+    """It is an error of the store, not one of the ssl module."""
+    async with opened(
+        f"rediss://127.0.0.1:{server.port}", breaker=FOR_EVER, connect_timeout_s=1.0
+    ) as link:
+        assert isinstance(await failure_of(link, "PING"), StoreUnavailableError)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
+    with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
             writer.write(data)
-    finally:
-        writer.close()
+    writer.close()

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from lukhas.errors import StoreReplyError
-from lukhas.pipeline.driving import Waiting, complete, finish, start
+from lukhas.pipeline.driving import Run, Waiting, finish, start
+from lukhas.policy.breaker import BreakerSettings
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
+from lukhas.storage.redis_settings import settings_from_url
 from lukhas.testing.fault_proxy import FaultProxy
 from lukhas.testing.redis_server import RedisServer
-from tests.integration.storage.kit import ADD, failure_of, opened
+from tests.integration.storage.kit import ADD, failure_of, opened, until
 
 
 async def test_a_command_gives_its_reply(link: RedisLink) -> None:
@@ -48,11 +50,9 @@ async def test_writes_do_not_wait_for_answers(server: RedisServer, proxy: FaultP
     """The calls of the next turn go out although those of the last have no answer yet."""
     async with opened(f"redis://127.0.0.1:{proxy.port}") as link:
         first = asyncio.ensure_future(link.call("BLPOP", "nothing", "0.2"))
-        while not any(b"BLPOP" in piece for piece in proxy.pieces):
-            await asyncio.sleep(0)
+        await until(lambda: any(b"BLPOP" in piece for piece in proxy.pieces))
         second = asyncio.ensure_future(link.call("PING"))
-        while not any(b"PING" in piece for piece in proxy.pieces[1:]):
-            await asyncio.sleep(0)
+        await until(lambda: b"PING" in proxy.pieces[-1])
         assert not first.done()
         assert await first is None
         assert await second == b"PONG"
@@ -150,26 +150,22 @@ async def test_no_more_calls_wait_than_allowed(server: RedisServer) -> None:
 
 async def test_it_can_be_called_before_the_first_wait_of_a_run(link: RedisLink) -> None:
     """A pipeline run has no task of its own until it waits; the link asks for none."""
+    loop = asyncio.get_running_loop()
+    begun: asyncio.Future[tuple[Run, Any]] = loop.create_future()
 
-    async def run() -> Any:
+    async def stage() -> Any:
         return [await link.call("PING"), await link.script(ADD, [b"k"], [1], deadline_s=9.0)]
 
-    loop = asyncio.get_running_loop()
-    steps: list[Any] = []
-    taken: asyncio.Future[None] = loop.create_future()
-
-    def step() -> None:
-        # In a callback there is no current task at all.
+    def callback() -> None:
         assert asyncio.current_task() is None
-        coroutine: Any = run()
-        steps.extend((coroutine, start(coroutine)))
-        taken.set_result(None)
+        run = stage()
+        begun.set_result((run, start(run)))
 
-    loop.call_soon(step)
-    await taken
-    assert isinstance(steps[1], Waiting)
-    assert await finish(steps[0], steps[1]) == [b"PONG", 1]
-    assert await complete(run()) == [b"PONG", 2]
+    loop.call_soon(callback)
+    run, step = await begun
+    assert isinstance(step, Waiting)
+    reply: Any = await finish(run, step)
+    assert reply == [b"PONG", 1]
 
 
 async def test_a_caller_may_go_away(link: RedisLink) -> None:
@@ -194,3 +190,25 @@ async def test_close_fails_what_waits_and_can_be_repeated(server: RedisServer) -
         assert "was closed" in str(outcome)
         assert "was closed" in str(await failure_of(link, "PING"))
         await link.close()
+
+
+async def test_a_link_may_be_used_as_a_block(server: RedisServer) -> None:
+    """It is tried when the block begins, and closed when it ends."""
+    async with RedisLink(settings_from_url(server.socket_url)) as link:
+        assert link.health().state == "ok"
+    assert link.health().state == "failed"
+
+
+async def test_a_link_that_was_not_tried_yet_says_so(server: RedisServer) -> None:
+    """It is not well before it was."""
+    async with opened(server.socket_url, ready=False) as link:
+        assert link.health().detail == "connecting"
+
+
+async def test_a_share_of_failures_counts_too(server: RedisServer) -> None:
+    """With a breaker that looks at shares, answers are counted as well."""
+    breaker = BreakerSettings(failures=1000, share=0.5)
+    async with opened(server.socket_url, breaker=breaker) as link:
+        for _ in range(30):
+            await link.call("PING")
+        assert link.health().state == "ok"

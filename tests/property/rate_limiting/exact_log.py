@@ -5,8 +5,9 @@ from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 
+from lukhas.policy.rate_limiting.counting import counting_of
 from lukhas.policy.rate_limiting.limits import Limit
-from lukhas.policy.rate_limiting.strict_ring import BUCKETS, StrictRing
+from lukhas.policy.rate_limiting.strict_ring import BUCKETS
 from lukhas.units import MINUTE_NS, SECOND_NS
 
 NOW_NS = 1_750_000_000 * SECOND_NS
@@ -65,15 +66,11 @@ def worst_window(admitted: list[tuple[int, int]], window_ns: int) -> int:
     return worst
 
 
-def admitted_by_ring(arrivals: list[int], limit: Limit) -> list[tuple[int, int]]:
-    ring = StrictRing((limit,))
-    state = ring.new_state(arrivals[0])
-    admitted = []
-    for now_ns in arrivals:
-        if ring.fits(state, now_ns, 1):
-            ring.charge(state, now_ns, 1)
-            admitted.append((now_ns, 1))
-    return admitted
+def admitted_by(arrivals: list[int], limit: Limit) -> list[tuple[int, int]]:
+    """What the limit itself admits."""
+    counting = counting_of(limit.kind, (limit,))
+    state = counting.new_state(arrivals[0])
+    return [(now_ns, 1) for now_ns in arrivals if counting.take(state, now_ns, 1) is not None]
 
 
 def admitted_by_log(arrivals: list[int], limit: Limit) -> list[tuple[int, int]]:

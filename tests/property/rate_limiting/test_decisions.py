@@ -11,7 +11,6 @@ from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, deci
 from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
 from lukhas.policy.rate_limiting.policies import LimitPolicy
-
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.units import MINUTE_NS, SECOND_NS
 from tests.property.rate_limiting.exact_log import NOW_NS, RingModel

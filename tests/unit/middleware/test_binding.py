@@ -15,7 +15,8 @@ from lukhas.middleware.binding import bind
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Handler
-from lukhas.pipeline.stages.limit import LimitStage, RouteLimits
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import RouteLimits
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import FailureMode, Mode

@@ -32,7 +32,7 @@ async def test_a_new_database_has_the_newest_schema(database: Database, tmp_path
     assert (tmp_path / ADMIN_DATABASE_FILE).stat().st_mode & 0o777 == 0o600
     async with database.reading() as connection:
         assert (await connection.scalar(text("PRAGMA journal_mode"))) == "wal"
-        assert (await connection.scalar(text("PRAGMA busy_timeout"))) == 5000
+        assert (await connection.scalar(text("PRAGMA busy_timeout"))) == 15_000
         assert (await connection.scalar(text("PRAGMA synchronous"))) == 2
         assert (await connection.scalar(text("PRAGMA foreign_keys"))) == 1
         revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -1,5 +1,8 @@
 """The clock of the test kit."""
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from lukhas.clock import Clock
@@ -36,3 +39,14 @@ def test_advance_never_goes_back() -> None:
     assert clock.now_ns() == 5
     clock.set(3)
     assert clock.now_ns() == 3
+
+
+def test_it_can_be_put_to_a_date() -> None:
+    """To the microsecond, in any time zone; a time without one could mean anything."""
+    clock = ManualClock()
+    clock.set_to(datetime(1970, 1, 1, 1, 0, 0, 7, tzinfo=ZoneInfo("Europe/Berlin")))
+    assert clock.now_ns() == 7_000
+    clock.set_to(datetime(2026, 1, 31, tzinfo=UTC))
+    assert clock.now_ns() == 1_769_817_600 * SECOND_NS
+    with pytest.raises(ValueError, match="has no time zone"):
+        clock.set_to(datetime(2026, 1, 31))  # noqa: DTZ001 - that is what is refused

@@ -3,7 +3,7 @@
 import pytest
 
 from lukhas.policy.rate_limiting.decisions import LimitDecision
-from lukhas.policy.rate_limiting.policies import LimitPlan
+from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.testing.contracts import CounterStoreContract
 
@@ -12,9 +12,14 @@ class Forgetful(MemoryCounters):
     """A store that breaks the contract: it forgets everything in between."""
 
     def decide(
-        self, plan: LimitPlan, subjects: tuple[str, ...], now_ns: int, cost: int
+        self,
+        plan: LimitPlan,
+        subjects: tuple[str, ...],
+        now_ns: int,
+        cost: int,
+        costs: tuple[int, ...] = (),
     ) -> LimitDecision:
-        return MemoryCounters().decide(plan, subjects, now_ns, cost)
+        return MemoryCounters().decide(plan, subjects, now_ns, cost, costs)
 
 
 class OfForgetful(CounterStoreContract):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from random import random
 
 from lukhas.clock import Clock
-from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
@@ -15,42 +14,25 @@ from lukhas.pipeline.stages.cache_changes import ChangingRequests
 from lukhas.pipeline.stages.cache_fetch import CacheFetcher
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper
+from lukhas.pipeline.stages.cache_plain import CACHED_METHODS, UNSHARED, PlainCache
 from lukhas.pipeline.stages.cache_posts import asked_by_post
 from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
 from lukhas.pipeline.stages.cache_second_look import SecondLook
-from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
-from lukhas.policy.caching.keys import CacheKey, has_credentials
 from lukhas.policy.caching.leak_guard import LeakGuard
 from lukhas.policy.caching.lookup import Reuse, reuse, select
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.post_rules import PostRule
 from lukhas.policy.caching.requests import CacheRequest, bypass_reason, cache_request
-from lukhas.policy.caching.storability import plainly_not_storable
 from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.routing.routes import RouteRule
 from lukhas.policy.verdicts import Fact, Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse
-from lukhas.units import MIB, SECOND_NS
+from lukhas.units import MIB
 
 __all__ = ("CacheStage",)
 
-_CACHED_METHODS = frozenset(("GET", "HEAD"))
-# A request without any of these fields is answered from a fresh entry without further questions.
-_QUESTIONS = frozenset(
-    (
-        b"cache-control",
-        b"content-length",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
-        b"pragma",
-        b"range",
-        b"transfer-encoding",
-    )
-)
 _REASONS = {Reuse.ASKED: Forward.REQUEST, Reuse.UNSURE: Forward.MISS}
 # How often a request waits for somebody else's fetch before it asks the origin itself.
 _ROUNDS = 3
@@ -61,7 +43,6 @@ _ANSWERS = {
     Reuse.STALE_ALLOWED: "a stale response was stored and accepted",
     Reuse.STALE_REFRESHED: "a stale response serves while the origin is asked",
 }
-_UNSHARED = Verdict("cache", Outcome.PASSED, "the response could not be reused")
 _QUARANTINED = "the route is in quarantine: its answers depend on who asks"
 _ONLY_IF_CACHED = Verdict("cache", Outcome.REFUSED, "only-if-cached, and nothing fits")
 
@@ -87,6 +68,7 @@ class CacheStage:
 
     Attributes:
         guard: the leak guard, and the routes that are in quarantine.
+        plain: decides at a glance, without waiting.
     """
 
     name = "cache"
@@ -109,13 +91,11 @@ class CacheStage:
         self._get = store.get
         self._now_ns = clock.now_ns
         self._status = CacheStatus(cache_name)
-        self._miss_field = (b"cache-status", self._status.forwarded(Forward.URI_MISS))
         self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
         self._answers = {
             use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
             for use, reason in _ANSWERS.items()
         }
-        self._hit = self._answers[Reuse.FRESH]
         self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
@@ -124,6 +104,13 @@ class CacheStage:
             flights=flights,
             budget=CaptureBudget(capture_limit_bytes),
             guard=self.guard,
+        )
+        self.plain = PlainCache(
+            store,
+            self._keeper,
+            status=self._status,
+            guard=self.guard,
+            hit=self._answers[Reuse.FRESH],
         )
         self._fetcher = CacheFetcher(
             store,
@@ -134,12 +121,7 @@ class CacheStage:
             facts=facts,
         )
         self._refresher = CacheRefresher(
-            store,
-            clock,
-            fetcher=self._fetcher,
-            keeper=self._keeper,
-            flights=flights,
-            begin=begin,
+            store, clock, fetcher=self._fetcher, keeper=self._keeper, flights=flights, begin=begin
         )
         self._second_look = SecondLook(self.guard, self._refresher, draw)
         self._changing = ChangingRequests(store, self._keeper, self._status)
@@ -150,78 +132,51 @@ class CacheStage:
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Answers from the store, or passes on and stores."""
-        route = exchange.route
-        if route is None:
-            return await call_next(exchange)
-        policy = route.rule.cache
-        if exchange.head.method not in _CACHED_METHODS:
-            return await self._other_method(exchange, call_next, policy)
-        mode = policy.mode
-        if self.guard.quarantined and self._in_quarantine(exchange):
-            return await self._quarantined(exchange, call_next, policy)
-        if mode is Mode.ENFORCE:
-            key = _plain_key(exchange, policy)
-            if key is not None:
-                variants = self._get(key)
-                if variants is not None:
-                    hit = self._plain_hit(exchange, policy, variants)
-                    if hit is not None:
-                        return hit
-                elif self._keeper.is_uncacheable(key, exchange.now_ns):
-                    return await self._unshared(exchange, call_next, policy)
-            return await self._considered(exchange, call_next, policy)
-        if mode is Mode.SHADOW:
-            return await self._shadowed(exchange, call_next, policy)
+        asked = self.plain.ask(exchange)
+        if asked is None:
+            return await self._weighed(exchange, call_next)
+        if isinstance(asked, Response):
+            return asked
+        if asked is UNSHARED:
+            return await self.unshared(exchange, call_next)
         return await call_next(exchange)
 
-    def _plain_hit(
-        self, exchange: Exchange, policy: CachePolicy, variants: tuple[StoredResponse, ...]
-    ) -> Response | None:
-        """The short way to a hit; what it does not understand, `_considered` decides."""
-        entry = variants[0]
-        if exchange.now_ns >= entry.plain_until_ns:
-            return None
-        head = exchange.head
-        headers = head.headers
-        if entry.vary:
-            if not _is_selected(entry, headers, headers.index()):
-                return None
-        elif len(variants) > 1:
-            return None
-        if not entry.open_to_all and _is_personal(headers, exchange.consumer, policy):
-            return None
-        self._store.touch(entry)
-        exchange.cache_result = "hit"
-        exchange.verdicts.append(self._hit)
-        self._tell_hit(exchange, entry, exchange.now_ns)
-        body = entry.body if head.method == "GET" else b""
-        return Response(entry.status, entry.headers, body, entry.ready_head)
-
-    async def _unshared(
-        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
-    ) -> Response:
-        """The short way to a miss, where the last answer could not be stored: nobody waits."""
-        ticket = self._store.ticket()
+    async def unshared(self, exchange: Exchange, call_next: Handler) -> Response:
+        """A miss where, as `plain` said, the last answer could not be stored: nobody waits."""
         response = await call_next(exchange)
-        if plainly_not_storable(response.headers, policy):
-            exchange.cache_result = "miss"
-            exchange.verdicts.append(_UNSHARED)
-            exchange.added.append(self._miss_field)
+        if self.plain.is_left(exchange, response.headers):
             return response
+        policy = _rule(exchange).cache
         fetch = Fetch(
             exchange,
             call_next,
             policy,
             cache_request(exchange.head, exchange.consumer, policy),
             reason=Forward.URI_MISS,
-            ticket=ticket,
+            ticket=exchange.ticket,
             requested_ns=exchange.now_ns,
         )
         return self._fetcher.received(fetch, response)
 
+    async def _weighed(self, exchange: Exchange, call_next: Handler) -> Response:
+        """What takes more than a glance."""
+        rule = _rule(exchange)
+        policy = rule.cache
+        if exchange.head.method not in CACHED_METHODS:
+            return await self._other_method(exchange, call_next, rule)
+        mode = policy.mode
+        if self.guard.quarantined and self.plain.in_quarantine(exchange, rule):
+            return await self._quarantined(exchange, call_next, policy)
+        if mode is Mode.ENFORCE:
+            return await self._considered(exchange, call_next, policy)
+        if mode is Mode.SHADOW:
+            return await self._shadowed(exchange, call_next, policy)
+        return await call_next(exchange)
+
     async def _other_method(
-        self, exchange: Exchange, call_next: Handler, policy: CachePolicy
+        self, exchange: Exchange, call_next: Handler, rule: RouteRule
     ) -> Response:
+        policy = rule.cache
         posted = None
         if policy.post is not PostRule.NEVER and exchange.head.method == "POST":
             posted = await asked_by_post(exchange, policy.post)
@@ -229,16 +184,9 @@ class CacheStage:
             return await self._changing(exchange, call_next, policy)
         if policy.mode is not Mode.ENFORCE:
             return await call_next(exchange)
-        if self.guard.quarantined and self._in_quarantine(exchange):
+        if self.guard.quarantined and self.plain.in_quarantine(exchange, rule):
             return await self._quarantined(exchange, call_next, policy)
         return await self._considered(exchange, call_next, policy, posted=posted)
-
-    def _in_quarantine(self, exchange: Exchange) -> bool:
-        route = exchange.route
-        if route is None:  # pragma: no cover - such an exchange has passed already
-            return False
-        path = exchange.head.path if route.rule.template == "*" else b""
-        return (route.rule.name, path) in self.guard.quarantined
 
     async def _quarantined(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy
@@ -340,21 +288,8 @@ class CacheStage:
             told = self._status.collapsed(reason, ttl_s)
             exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", told))
         else:
-            self._tell_hit(exchange, entry, now_ns)
+            self.plain.tell_hit(exchange, entry, now_ns)
         return from_entry(exchange, entry, now_ns)
-
-    def _tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
-        age_s = (now_ns - entry.born_ns) // SECOND_NS
-        if entry.told_age_s != age_s:
-            # A request may have arrived before the response that answers it.
-            age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
-            ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
-            entry.told_fields = (
-                (b"age", b"%d" % age_s),
-                (b"cache-status", self._status.hit(ttl_s)),
-            )
-            entry.told_age_s = age_s
-        exchange.added += entry.told_fields
 
     async def _shadowed(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy
@@ -387,33 +322,15 @@ class CacheStage:
         return response
 
 
-def _plain_key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
-    """What a request looks up that asks nothing special of a cache; None for any other."""
-    head = exchange.head
-    if policy.private or policy.query is not None or exchange.body is not None:
-        return None
-    if not _QUESTIONS.isdisjoint(head.headers.index()):
-        return None
-    consumer = exchange.consumer
-    tenant = consumer.tenant if consumer is not None else ""
-    owner = (head.keyed, tenant) if head.keyed else tenant
-    return (head.scheme, head.authority, head.path, head.query, owner)
+def _rule(exchange: Exchange) -> RouteRule:
+    route = exchange.route
+    if route is None:
+        raise RuntimeError("only a request whose route was found takes more than a glance")
+    return route.rule
 
 
 def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:
     return Verdict("cache", outcome, reason, policy.name, policy.mode)
-
-
-def _is_personal(headers: Headers, consumer: Consumer | None, policy: CachePolicy) -> bool:
-    return b"cookie" in headers.index() or has_credentials(headers, consumer, policy)
-
-
-def _is_selected(entry: StoredResponse, headers: Headers, fields: dict[bytes, bytes]) -> bool:
-    """Whether a request has the very values that the variant was stored for; False if unsure."""
-    values = entry.selected_raw
-    if values is None or len(fields) != len(headers.raw):
-        return False
-    return tuple(map(fields.get, entry.vary)) == values
 
 
 def _not_cached(exchange: Exchange) -> Response:

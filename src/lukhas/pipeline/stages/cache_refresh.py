@@ -125,7 +125,8 @@ class CacheRefresher:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:  # Without any it needs no loop either.
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _task(self, job: Job) -> None:
         task = asyncio.get_running_loop().create_task(job)

@@ -142,6 +142,10 @@ class IdentifyStage(Gate):
             exchange.consumer = exchange.asserted
             exchange.verdicts.append(_ASSERTED)
             return None
+        fields = head.headers.index()
+        if self._header not in fields and b"authorization" not in fields:
+            exchange.verdicts.append(_ANONYMOUS)
+            return None
         verdict = self._identify(exchange, head.headers)
         exchange.verdicts.append(verdict)
         if verdict.outcome is Outcome.REFUSED and self._refuses:
@@ -154,10 +158,7 @@ class IdentifyStage(Gate):
         field = self._header
         presented = first.get(field)
         if presented is None:
-            authorization = first.get(b"authorization")
-            if authorization is None:
-                return _ANONYMOUS
-            presented = _bearer(authorization)
+            presented = _bearer(first[b"authorization"])
             if presented is None:
                 return _FOREIGN
             if not presented.startswith(KEY_PREFIX):

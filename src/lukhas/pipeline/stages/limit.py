@@ -178,7 +178,8 @@ class LimitStage(Gate):
         subjects = (consumer.key,) if plan.by_consumer else subjects_of(plan, consumer, exchange)
         costs = () if plan.uniform else costs_of(plan, consumer, exchange, rule.cost)
         if self._remote is not None:
-            return self._ask(exchange, plan, subjects, (rule.cost, costs))
+            asked = self._remote.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
+            return self._ask(exchange, asked)
         try:
             decision = self._store.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
         except CountersUnavailableError as error:
@@ -188,19 +189,10 @@ class LimitStage(Gate):
             raise
         return self._act(exchange, decision)
 
-    async def _ask(
-        self,
-        exchange: Exchange,
-        plan: LimitPlan,
-        subjects: tuple[str, ...],
-        cost: tuple[int, tuple[int, ...]],
-    ) -> Response | None:
+    async def _ask(self, exchange: Exchange, asked: Awaitable[LimitDecision]) -> Response | None:
         """`_decide` with a store across the network."""
-        remote = self._remote
-        if remote is None:
-            raise RuntimeError("there is no remote store")
         try:
-            decision = await remote.decide(plan, subjects, exchange.now_ns, *cost)
+            decision = await asked
         except CountersUnavailableError as error:
             return self._unavailable(exchange, error)
         except StoreError:

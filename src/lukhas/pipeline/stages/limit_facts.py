@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import assert_never
 
 from lukhas.http.client_address import address_key
 from lukhas.http.headers import Headers
@@ -161,6 +162,8 @@ def _value(part: DimensionPart, consumer: Consumer, exchange: Exchange) -> str:
             return f"route:{exchange.route.rule.name if exchange.route is not None else ''}"
         case Fact.UPSTREAM:
             return _THE_UPSTREAM
+        case _:
+            assert_never(part.fact)
 
 
 def _or_consumer(kind: str, value: str, consumer: Consumer) -> str:

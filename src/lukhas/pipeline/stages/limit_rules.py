@@ -122,7 +122,12 @@ class LimitPlans:
         """The plan for a tier on a route, where it depends on nothing else."""
         plan = self._fixed[tier].get(route)
         if plan is None:
-            plan = self._fixed[tier][route] = self._plan(tier, route, self._general)
+            own = self._route_limits.get(route)
+            if own is None or own.policies or own.parent == route:
+                plan = self._plan(tier, route, self._general)
+            else:
+                plan = self.fixed(tier, own.parent)
+            self._fixed[tier][route] = plan
         return plan
 
     def of(

@@ -45,39 +45,62 @@ class ObserveStage:
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Passes the exchange on and records how it ended."""
-        recorder = self._recorder
-        recorder.in_flight += 1
+        self._recorder.in_flight += 1
         try:
             response = await call_next(exchange)
         except BaseException as error:
             self._failed(exchange, error)
             raise
+        self.responded(exchange, response)
+        return response
+
+    def began(self) -> None:
+        """An exchange is on its way, without the coroutine of this stage around it."""
+        self._recorder.in_flight += 1
+
+    def handed_on(self) -> None:
+        """What had begun so goes on in the coroutine of this stage, which counts it itself."""
+        self._recorder.in_flight -= 1
+
+    def responded(self, exchange: Exchange, response: Response) -> None:
+        """There is a response; the sample is taken now, or at the end of its body."""
         status = response.status
-        limit = exchange.limit
-        if limit is not None and limit.allowed and limit.plan.is_near(limit.figures):
-            self._count_near(exchange, limit)
-        if status >= 400 or (limit is not None and limit.shadow_violations):
-            self._count_refusals(exchange, status)
+        self.headed(exchange, status)
         body = response.body
         if body.__class__ is bytes:
-            recorder.in_flight -= 1
-            route = exchange.route
-            consumer = exchange.consumer
-            self._record(
-                (
-                    "" if route is None else route.rule.template,
-                    exchange.head.method,
-                    status,
-                    # `value` is a property written in Python and costs ten times as much.
-                    "" if consumer is None else consumer.tier._value_,
-                    exchange.cache_result,
-                    len(body),
-                    self._now_ns() - exchange.now_ns,
-                )
-            )
+            self.ended(exchange, status, len(body))
         else:
             self._follow(exchange, response)
-        return response
+
+    def headed(self, exchange: Exchange, status: int) -> None:
+        """There is the head of a response: counts what it tells of limits and refusals."""
+        limit = exchange.limit
+        if limit is not None:
+            if limit.allowed and limit.plan.is_near(limit.figures):
+                self._count_near(exchange, limit)
+            if limit.shadow_violations:
+                self._count_refusals(exchange, status)
+                return
+        if status >= 400:
+            self._count_refusals(exchange, status)
+
+    def ended(self, exchange: Exchange, status: int, body_bytes: int) -> None:
+        """The response is out: takes the sample."""
+        self._recorder.in_flight -= 1
+        route = exchange.route
+        consumer = exchange.consumer
+        self._record(
+            (
+                "" if route is None else route.rule.template,
+                exchange.head.method,
+                status,
+                # `value` is a property written in Python and costs ten times as much.
+                "" if consumer is None else consumer.tier._value_,
+                exchange.cache_result,
+                body_bytes,
+                self._now_ns() - exchange.now_ns,
+            )
+        )
 
     def _count_near(self, exchange: Exchange, limit: LimitDecision) -> None:
         consumer = exchange.consumer
@@ -94,22 +117,6 @@ class ObserveStage:
         if not limit.allowed:
             self._recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
 
-    def _finish(self, exchange: Exchange, status: int, body_bytes: int) -> None:
-        self._recorder.in_flight -= 1
-        route = exchange.route
-        consumer = exchange.consumer
-        self._record(
-            (
-                "" if route is None else route.rule.template,
-                exchange.head.method,
-                status,
-                "" if consumer is None else consumer.tier._value_,
-                exchange.cache_result,
-                body_bytes,
-                self._now_ns() - exchange.now_ns,
-            )
-        )
-
     def _follow(self, exchange: Exchange, response: Response) -> None:
         """Lets the sample be taken at the end of a streamed body."""
         if isinstance(response.body, Pushed) and response.on_close is None:
@@ -117,7 +124,7 @@ class ObserveStage:
             if length is not None and length.isdigit():
                 # The usual answer of a wrapped app: its size is known, so nobody needs to count.
                 status, size = response.status, int(length)
-                response.on_close = lambda: self._finish(exchange, status, size)
+                response.on_close = lambda: self.ended(exchange, status, size)
                 return
         end = _StreamEnd(self, exchange, response.status, response.on_close)
         if response.taps is None:
@@ -138,7 +145,7 @@ class ObserveStage:
         else:
             status = 500
         self._count_refusals(exchange, status)
-        self._finish(exchange, status, 0)
+        self.ended(exchange, status, 0)
 
     def _count_refusals(self, exchange: Exchange, status: int) -> None:
         """Counts who refused; not on the way of a request that simply passes."""
@@ -198,4 +205,4 @@ class _StreamEnd:
     def _end(self) -> None:
         if self._open:
             self._open = False
-            self._stage._finish(self._exchange, self._status, self._body_bytes)
+            self._stage.ended(self._exchange, self._status, self._body_bytes)

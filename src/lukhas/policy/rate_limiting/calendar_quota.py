@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.policy.rate_limiting.periods import PERIOD_CODES, Span, span_at
-from lukhas.policy.rate_limiting.words import KIND_BYTES, words_of, write_words
+from lukhas.policy.rate_limiting.words import KIND_BYTES, is_words, words_of, write_words
 from lukhas.units import SECOND_NS
 
 __all__ = ("CalendarQuota",)
@@ -129,13 +129,13 @@ class CalendarQuota:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """See `Counting`."""
-        codes = words_of(state)[::_STRIDE] if state.startswith(_KIND_BYTES) else ()
-        return tuple(codes) == self._codes
+        words = words_of(state) if is_words(state, _KIND_BYTES) else array("Q")
+        return len(words) % _STRIDE == 0 and tuple(words[::_STRIDE]) == self._codes
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: a period that both have, begun at the same time, keeps its count."""
         adopted = self.new_state(now_ns)
-        if not state.startswith(_KIND_BYTES):
+        if not is_words(state, _KIND_BYTES):
             return adopted
         old = words_of(state)
         words = words_of(adopted)

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.words import KIND_BYTES, words_of, write_words
+from lukhas.policy.rate_limiting.words import KIND_BYTES, is_words, words_of, write_words
 from lukhas.units import SECOND_NS
 
 __all__ = ("Concurrency",)
@@ -109,8 +109,8 @@ class Concurrency:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """See `Counting`."""
-        return state.startswith(_EMPTY)
+        return is_words(state, _EMPTY)
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: who is in flight stays so."""
-        return bytearray(state) if state.startswith(_EMPTY) else self.new_state(now_ns)
+        return bytearray(state) if is_words(state, _EMPTY) else self.new_state(now_ns)

@@ -83,8 +83,14 @@ class LimitDecision:
         """
         figures = self._figures
         if figures is None:
+            left = self.left
+            if len(left) == 1:
+                # The usual case, at half the price.
+                figures = self.plan.groups[0].counting.figures(left[0], self.now_ns)
+                self._figures = figures
+                return figures
             figures = ()
-            for group, state in zip(self.plan.groups, self.left, strict=False):
+            for group, state in zip(self.plan.groups, left, strict=False):
                 figures += group.counting.figures(state, self.now_ns)
             self._figures = figures
         return figures

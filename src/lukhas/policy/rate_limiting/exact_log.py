@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.words import KIND_BYTES, words_of, write_words
+from lukhas.policy.rate_limiting.words import KIND_BYTES, is_words, words_of, write_words
 from lukhas.units import SECOND_NS
 
 __all__ = ("ExactLog",)
@@ -76,10 +76,11 @@ class ExactLog:
 
     def settle(self, state: bytearray, *, at_ns: int, now_ns: int, change: int) -> None:
         """See `Counting`; more than the quota is not counted, since nothing fits then anyway."""
-        times, _now_us = self._believed(state, now_ns)
+        self.fits(state, now_ns, 0)
+        times = words_of(state)
         if change > 0:
             most = max(quota for quota, _window_us in self._windows)
-            self.charge(state, now_ns, max(0, min(change, most - len(times))))
+            self.charge(state, now_ns, min(change, most - len(times)))
             return
         end = bisect_right(times, -(-at_ns // _US_NS))
         del times[max(0, end + change) : end]
@@ -134,11 +135,11 @@ class ExactLog:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """See `Counting`."""
-        return state.startswith(_EMPTY)
+        return is_words(state, _EMPTY)
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: times are times under any limits."""
-        return bytearray(state) if state.startswith(_EMPTY) else self.new_state(now_ns)
+        return bytearray(state) if is_words(state, _EMPTY) else self.new_state(now_ns)
 
     def _believed(self, state: bytes | bytearray, now_ns: int) -> "tuple[array[int], int]":
         """The times that are logged, and the time in microseconds, which never goes back."""

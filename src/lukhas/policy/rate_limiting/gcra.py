@@ -11,13 +11,14 @@ from array import array
 from collections.abc import Sequence
 
 from lukhas.policy.rate_limiting.limits import Kind, Limit
-from lukhas.policy.rate_limiting.words import KIND_BYTES, words_of, write_words
+from lukhas.policy.rate_limiting.words import KIND_BYTES, is_words, words_of, write_words
 from lukhas.units import SECOND_NS
 
 __all__ = ("Gcra",)
 
 _US_NS = 1000
 _KIND_BYTES = (3).to_bytes(KIND_BYTES, "little")
+_MOST = 2**53
 
 
 class Gcra:
@@ -75,13 +76,16 @@ class Gcra:
         write_words(state, words)
 
     def settle(self, state: bytearray, *, at_ns: int, now_ns: int, change: int) -> None:
-        """See `Counting`; when it was charged does not matter to a debt."""
-        del at_ns
+        """See `Counting`; what was paid off since it was charged is not given back."""
         now_us = now_ns // _US_NS
+        paid_off_us = max(0, now_us - at_ns // _US_NS)
         words = words_of(state)
         for index, (each_us, _most_us) in enumerate(self._rates):
             at = 2 * index + 1
-            words[at] = max(0, max(words[at], now_us) + each_us * change)
+            change_us = each_us * change
+            if change < 0:
+                change_us = min(0, change_us + paid_off_us)
+            words[at] = min(_MOST, max(0, max(words[at], now_us) + change_us))
         write_words(state, words)
 
     def figures(self, state: bytes | bytearray, now_ns: int) -> tuple[int, ...]:
@@ -132,14 +136,14 @@ class Gcra:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """See `Counting`."""
-        windows_s = words_of(state)[::2] if state.startswith(_KIND_BYTES) else ()
+        windows_s = words_of(state)[::2] if is_words(state, _KIND_BYTES) else ()
         return tuple(windows_s) == self._windows_s
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """See `Counting`: a debt to a window of the same length stays."""
-        if not state.startswith(_KIND_BYTES):
+        words = words_of(state) if is_words(state, _KIND_BYTES) else array("Q")
+        if not words or len(words) % 2:
             return self.new_state(now_ns)
-        words = words_of(state)
         debts = dict(zip(words[::2], words[1::2], strict=True))
         return self._state([debts.get(window_s, 0) for window_s in self._windows_s])
 

@@ -11,7 +11,7 @@ class LeaseSettings:
 
     Attributes:
         nodes: how many nodes reserve from the same limits.
-        first: how large the first slice is, before the demand is known.
+        first: how large a slice is for who comes again, before the demand is known.
         strict_percent: when less than so much of the quota is left, each request is asked about.
     """
 
@@ -25,8 +25,9 @@ def slice_of(
 ) -> int:
     """How much to reserve; at least what the request costs.
 
-    A node takes what it expects to need for the rest of the moment, and twice the last slice where
-    that was not enough, but never more than its part of half of what is left: so no node can take
+    Who comes for the first time gets no slice: most do not come again soon. Else a node takes what
+    it expects to need for the rest of the moment, and twice the last slice where that was not
+    enough, but never more than its part of half of what is left: so no node can take
     all, and slices become smaller towards the end of the limit.
 
     Args:
@@ -39,5 +40,5 @@ def slice_of(
     """
     if room * 100 < quota * settings.strict_percent:
         return cost
-    expected = max(settings.first, wanted, 2 * last)
+    expected = max(wanted, settings.first if last else cost, 2 * last)
     return max(cost, min(expected, room // (2 * settings.nodes)))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
 
+from lukhas.units import SECOND_NS
+
 __all__ = ("Moment", "Moments")
 
 _US_NS = 1000
@@ -19,12 +21,14 @@ class Moment:
         next_us: its end.
         newest: the number of the newest bucket of each window.
         leaves_ns: when that leaves the window; one that lies `lag` back leaves `lag` widths before.
+        leaves_s: the same in whole seconds, rounded down.
     """
 
     began_ns: int
     next_us: int
     newest: tuple[int, ...]
     leaves_ns: tuple[int, ...]
+    leaves_s: tuple[int, ...]
 
 
 class Moments:
@@ -44,7 +48,7 @@ class Moments:
         self._widths_ns = tuple(widths_ns)
         self._cells = cells
         self._kept: dict[int, Moment] = {}
-        self._latest = Moment(0, 0, (), ())
+        self._latest = Moment(0, 0, (), (), ())
 
     def at(self, now_ns: int) -> Moment:
         """The moment that a time lies in."""
@@ -63,11 +67,12 @@ class Moments:
             widths_ns = self._widths_ns
             last_ns = next_us * _US_NS - 1
             newest = [last_ns // width_ns for width_ns in widths_ns]
-            leaves_ns = map(mul, [number + self._cells for number in newest], widths_ns)
+            leaves_ns = tuple(map(mul, [number + self._cells for number in newest], widths_ns))
             moment = self._kept[next_us] = Moment(
                 began_ns=max(map(mul, newest, widths_ns)),
                 next_us=next_us,
                 newest=tuple(newest),
-                leaves_ns=tuple(leaves_ns),
+                leaves_ns=leaves_ns,
+                leaves_s=tuple([at_ns // SECOND_NS for at_ns in leaves_ns]),
             )
         return moment

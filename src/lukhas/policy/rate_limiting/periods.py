@@ -47,8 +47,13 @@ def span_at(at_us: int, period: Period, zone: tzinfo) -> Span:
     day = datetime.fromtimestamp(at_us // _SECOND_US, UTC).astimezone(zone).date()
     first, after = _days(day, period)
     start_us, end_us = _midnight_us(first, zone), _midnight_us(after, zone)
-    if at_us < start_us:  # The day began in a gap or fold of the clock.
-        return span_at(start_us - _SECOND_US, period, zone)
+    # A clock change around midnight: the date on the clock is that of the period before or after.
+    if at_us < start_us:
+        before, _first = _days(first - timedelta(days=1), period)
+        return Span(_midnight_us(before, zone), start_us)
+    if at_us >= end_us:
+        _after, following = _days(after, period)
+        return Span(end_us, _midnight_us(following, zone))
     return Span(start_us, end_us)
 
 

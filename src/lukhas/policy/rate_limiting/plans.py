@@ -1,7 +1,7 @@
 """The plan of all limits that apply to one kind of request."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import lt
 
 from lukhas.errors import ConfigError
@@ -149,25 +149,14 @@ def plan_for(
         # A name of its own for each policy, so that adding one never resets another's counters.
         scope = f"{policy.name}@{route}" if policy.routes else policy.name
         for limit in policy.limits:
-            key = _GroupKey(
-                scope,
-                policy.mode,
-                limit.kind,
-                policy.on_store_error,
-                by=policy.by,
-                cost=policy.cost,
-                cost_for=policy.cost_for,
-            )
-            grouped.setdefault(key, []).append((policy.name, limit))
-    counted = {
-        key: named
-        for key, named in grouped.items()
-        if (key.cost.basis is CostBasis.MESSAGES) == messages
-    }
-    _check_names(counted.values())
-    groups = [key.group(named) for key, named in counted.items()]
-    groups.sort(key=lambda group: group.mode is not Mode.ENFORCE)
-    return LimitPlan(tuple(groups))
+            grouped.setdefault(_key(scope, policy, limit), []).append((policy.name, limit))
+    return _plan_of(
+        {
+            key: named
+            for key, named in grouped.items()
+            if (key.cost.basis is CostBasis.MESSAGES) == messages
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +186,35 @@ class _GroupKey:
             cost_for=self.cost_for,
             on_store_error=self.on_store_error,
         )
+
+
+def _key(scope: str, policy: LimitPolicy, limit: Limit) -> _GroupKey:
+    return _GroupKey(
+        scope,
+        policy.mode,
+        limit.kind,
+        policy.on_store_error,
+        by=policy.by,
+        cost=policy.cost,
+        cost_for=policy.cost_for,
+    )
+
+
+def _plan_of(grouped: "Mapping[_GroupKey, Sequence[tuple[str, Limit]]]") -> LimitPlan:
+    _check_names(grouped.values())
+    groups = _apart([key.group(named) for key, named in grouped.items()])
+    groups.sort(key=lambda group: group.mode is not Mode.ENFORCE)
+    return LimitPlan(tuple(groups))
+
+
+def _apart(groups: Sequence[LimitGroup]) -> list[LimitGroup]:
+    """Groups of one name that are charged differently: in one table each would undo the other."""
+    found: dict[str, int] = {}
+    apart = []
+    for group in groups:
+        number = found[group.table] = found.get(group.table, 0) + 1
+        apart.append(replace(group, table=f"{group.table}#{number}") if number > 1 else group)
+    return apart
 
 
 def _check_names(groups: Iterable[Sequence[tuple[str, Limit]]]) -> None:

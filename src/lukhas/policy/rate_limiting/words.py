@@ -3,9 +3,15 @@
 import sys
 from array import array
 
-__all__ = ("KIND_BYTES", "words_of", "write_words")
+__all__ = ("KIND_BYTES", "is_words", "words_of", "write_words")
 
 KIND_BYTES = 4
+_WORD_BYTES = 8
+
+
+def is_words(state: bytes | bytearray, kind: bytes) -> bool:
+    """Whether it is a whole state of this kind."""
+    return state.startswith(kind) and len(state) % _WORD_BYTES == KIND_BYTES
 
 
 def words_of(state: bytes | bytearray) -> "array[int]":

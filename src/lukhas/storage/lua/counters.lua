@@ -2,18 +2,44 @@
 -- The same decisions as the step functions of lukhas.policy.rate_limiting, over the same bytes.
 --
 -- KEYS     one state for each group of limits
--- ARGV[1]  'take' or 'settle'
+-- ARGV[1]  'take', 'settle', or 'ring': to take from one group of strict limits that are enforced
 -- ARGV[2]  the time in microseconds; empty for that of this server
--- ARGV[3]  for 'settle': when it was charged, in microseconds; else empty
--- ARGV[n]  for each key: its group as MessagePack, see GROUPS in redis_counters.py
+-- ARGV[3]  for 'settle': when it was charged, in microseconds; for 'ring' the cost; else empty
+-- ARGV[n]  for each key: its group as MessagePack, see GROUPS in redis_groups.py
+-- for 'ring' then the signature of the group, and the place of the last byte of the head
 --
 -- Gives the time, for each key 'y' if it fitted, 'n' if not, 'u' if its state was made under other
--- limits (then nothing was done, and the caller brings it up to date), and the states.
+-- limits (then nothing was done, and the caller brings it up to date), and the states. Where 'ring'
+-- found it easy: one string, the time as 8 bytes and the head.
 
 local unpack, pack, sub, rep, concat =
     struct.unpack, struct.pack, string.sub, string.rep, table.concat
 local max, min, floor, ceil = math.max, math.min, math.floor, math.ceil
-local BUCKETS, CELLS = 20, 21
+local BUCKETS, CELLS, MOST = 20, 21, 2 ^ 53
+
+local now
+if ARGV[2] == '' then
+    local time = redis.call('TIME')
+    now = time[1] * 1000000 + time[2]
+else
+    now = tonumber(ARGV[2])
+end
+
+-- The usual case, before anything is made that it does not need: a moment that goes on, and room.
+if ARGV[1] == 'ring' then
+    local head = redis.call('GETRANGE', KEYS[1], 0, ARGV[6])
+    local signature = ARGV[5]
+    local at = #signature
+    if #head == ARGV[6] + 1 and sub(head, 1, at) == signature then
+        local next_us, pending, room = unpack('<I8I4I4', head, at + 1)
+        local after = pending + ARGV[3]
+        if now < next_us and after <= room then
+            local word = pack('<I4', after)
+            redis.call('SETRANGE', KEYS[1], at + 8, word)
+            return pack('<I8', now) .. sub(head, 1, at + 8) .. word .. sub(head, at + 13)
+        end
+    end
+end
 
 local function words_of(state)
     local n = (#state - 4) / 8
@@ -21,6 +47,10 @@ local function words_of(state)
     local words = {unpack('<' .. rep('I8', n), state, 5)}
     words[n + 1] = nil
     return words
+end
+
+local function is_words(kind, state)
+    return sub(state, 1, 4) == pack('<I4', kind) and #state % 8 == 4
 end
 
 local function with_words(kind, words)
@@ -33,7 +63,9 @@ end
 
 local ring = {}
 
-function ring.owns(g, state) return sub(state, 1, #g.sig) == g.sig end
+function ring.owns(g, state)
+    return sub(state, 1, #g.sig) == g.sig and #state == g.head + #g.width * CELLS * g.cell
+end
 
 function ring.next_us(g, now)
     local next_us
@@ -137,10 +169,10 @@ function ring.take(g, key, state, now, cost)
         local at = #g.sig + 1
         local next_us, pending, room = unpack('<I8I4I4', state, at)
         if now < next_us then
-            -- The usual case: only what is pending changes.
-            local fits = cost == 0 or pending + cost <= room
+            -- Only what is pending changes.
+            if cost > 0 and pending + cost > room then return false, state end
             local charged = sub(state, 1, at + 7) .. pack('<I4', pending + cost) .. sub(state, at + 12)
-            return fits, state, charged, function()
+            return true, state, charged, function()
                 redis.call('SETRANGE', key, at + 7, pack('<I4', pending + cost))
             end
         end
@@ -199,7 +231,7 @@ end
 
 local log = {}
 
-function log.owns(_, state) return sub(state, 1, 4) == pack('<I4', 2) end
+function log.owns(_, state) return is_words(2, state) end
 
 local function believed(times, now)
     return #times > 0 and max(now, times[#times]) or now
@@ -242,11 +274,12 @@ end
 
 function log.settle(g, key, state, now, at, change)
     local times = state and words_of(state) or {}
+    now = believed(times, now)
+    times = alive(times, now, g.longest)
     if change > 0 then
-        now = believed(times, now)
         local most = 0
         for i = 1, #g.quota do most = max(most, g.quota[i]) end
-        for _ = 1, max(0, min(change, most - #times)) do times[#times + 1] = now end
+        for _ = 1, min(change, most - #times) do times[#times + 1] = now end
     else
         local last = 0
         for i = 1, #times do if times[i] <= at then last = i end end
@@ -263,7 +296,7 @@ end
 local gcra = {}
 
 function gcra.owns(g, state)
-    if sub(state, 1, 4) ~= pack('<I4', 3) then return false end
+    if not is_words(3, state) then return false end
     local words = words_of(state)
     if #words ~= 2 * #g.window_s then return false end
     for i = 1, #g.window_s do if words[2 * i - 1] ~= g.window_s[i] then return false end end
@@ -298,9 +331,11 @@ function gcra.take(g, key, state, now, cost)
 end
 
 function gcra.settle(g, key, state, now, at, change)
-    local words = debts(g, state)
+    local words, paid_off = debts(g, state), max(0, now - at)
     for i = 1, #g.window_s do
-        words[2 * i] = max(0, max(words[2 * i], now) + g.each[i] * change)
+        local more = g.each[i] * change
+        if change < 0 then more = min(0, more + paid_off) end
+        words[2 * i] = min(MOST, max(0, max(words[2 * i], now) + more))
     end
     return with_words(3, words), gcra_ttl(words, now)
 end
@@ -310,7 +345,7 @@ end
 local quota = {}
 
 function quota.owns(g, state)
-    if sub(state, 1, 4) ~= pack('<I4', 4) then return false end
+    if not is_words(4, state) then return false end
     local words = words_of(state)
     if #words ~= 3 * #g.code then return false end
     for i = 1, #g.code do if words[3 * i - 2] ~= g.code[i] then return false end end
@@ -368,7 +403,7 @@ end
 
 local flight = {}
 
-function flight.owns(_, state) return sub(state, 1, 4) == pack('<I4', 5) end
+function flight.owns(_, state) return is_words(5, state) end
 
 local function flight_ttl(deadlines, now)
     return ceil(max(0, (deadlines[#deadlines] or now) - now) / 1000) + 1000
@@ -411,14 +446,6 @@ end
 -- All of them ------------------------------------------------------------------------------------
 
 local kinds = {ring, log, gcra, quota, flight}
-local now
-if ARGV[2] == '' then
-    local time = redis.call('TIME')
-    now = time[1] * 1000000 + time[2]
-else
-    now = tonumber(ARGV[2])
-end
-
 local groups, states, reply, flags, foreign = {}, {}, {}, {}, false
 for i = 1, #KEYS do
     local g = cmsgpack.unpack(ARGV[3 + i])

@@ -11,12 +11,15 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
-from lukhas.pipeline.stages.limit import LimitFields, LimitStage, RouteLimits
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules, RouteLimits
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation
+from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
-from lukhas.policy.rate_limiting.policies import Dimension, LimitPlan, LimitPolicy
+from lukhas.policy.rate_limiting.plans import LimitPlan
+from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.storage.memory_counters import MemoryCounters
@@ -52,9 +55,10 @@ def stage_of(
     fields: LimitFields | None = None,
 ) -> LimitStage:
     limits = {Tier.FREE: parse_limits(text, policy="free")} if text else {}
-    return LimitStage(
-        MemoryCounters(), limits, policies=policies, tier_mode=tier_mode, fields=fields
+    rules = LimitRules(
+        limits, policies=policies, tier_mode=tier_mode, fields=fields or LimitFields()
     )
+    return LimitStage(MemoryCounters(), rules)
 
 
 def sent(stage: LimitStage, one: Exchange | None = None) -> tuple[Response, Exchange]:
@@ -153,13 +157,14 @@ def test_what_can_never_fit_has_no_retry_after() -> None:
             subjects: tuple[str, ...],
             now_ns: int,
             cost: int,
+            costs: tuple[int, ...] = (),
         ) -> LimitDecision:
-            decision = super().decide(plan, subjects, now_ns, cost)
+            decision = super().decide(plan, subjects, now_ns, cost, costs)
             limit = plan.groups[0].counting.limits[0]
             never = (Violation("p", limit, 0, None),)
-            return LimitDecision(plan, decision.figures, now_ns, cost, never)
+            return LimitDecision(plan, decision.left, now_ns, cost, never)
 
-    stage = LimitStage(Store(), {Tier.FREE: parse_limits("1/20s", policy="free")})
+    stage = LimitStage(Store(), LimitRules({Tier.FREE: parse_limits("1/20s", policy="free")}))
     response, _one = sent(stage)
     assert response.status == 429
     assert b"retry-after" not in response.headers
@@ -265,7 +270,7 @@ def test_consumers_are_counted_apart_and_by_their_tier() -> None:
         Tier.FREE: parse_limits("1/20s", policy="free"),
         Tier.BASIC: parse_limits("2/20s", policy="basic"),
     }
-    stage = LimitStage(MemoryCounters(), limits)
+    stage = LimitStage(MemoryCounters(), LimitRules(limits))
     consumers = [Consumer("key:a", Tier.FREE), Consumer("key:b", Tier.BASIC)]
     passed = [
         sum(sent(stage, known(consumer))[0].status == 200 for _ in range(4))
@@ -361,7 +366,7 @@ def test_a_failing_store_is_contained_by_on_failure(on_failure: FailureMode, sta
             raise StoreError("gone")
 
     limits = {Tier.FREE: parse_limits("1/20s", policy="free")}
-    stage = LimitStage(Store(), limits, on_failure=on_failure)
+    stage = LimitStage(Store(), LimitRules(limits), on_failure=on_failure)
     contained = Contained()
     one = known()
     assert ran(Pipeline([stage], contained), handler, one).status == status
@@ -410,7 +415,7 @@ def test_a_policy_named_like_a_tier_leaves_the_tier_alone() -> None:
 def test_the_names_of_all_limits_are_known() -> None:
     """Of the tiers and of the policies."""
     stage = stage_of("1/20s; 9/60s", policy("p", "1/h"))
-    assert stage.limit_names == {"free-20s", "free-minute", "p-hour"}
+    assert stage.rules.limit_names == {"free-20s", "free-minute", "p-hour"}
 
 
 def bound_stage(stage: LimitStage, *own: LimitPolicy, parent: str = "default") -> LimitStage:
@@ -482,10 +487,10 @@ def test_binding_leaves_the_stage_as_it_was() -> None:
     stage = stage_of("5/20s", fields=LimitFields(legacy=True))
     sent(stage, known(route="GET /x"))
     bound = bound_stage(stage, policy("own", "1/20s", routes=("GET /x",)))
-    assert (bound.name, bound.on_failure, bound.limit_names) == (
+    assert (bound.name, bound.on_failure, bound.rules.limit_names) == (
         stage.name,
         stage.on_failure,
-        stage.limit_names,
+        stage.rules.limit_names,
     )
     assert len(added(sent(bound, known(route="GET /x"))[1])) == 5
     assert sent(bound, known(route="GET /x"))[0].status == 429

@@ -21,7 +21,7 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation
 from lukhas.policy.rate_limiting.limit_syntax import parse_limit
-from lukhas.policy.rate_limiting.policies import LimitPlan
+from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
 from lukhas.policy.verdicts import Outcome, Verdict

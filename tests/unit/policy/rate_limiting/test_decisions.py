@@ -3,7 +3,7 @@
 import pytest
 
 from lukhas.policy.modes import Mode
-from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, decide
+from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation, decide, settle
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
@@ -31,7 +31,7 @@ class Judge:
 
     def used(self) -> list[tuple[int, ...]]:
         pairs = zip(self.plan.groups, self.states, strict=True)
-        return [group.counting.used(state) for group, state in pairs]
+        return [group.counting.used(state, T0) for group, state in pairs]
 
 
 def policy(name: str, text: str, mode: Mode = Mode.ENFORCE) -> LimitPolicy:
@@ -199,3 +199,34 @@ def test_there_is_a_state_for_each_group() -> None:
     judge = Judge("9/20s", policy("p", "9/20s"))
     with pytest.raises(ValueError, match="zip"):
         decide(judge.plan, judge.states[:1], T0, 1)
+
+
+def test_what_each_group_was_charged() -> None:
+    """Nothing if it was refused; nothing of a shadow group that would have refused."""
+    judge = Judge("2/20s", policy("trial", "1/20s", Mode.SHADOW))
+    first, second, third = judge.decide(), judge.decide(), judge.decide()
+    charged = [[one.charged(index) for index in range(2)] for one in (first, second, third)]
+    assert charged == [[1, 1], [1, 0], [0, 0]]
+    judge = Judge("9/20s", policy("p", "9/20s"))
+    decision = decide(judge.plan, judge.states, T0, 1, (2, 0))
+    assert [decision.charged(index) for index in range(2)] == [2, 0]
+    assert (decision.cost, decision.costs) == (2, (2, 0))
+
+
+def test_policies_near_their_end() -> None:
+    """Less than a fifth left of one of their enforced limits; each told once."""
+    judge = Judge("10/20s; 11/60s", policy("p", "40/20s"), policy("t", "1/20s", Mode.SHADOW))
+    near = [judge.decide().near for _ in range(10)]
+    assert near == [()] * 8 + [("tier-free",)] * 2
+
+
+def test_settling_corrects_each_group_by_its_own_change() -> None:
+    """At the time of the decision it was let through by."""
+    judge = Judge("9/20s", policy("p", "9/20s"))
+    decision = judge.decide(cost=3)
+    settle(decision, judge.states, T0 + S, (-2, 4))
+    assert judge.used() == [(1,), (7,)]
+    settle(decision, judge.states, T0 + S, (0, 0))
+    assert judge.used() == [(1,), (7,)]
+    with pytest.raises(ValueError, match="zip"):
+        settle(decision, judge.states, T0, (1,))

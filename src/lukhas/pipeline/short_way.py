@@ -1,0 +1,199 @@
+"""The short way through a pipeline: no coroutine as long as nothing has to wait.
+
+Most requests to a wrapped app pass a few gates, find nothing in the cache, and get an answer that
+nobody wants to change. For them an onion of coroutines that is parked around the app is only there
+in case something comes up. Here it is made when something does: the *late* run takes over at the
+point where the request is, and from then on everything is as if it had been there all the time.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from lukhas.http.headers import Headers
+from lukhas.http.messages import Response
+from lukhas.pipeline.driving import Run
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.stage import Gate, Handler, Stage
+from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.cache_plain import UNSHARED, UNTOUCHED, Onward
+from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.policy.modes import FailureMode
+
+__all__ = ("ShortWay",)
+
+_Ask = Callable[[Exchange], Response | Onward | None]
+_Enter = Callable[[Exchange], Response | Awaitable[Response | None] | None]
+
+
+class ShortWay:
+    """The way of requests through the stages of a pipeline, around a handler that parks.
+
+    An observe stage, if it is the first, and the gates behind it are walked without a coroutine;
+    so is a cache stage behind these, if it is the last. What comes else is run as an onion.
+
+    Args:
+        pipeline: the stages.
+        handler: parks.
+
+    Attributes:
+        observe: the observe stage, if it is the first.
+        cache: the cache stage, if it is the only one behind the gates.
+        ended: takes the exchange, the status and the size of the body, when the response to a
+            request that went on is out, or given up.
+    """
+
+    def __init__(self, pipeline: Pipeline, handler: Handler) -> None:
+        stages = list(pipeline.stages)
+        self._pipeline = pipeline
+        self._handler = handler
+        self.observe: ObserveStage | None = None
+        if stages and isinstance(stages[0], ObserveStage):
+            self.observe = stages[0]
+            del stages[0]
+        gates = 0
+        while gates < len(stages) and isinstance(stages[gates], Gate):
+            gates += 1
+        self._divide(stages, gates)
+        self._plain = self._onion(())
+        self.ended = _nothing if self.observe is None else self.observe.ended
+
+    def _divide(self, stages: Sequence[Stage], gates: int) -> None:
+        """Sets how many of the stages are walked; what is behind them is run."""
+        self._stages = tuple(stages)
+        self._gates: list[tuple[Gate, _Enter]] = [
+            (stage, stage.enter) for stage in stages[:gates] if isinstance(stage, Gate)
+        ]
+        rest = stages[gates:]
+        only = rest[0] if len(rest) == 1 else None
+        self.cache = only if isinstance(only, CacheStage) else None
+        self._ask: _Ask = _unknown if rest else _untouched
+        if self.cache is not None:
+            self._ask = self.cache.plain.ask
+        self._long = self._onion(rest)
+
+    def enter(self, exchange: Exchange) -> Response | Onward | Run:
+        """Takes a request as far as it gets without waiting.
+
+        Returns:
+            The response, which was counted already; or how the request goes on to the handler, for
+            `headed` and what follows it; or a run that was not started yet.
+        """
+        for gate, enter in self._gates:
+            try:
+                answer = enter(exchange)
+            except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
+                answer = self._pipeline.contain(exchange, gate, error)
+            if answer is not None:
+                if isinstance(answer, Response):
+                    return self._answered(exchange, answer)
+                return self._waiting(gate, answer)(exchange)
+        try:
+            asked = self._ask(exchange)
+        except Exception as error:  # noqa: BLE001 - as above
+            asked = self._without_cache(exchange, error)
+        if asked is None:
+            return self._long(exchange)
+        if isinstance(asked, Response):
+            return self._answered(exchange, asked)
+        if self.observe is not None:
+            self.observe.began()
+        return asked
+
+    def headed(self, exchange: Exchange, onward: Onward, status: int, headers: Headers) -> bool:
+        """The handler has a response head.
+
+        Returns:
+            Whether it goes out as it is, with `exchange.added`, and the body after it; then `ended`
+            is to be called. If not, nothing has happened yet, and a `late` run takes over.
+        """
+        if onward is UNSHARED and not self._is_left(exchange, headers):
+            return False
+        observe = self.observe
+        if observe is not None:
+            try:
+                observe.headed(exchange, status)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._pipeline.contain(exchange, observe, error)
+        return True
+
+    def late(self, exchange: Exchange, onward: Onward) -> Run:
+        """A run that parks at the handler at once, and takes care of whatever comes of it."""
+        if self.observe is not None:
+            self.observe.handed_on()
+        if onward is UNSHARED and self.cache is not None:
+            return self._onion((_Unshared(self.cache),))(exchange)
+        return self._plain(exchange)
+
+    def _is_left(self, exchange: Exchange, headers: Headers) -> bool:
+        cache = self.cache
+        try:
+            return cache is not None and cache.plain.is_left(exchange, headers)
+        except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
+            return False
+
+    def _without_cache(self, exchange: Exchange, error: Exception) -> Response | Onward:
+        if self.cache is None:
+            raise error
+        return self._pipeline.contain(exchange, self.cache, error) or UNTOUCHED
+
+    def _answered(self, exchange: Exchange, response: Response) -> Response:
+        observe = self.observe
+        if observe is not None:
+            observe.began()
+            try:
+                observe.responded(exchange, response)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._pipeline.contain(exchange, observe, error)
+        return response
+
+    def _waiting(self, gate: Gate, asked: Awaitable[Response | None]) -> Handler:
+        """What goes on behind a gate that has to wait.
+
+        It will have to for other requests too, so from now on it is no longer walked.
+        """
+        index = self._stages.index(gate)
+        handler = self._onion((_Asked(gate, asked), *self._stages[index + 1 :]))
+        self._divide(self._stages, index)
+        return handler
+
+    def _onion(self, stages: Sequence[Stage]) -> Handler:
+        outer: tuple[Stage, ...] = () if self.observe is None else (self.observe,)
+        return self._pipeline.with_stages((*outer, *stages)).around(self._handler)
+
+
+def _untouched(_exchange: Exchange) -> Response | Onward | None:
+    return UNTOUCHED
+
+
+def _unknown(_exchange: Exchange) -> Response | Onward | None:
+    return None
+
+
+def _nothing(_exchange: Exchange, _status: int, _body_bytes: int) -> None:
+    pass
+
+
+class _Asked(Gate):
+    """A gate that was entered already, and waits."""
+
+    def __init__(self, gate: Gate, asked: Awaitable[Response | None]) -> None:
+        self.name = gate.name
+        self.on_failure = gate.on_failure
+        self._asked = asked
+
+    def enter(self, _exchange: Exchange) -> Awaitable[Response | None]:
+        """What the gate gave."""
+        return self._asked
+
+
+class _Unshared:
+    """The cache stage, which let a request pass as an unshared one and looks at its answer."""
+
+    def __init__(self, cache: CacheStage) -> None:
+        self.name = cache.name
+        self.on_failure: FailureMode = cache.on_failure
+        self._cache = cache
+
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """See `CacheStage.unshared`."""
+        return await self._cache.unshared(exchange, call_next)

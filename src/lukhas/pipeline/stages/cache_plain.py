@@ -1,0 +1,196 @@
+"""What the cache decides at a glance: requests that ask nothing special, and most of their answers.
+
+Nothing here waits, so whoever drives the pipeline may ask it without a coroutine; what it does not
+understand it leaves to the cache stage.
+"""
+
+from enum import Enum
+from typing import Final
+
+from lukhas.http.headers import Headers
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.stages.cache_keeping import CacheKeeper
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.cache_status import CacheStatus, Forward
+from lukhas.policy.caching.keys import CacheKey, has_credentials
+from lukhas.policy.caching.leak_guard import LeakGuard
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.storability import plainly_not_storable
+from lukhas.policy.modes import Mode
+from lukhas.policy.routing.routes import RouteRule
+from lukhas.policy.verdicts import Outcome, Verdict
+from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.units import SECOND_NS
+
+__all__ = ("CACHED_METHODS", "UNSHARED", "UNTOUCHED", "Onward", "PlainCache")
+
+CACHED_METHODS = frozenset(("GET", "HEAD"))
+# A request without any of these fields is answered from a fresh entry without further questions.
+_QUESTIONS = frozenset(
+    (
+        b"cache-control",
+        b"content-length",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"pragma",
+        b"range",
+        b"transfer-encoding",
+    )
+)
+_NOT_REUSABLE = Verdict("cache", Outcome.PASSED, "the response could not be reused")
+
+
+class Onward(Enum):
+    """How a request that is not answered passes the cache."""
+
+    UNTOUCHED = "the cache has nothing to do with it"
+    UNSHARED = "the last answer could not be stored: nobody waits for this one"
+
+
+# Members of an enum are looked up in Python code (3.11), and this is on the way of every request.
+UNTOUCHED: Final = Onward.UNTOUCHED
+UNSHARED: Final = Onward.UNSHARED
+_ENFORCE: Final = Mode.ENFORCE
+_OFF: Final = Mode.OFF
+
+
+class PlainCache:
+    """Answers plain requests from the store, and recognises those that need no more thought.
+
+    Args:
+        store: the entries.
+        keeper: knows what could not be stored.
+        status: makes the values of Cache-Status.
+        guard: knows the routes in quarantine.
+        hit: the verdict on a hit.
+    """
+
+    def __init__(
+        self,
+        store: EntryStore,
+        keeper: CacheKeeper,
+        *,
+        status: CacheStatus,
+        guard: LeakGuard,
+        hit: Verdict,
+    ) -> None:
+        self._get = store.get
+        self._touch = store.touch
+        self._ticket = store.ticket
+        self._is_uncacheable = keeper.is_uncacheable
+        self._status = status
+        self._guard = guard
+        self._hit = hit
+        self._miss_field = (b"cache-status", status.forwarded(Forward.URI_MISS))
+
+    def ask(self, exchange: Exchange) -> Response | Onward | None:
+        """What becomes of the request; None where it takes more than a glance.
+
+        An unshared request gets `exchange.ticket`.
+        """
+        route = exchange.route
+        if route is None:
+            return UNTOUCHED
+        policy = route.rule.cache
+        if exchange.head.method not in CACHED_METHODS:
+            return None
+        if self._guard.quarantined and self.in_quarantine(exchange, route.rule):
+            return None
+        mode = policy.mode
+        if mode is not _ENFORCE:
+            return UNTOUCHED if mode is _OFF else None
+        key = _key(exchange, policy)
+        if key is None:
+            return None
+        variants = self._get(key)
+        if variants is not None:
+            return self._answered(exchange, policy, variants)
+        if not self._is_uncacheable(key, exchange.now_ns):
+            return None
+        exchange.ticket = self._ticket()
+        return UNSHARED
+
+    def in_quarantine(self, exchange: Exchange, rule: RouteRule) -> bool:
+        """Whether the route of the request is in quarantine."""
+        path = exchange.head.path if rule.template == "*" else b""
+        return (rule.name, path) in self._guard.quarantined
+
+    def is_left(self, exchange: Exchange, headers: Headers) -> bool:
+        """Whether the answer to an unshared request plainly is nothing to store; then it says so.
+
+        Args:
+            exchange: the request.
+            headers: those of the answer.
+        """
+        route = exchange.route
+        if route is None or not plainly_not_storable(headers, route.rule.cache):
+            return False
+        exchange.cache_result = "miss"
+        exchange.verdicts.append(_NOT_REUSABLE)
+        exchange.added.append(self._miss_field)
+        return True
+
+    def _answered(
+        self, exchange: Exchange, policy: CachePolicy, variants: tuple[StoredResponse, ...]
+    ) -> Response | None:
+        entry = variants[0]
+        if exchange.now_ns >= entry.plain_until_ns:
+            return None
+        head = exchange.head
+        headers = head.headers
+        if entry.vary:
+            if not _is_selected(entry, headers, headers.index()):
+                return None
+        elif len(variants) > 1:
+            return None
+        if not entry.open_to_all and _is_personal(headers, exchange.consumer, policy):
+            return None
+        self._touch(entry)
+        exchange.cache_result = "hit"
+        exchange.verdicts.append(self._hit)
+        self.tell_hit(exchange, entry, exchange.now_ns)
+        body = entry.body if head.method == "GET" else b""
+        return Response(entry.status, entry.headers, body, entry.ready_head)
+
+    def tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
+        """Adds Age and Cache-Status of a hit."""
+        age_s = (now_ns - entry.born_ns) // SECOND_NS
+        if entry.told_age_s != age_s:
+            # A request may have arrived before the response that answers it.
+            age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
+            ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
+            entry.told_fields = (
+                (b"age", b"%d" % age_s),
+                (b"cache-status", self._status.hit(ttl_s)),
+            )
+            entry.told_age_s = age_s
+        exchange.added += entry.told_fields
+
+
+def _key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
+    """What a request looks up that asks nothing special of a cache; None for any other."""
+    head = exchange.head
+    if policy.private or policy.query is not None or exchange.body is not None:
+        return None
+    if not _QUESTIONS.isdisjoint(head.headers.index()):
+        return None
+    consumer = exchange.consumer
+    tenant = consumer.tenant if consumer is not None else ""
+    owner = (head.keyed, tenant) if head.keyed else tenant
+    return (head.scheme, head.authority, head.path, head.query, owner)
+
+
+def _is_personal(headers: Headers, consumer: Consumer | None, policy: CachePolicy) -> bool:
+    return b"cookie" in headers.index() or has_credentials(headers, consumer, policy)
+
+
+def _is_selected(entry: StoredResponse, headers: Headers, fields: dict[bytes, bytes]) -> bool:
+    """Whether a request has the very values that the variant was stored for; False if unsure."""
+    values = entry.selected_raw
+    if values is None or len(fields) != len(headers.raw):
+        return False
+    return tuple(map(fields.get, entry.vary)) == values
