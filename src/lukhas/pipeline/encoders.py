@@ -11,6 +11,7 @@ __all__ = ("Encoder", "encode", "encoder_of")
 # 16 and above: with the head and the checksum of gzip.
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _TEXT_WINDOW = 19
+_PIECE_BYTES = 64 * 1024
 
 
 class Encoder(Protocol):
@@ -47,10 +48,7 @@ def encoder_of(coding: bytes, effort: int) -> Encoder:
 
 
 def encode(body: bytes, coding: bytes, effort: int) -> bytes:
-    """Encodes a whole body."""
-    if coding == b"br":
-        # Knowing the size from the start, it chooses a smaller window and does less.
-        return brotli.compress(body, quality=effort, lgwin=_TEXT_WINDOW)  # type: ignore[no-any-return]
+    """Encodes a whole body, to the same bytes as if it came in pieces."""
     encoder = encoder_of(coding, effort)
     return encoder.feed(body, flush=False) + encoder.finish()
 
@@ -68,18 +66,46 @@ class _Gzip:
 
 
 class _Brotli:
+    """Takes pieces of one size, whatever the sizes of those that come.
+
+    What it makes may depend on where a body was cut. The same body must become the same bytes: the
+    leak guard compares them.
+    """
+
     def __init__(self, effort: int) -> None:
-        self._encoder = brotli.Compressor(quality=effort, lgwin=_TEXT_WINDOW)
+        self._effort = effort
+        self._held = bytearray()
+        self._encoder: brotli.Compressor | None = None
 
     def feed(self, chunk: bytes, *, flush: bool) -> bytes:
-        ready: bytes = self._encoder.process(chunk)
+        held = self._held
+        held += chunk
+        if not flush and len(held) < _PIECE_BYTES:
+            return b""
+        encoder = self._encoder
+        if encoder is None:
+            encoder = brotli.Compressor(quality=self._effort, lgwin=_TEXT_WINDOW)
+            self._encoder = encoder
+        whole = len(held) - len(held) % _PIECE_BYTES
+        ready = [
+            encoder.process(bytes(held[start : start + _PIECE_BYTES]))
+            for start in range(0, whole, _PIECE_BYTES)
+        ]
+        del held[:whole]
         if flush:
-            ready += self._encoder.flush()
-        return ready
+            ready += (encoder.process(bytes(held)), encoder.flush())
+            held.clear()
+        return b"".join(ready)
 
     def finish(self) -> bytes:
-        rest: bytes = self._encoder.finish()
-        return rest
+        rest = bytes(self._held)
+        encoder = self._encoder
+        if encoder is None:
+            # Knowing the size from the start, it chooses a smaller window and does less.
+            made: bytes = brotli.compress(rest, quality=self._effort, lgwin=_TEXT_WINDOW)
+        else:
+            made = encoder.process(rest) + encoder.finish()
+        return made
 
 
 class _Zstd:

@@ -14,8 +14,9 @@ __all__ = (
     "Compression",
     "CompressionPolicy",
     "compression_of",
+    "confirmed_headers",
     "encoded_headers",
-    "is_event_stream",
+    "is_live",
     "negotiated",
     "weakened",
     "with_vary",
@@ -42,7 +43,7 @@ COMPRESSIBLE = (
 )
 """The media types that are worth it unless settings say otherwise."""
 
-_EVENTS = b"text/event-stream"
+_LIVE = frozenset((b"text/event-stream", b"application/x-ndjson"))
 _IDENTITY = b"identity"
 # Answers without content, and parts of something: nothing to encode.
 _NEVER = frozenset((204, 206, 304))
@@ -136,6 +137,28 @@ def encoded_headers(headers: Headers, coding: bytes, *, length: int | None) -> H
     return with_vary(Headers(kept))
 
 
+def confirmed_headers(headers: Headers, if_none_match: bytes | None) -> Headers:
+    """The fields of a 304 for whoever may hold an answer that was encoded here.
+
+    They must not undo what `encoded_headers` made of the answer: whoever holds it takes over those
+    of the 304 (RFC 9111 section 3.2).
+
+    Args:
+        headers: those of the 304 as it came.
+        if_none_match: what was asked with.
+    """
+    if b"vary" in headers:
+        headers = with_vary(headers)
+    tag = headers.get(b"etag")
+    if tag is None or if_none_match is None:
+        return headers
+    weak = weakened(tag)
+    if tag == weak or weak not in if_none_match:
+        return headers
+    kept = [pair for pair in headers.raw if pair[0] != b"etag" and pair[0] not in _OF_BYTES]
+    return with_vary(Headers([*kept, (b"etag", weak)]))
+
+
 def with_vary(headers: Headers) -> Headers:
     """The same fields with Vary: Accept-Encoding, unless they say so already."""
     for line in headers.get_all(b"vary"):
@@ -150,9 +173,9 @@ def weakened(tag: bytes) -> bytes:
     return tag if tag.startswith(b"W/") else b"W/" + tag
 
 
-def is_event_stream(headers: Headers) -> bool:
+def is_live(headers: Headers) -> bool:
     """Whether each piece of the body has to go out at once."""
-    return _media_type(headers) == _EVENTS
+    return _media_type(headers) in _LIVE
 
 
 # They speak about the bytes before encoding.

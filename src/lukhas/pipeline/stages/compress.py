@@ -17,10 +17,10 @@ from lukhas.pipeline.stage import Gate, Handler
 from lukhas.policy.compression import (
     Compression,
     compression_of,
+    confirmed_headers,
     encoded_headers,
-    is_event_stream,
+    is_live,
     negotiated,
-    weakened,
     with_vary,
 )
 from lukhas.policy.modes import FailureMode, Mode
@@ -100,9 +100,13 @@ class CompressStage:
         if policy.mode is Mode.SHADOW:
             coding = negotiated(policy, exchange.head.headers.joined(_FIELD))
         elif response.status == 304:
-            return _with_headers(response, _as_stored(exchange, response.headers))
+            asked = exchange.head.headers.joined(b"if-none-match")
+            return _with_headers(response, confirmed_headers(response.headers, asked))
+        elif coding not in policy.codings:
+            coding = _IDENTITY
         body, headers = response.body, response.headers
-        size = len(body) if isinstance(body, bytes) else _stated(headers)
+        is_head = exchange.head.method == "HEAD"
+        size = _stated(headers) if is_head or not isinstance(body, bytes) else len(body)
         result = compression_of(policy, coding, status=response.status, headers=headers, size=size)
         exchange.verdicts.append(self._verdicts[result, policy.mode])
         if policy.mode is Mode.SHADOW:
@@ -112,7 +116,7 @@ class CompressStage:
             return _with_headers(response, with_vary(headers))
         if result is not Compression.DONE:
             return response
-        if exchange.head.method == "HEAD":
+        if is_head:
             return _with_headers(response, encoded_headers(headers, coding, length=None))
         return _encoded(response, coding, policy.effort)
 
@@ -128,9 +132,9 @@ def _encoded(response: Response, coding: bytes, effort: int) -> Response:
             response.body = encoded
             return response
         body = _in_pieces(body)
+    tap = _EncodingTap(encoder_of(coding, effort), flushes=is_live(headers))
     response = _with_headers(response, encoded_headers(headers, coding, length=None))
     response.body = body
-    tap = _EncodingTap(encoder_of(coding, effort), flushes=is_event_stream(headers))
     # First of all: whoever looks at the body sees what goes out.
     response.taps = [tap, *(response.taps or ())]
     return response
@@ -176,15 +180,6 @@ def _with_coding(head: RequestHead, coding: bytes) -> RequestHead:
         Headers(headers),
         head.keyed,
     )
-
-
-def _as_stored(exchange: Exchange, headers: Headers) -> Headers:
-    """The fields of a 304 that confirms what was encoded here, with the entity tag it has here."""
-    tag = headers.get(b"etag")
-    asked = exchange.head.headers.joined(b"if-none-match")
-    if tag is None or asked is None or tag.startswith(b"W/") or weakened(tag) not in asked:
-        return headers
-    return Headers([(name, weakened(tag) if name == b"etag" else value) for name, value in headers])
 
 
 def _stated(headers: Headers) -> int | None:
