@@ -112,9 +112,6 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
-        compresses = settings.compression.mode is not Mode.OFF or any(
-            route.compression not in {None, Mode.OFF} for route in settings.routes
-        )
         self.pipeline = Pipeline(
             (
                 ObserveStage(self.recorder, self.clock),
@@ -123,9 +120,7 @@ class Hub:
                 self._identify,
                 self._limits,
                 *((SettleStage(self._limits),) if self._settles else ()),
-                *((NegotiateStage(),) if compresses else ()),
-                self._cache,
-                *((CompressStage(),) if compresses else ()),
+                *_with_compression(self._cache, settings),
                 *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
@@ -263,3 +258,10 @@ class Hub:
         self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
         self.recorder.watch("limit_leased_checks", lambda: self.counters.leased[0])
         self.recorder.watch("limit_shared_states", lambda: self.counters.shared)
+
+
+def _with_compression(cache: CacheStage, settings: Settings) -> tuple[Stage, ...]:
+    modes = (settings.compression.mode, *(route.compression for route in settings.routes))
+    if all(mode in {None, Mode.OFF} for mode in modes):
+        return (cache,)
+    return NegotiateStage(), cache, CompressStage()
