@@ -21,6 +21,8 @@ NAMES = (
     "redis_limiter",
     "middleware",
     "cache_hit",
+    "cache_tiers",
+    "hit_ratio",
     "gateway",
     "overload",
     "redis",

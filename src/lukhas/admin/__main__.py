@@ -5,9 +5,11 @@ import sys
 import threading
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.errors import LukhasError
+from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
     ChildTask,
     announce_ready,
@@ -58,7 +60,13 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         if task.waits:
             begin.wait()
 
-    run_admin(options, get_ready=get_ready, routers=[limits_router(settings)])
+    access = CacheAccess(CachePurges(settings))
+    run_admin(
+        options,
+        get_ready=get_ready,
+        routers=[limits_router(settings), cache_router(access)],
+        lifespan=access.lifespan(),
+    )
 
 
 if __name__ == "__main__":

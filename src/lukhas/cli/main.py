@@ -9,6 +9,7 @@ from lukhas.cli.check import check
 from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
 from lukhas.cli.keys import keys_app
+from lukhas.cli.purge import purge
 from lukhas.cli.serve import serve
 from lukhas.cli.signals import reload, upgrade
 from lukhas.cli.version import version
@@ -34,6 +35,7 @@ app.command()(upgrade)
 app.command()(check)
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
+app.command()(purge)
 app.command()(demo)
 app.command()(version)
 

@@ -3,9 +3,10 @@
 from dataclasses import fields, replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 
-from lukhas.config.fields import FieldName, Section, SizeBytes
+from lukhas.config.fields import FieldName, Section, SizeBytes, checked_secret_store_url
+from lukhas.config.fields import Seconds as Duration
 from lukhas.policy.caching.policies import DEFAULT_TARGETS
 from lukhas.policy.modes import Mode
 from lukhas.policy.strategies import STRATEGIES, Strategy, StrategyValues
@@ -17,6 +18,7 @@ YEAR_S = 366 * 86_400
 Seconds = Annotated[int, Field(ge=0, le=YEAR_S)]
 PostKind = Literal["never", "graphql", "body"]
 Profile = Literal["safe", "strict-rfc"]
+RedisUrl = Annotated[SecretStr, AfterValidator(checked_secret_store_url)]
 QueryNames = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 
 
@@ -63,6 +65,26 @@ class CacheSettings(Section):
         5.0, ge=0, le=60, description="How long a request waits for an equal one at most."
     )
     size_bytes: SizeBytes = Field(64 * MIB, description="How much memory the entries may take.")
+    disk_bytes: SizeBytes | None = Field(
+        None,
+        description="How much disk the entries in the state directory may take, which all workers "
+        "share and which outlive a restart; 0: none there; null: 256 MiB with `lukhas serve`, none "
+        "elsewhere.",
+    )
+    redis: RedisUrl | None = Field(
+        None,
+        description="A `redis://`, `rediss://`, `unix://` or `redis+cluster://` URL of a store "
+        "that nodes share, for entries and for purges. Never printed.",
+    )
+    namespace: str = Field(
+        "",
+        max_length=200,
+        description="Tells the entries of this API from those of others that use the same "
+        "`cache.redis`, or the same state directory without an upstream.",
+    )
+    redis_deadline_s: Duration = Field(
+        0.025, description="How long the store of the nodes may take to answer."
+    )
     max_body_bytes: SizeBytes = Field(MIB, description="How large a stored body may be.")
     private: bool = Field(
         False, description="Keeps entries for each consumer apart, instead of shared ones only."

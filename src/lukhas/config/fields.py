@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from lukhas.config.addresses import Address, parse_address
@@ -41,6 +41,7 @@ __all__ = (
     "TimeZone",
     "UpstreamUrl",
     "Workers",
+    "checked_secret_store_url",
 )
 
 CONFIG_FAULT = "lukhas_config"
@@ -134,6 +135,18 @@ def _store_url(text: str) -> str:
         known = "auto, memory, node, or a URL such as redis://localhost:6379/0"
         raise ConfigError(f"{text.partition('@')[0]!r} is no store", hint=f"use {known}")
     return text
+
+
+def checked_secret_store_url(secret: SecretStr) -> SecretStr:
+    """A URL of a store across the network, which may hold a password."""
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or scheme not in STORE_SCHEMES or not rest:
+        raise _fault(
+            ConfigError(
+                "this is no URL of a Redis or Valkey", hint="write it like redis://localhost:6379/0"
+            )
+        )
+    return secret
 
 
 def _template(text: str) -> str:

@@ -20,6 +20,7 @@ from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.request_target import PathPolicy
+from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
     ChildTask,
     announce_ready,
@@ -69,7 +70,13 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
-    hub = Hub(settings, under_observe=(FaultStage(),), workers=task.workers, outlived=True)
+    hub = Hub(
+        settings,
+        under_observe=(FaultStage(),),
+        workers=task.workers,
+        outlived=True,
+        disk_bytes=SERVE_DISK_BYTES,
+    )
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
     state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))

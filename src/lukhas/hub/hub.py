@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 from lukhas.clock import Clock, SystemClock
-from lukhas.config.caching import effective_values
 from lukhas.config.runtime_limits import RuntimeLimitsFile
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
+from lukhas.hub.cache import HubCache
 from lukhas.hub.counters import HubCounters
 from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
@@ -25,7 +25,6 @@ from lukhas.identity.pepper import load_pepper
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
-from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
@@ -34,7 +33,6 @@ from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.modes import Mode
-from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 
@@ -65,6 +63,7 @@ class Hub:
         workers: how many processes of this node serve together.
         outlived: whether others take over when this process ends, so that what was counted must
             outlive it.
+        disk_bytes: what the cache may take on disk if the settings do not say.
 
     Attributes:
         settings: as given.
@@ -72,7 +71,8 @@ class Hub:
         intake: makes exchanges.
         pipeline: the stages.
         recorder: what was recorded.
-        entries: the cache.
+        cache: the cache.
+        entries: its entries.
         counters: the limits' counters.
     """
 
@@ -85,19 +85,15 @@ class Hub:
         unavailable: tuple[str, ...] = (),
         workers: int = 1,
         outlived: bool = False,
+        disk_bytes: int = 0,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
-        values = effective_values(settings.strategy, settings.cache)
-        self.entries = MemoryEntryStore(values.size_bytes)
-        self._cache = CacheStage(
-            self.entries,
-            self.clock,
-            collapse_wait_s=values.collapse_wait_s,
-            facts=(("strategy", settings.strategy.value),),
-        )
+        self.cache = HubCache(settings, self.clock, disk_bytes=disk_bytes)
+        self.entries = self.cache.entries
+        self._cache = self.cache.stage
         self.counters = HubCounters(settings, workers=workers, outlived=outlived, clock=self.clock)
         self._runtime_limits = RuntimeLimitsFile(settings.state_dir)
         self._limits = LimitStage(self.counters, limit_rules(settings), remote=self.counters.remote)
@@ -144,6 +140,7 @@ class Hub:
         state_dir = self.settings.state_dir
         await self.counters.open()
         self.apply_limits()
+        await self.cache.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
             if table.count() == 0 and (state_dir / "admin.sqlite").exists():
@@ -152,7 +149,7 @@ class Hub:
 
     async def close(self) -> None:
         """Closes what `start` opened, and ends what runs in the background."""
-        await self._cache.close()
+        await self.cache.close()
         self._identify.check_with(None)
         await self.counters.close()
         if self._key_table is not None:
@@ -205,6 +202,7 @@ class Hub:
             for stage in self.pipeline.stages
         ]
         parts.append(self.counters.health())
+        parts.extend(self.cache.health())
         parts.append(self._leaks())
         if self._key_table is not None:
             parts.append(PartHealth("api-keys", "ok"))
@@ -228,7 +226,7 @@ class Hub:
         Returns:
             How many responses it met.
         """
-        return self.entries.purge(purge)
+        return self.cache.purge(purge)
 
     def _leaks(self) -> PartHealth:
         """Routes that the leak guard has put into quarantine."""
@@ -260,7 +258,7 @@ class Hub:
         self.recorder.watch("limit_shared_states", lambda: self.counters.shared)
 
 
-def _with_compression(cache: CacheStage, settings: Settings) -> tuple[Stage, ...]:
+def _with_compression(cache: Stage, settings: Settings) -> tuple[Stage, ...]:
     modes = (settings.compression.mode, *(route.compression for route in settings.routes))
     if all(mode in {None, Mode.OFF} for mode in modes):
         return (cache,)

@@ -47,6 +47,8 @@ class StoredResponse:
         size_bytes: what it takes in memory, about.
         watched: whether the leak guard has yet to see that it is the same for everybody.
         visits: for the store's eviction.
+        serial: its number in the store of the node; 0 if it is not there.
+        tier: which store it was found in, until it has told so; empty for the process's memory.
         told_age_s: the age that `told_fields` are for; -1 at first. Cache and store run on one
             loop, so that these two may be filled in as a pair.
         told_fields: fields of a hit at that age, made once a second.
@@ -67,10 +69,12 @@ class StoredResponse:
         "ready_head",
         "selected_by",
         "selected_raw",
+        "serial",
         "size_bytes",
         "status",
         "tags",
         "terms",
+        "tier",
         "told_age_s",
         "told_fields",
         "vary",
@@ -122,6 +126,8 @@ class StoredResponse:
         )
         self.watched = False
         self.visits = 0
+        self.serial = 0
+        self.tier = ""
         self.told_age_s = -1
         self.told_fields: tuple[tuple[bytes, bytes], ...] = ()
         self.not_modified: tuple[Headers, bytes] | None = None
@@ -245,6 +251,14 @@ class EntryStore(Protocol):
 
     def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         """Every variant of a key, newest first; None if there is none."""
+        ...
+
+    def more(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
+        """Every variant of a key again, where `get` may not have given all of them.
+
+        Returns:
+            None if there is none that `get` has not given.
+        """
         ...
 
     def touch(self, entry: StoredResponse) -> None:

@@ -12,6 +12,7 @@ from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
 from lukhas.storage.entries import EntryStoreStats, StoredResponse
+from lukhas.storage.purge_ledger import PurgeLedger
 
 __all__ = ("MAX_VARIANTS", "MemoryEntryStore")
 
@@ -22,8 +23,6 @@ _MAX_VISITS = 3
 _SMALL_SHARE = 10
 # The pause of one `put` is bounded: after so many second chances, entries go without one.
 _MAX_CHANCES = 64
-# Resources and tags whose last purge is told apart; older ones count as one for everything.
-_MAX_INVALIDATIONS = 4096
 _MIN_GHOSTS = 64
 
 # Queues in order of arrival. Ordered dicts and not deques: a removed entry leaves its queue at
@@ -56,9 +55,7 @@ class MemoryEntryStore:
         self._ghosts: OrderedDict[int, None] = OrderedDict()
         self._used_bytes = 0
         self._small_bytes = 0
-        self._sequence = 0
-        self._invalidated: OrderedDict[ResourceKey | str, int] = OrderedDict()
-        self._floor = 0
+        self._ledger = PurgeLedger()
         self._stored = 0
         self._evicted = 0
         self._purged = 0
@@ -68,6 +65,10 @@ class MemoryEntryStore:
         """Every variant of a key, newest first; None if there is none."""
         return self._variants.get(key)
 
+    def more(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
+        """There is nothing but what `get` gives."""
+        return None
+
     def touch(self, entry: StoredResponse) -> None:
         """Counts a use."""
         if entry.visits < _MAX_VISITS:
@@ -75,14 +76,11 @@ class MemoryEntryStore:
 
     def ticket(self) -> int:
         """The number of purges so far."""
-        return self._sequence
+        return self._ledger.sequence
 
     def admits(self, resource: ResourceKey, ticket: int, tags: Tags = frozenset()) -> bool:
         """Whether nothing has made what was asked for with this ticket invalid since."""
-        invalidated = self._invalidated
-        if ticket < self._floor or ticket < invalidated.get(resource, 0):
-            return False
-        return not tags or all(ticket >= invalidated.get(tag, 0) for tag in tags)
+        return self._ledger.admits(resource, ticket, tags)
 
     def put(
         self, entry: StoredResponse, ticket: int, superseded: tuple[StoredResponse, ...] = ()
@@ -118,17 +116,7 @@ class MemoryEntryStore:
 
     def purge(self, purge: Purge) -> int:
         """Removes what fits, or ends its freshness; see `EntryStore.purge`."""
-        self._sequence += 1
-        # A tag may be of another origin than the purge: refusing what it need not refuse is safe.
-        narrow = purge.resource if purge.resource is not None else purge.tag
-        if narrow is not None:
-            self._invalidated[narrow] = self._sequence
-            self._invalidated.move_to_end(narrow)
-            if len(self._invalidated) > _MAX_INVALIDATIONS:
-                _, self._floor = self._invalidated.popitem(last=False)
-        else:
-            self._floor = self._sequence
-            self._invalidated.clear()
+        self._ledger.note(purge, self._ledger.sequence + 1)
         met = [entry for entry in self._candidates(purge) if purge.fits(entry.key, entry.tags)]
         for entry in met:
             if purge.soft:
@@ -137,6 +125,12 @@ class MemoryEntryStore:
                 self._detach(entry)
         self._purged += len(met)
         return len(met)
+
+    def drop(self, resource: ResourceKey) -> None:
+        """Lets go of all responses of a resource: what is in a store below is another by now."""
+        for key in tuple(self._keys.get(resource, ())):
+            for entry in self._variants[key]:
+                self._detach(entry)
 
     def _candidates(self, purge: Purge) -> list[StoredResponse]:
         if purge.resource is None and purge.tag is not None:

@@ -31,6 +31,8 @@ class NodeEnvironment:
         writable_map: whether to write through the memory map, which is faster; only for what may
             be lost, since a stray write of this process could damage the file.
 
+        named_databases: how many named databases it may have.
+
     Raises:
         StateDirError: the file cannot be made, read or written.
         StoreError: the file is no LMDB file, is damaged, or is open in this process already.
@@ -39,7 +41,13 @@ class NodeEnvironment:
     __slots__ = ("_env", "_pid", "map_size_bytes", "path")
 
     def __init__(
-        self, path: Path, *, map_size_bytes: int, durable: bool = True, writable_map: bool = False
+        self,
+        path: Path,
+        *,
+        map_size_bytes: int,
+        durable: bool = True,
+        writable_map: bool = False,
+        named_databases: int = 0,
     ) -> None:
         self.path = path
         self.map_size_bytes = map_size_bytes
@@ -56,6 +64,7 @@ class NodeEnvironment:
                 # Random access by key: reading ahead would only push other pages out.
                 readahead=False,
                 max_readers=_MAX_READERS,
+                max_dbs=named_databases,
             )
         except lmdb.Error as error:
             raise _open_error(path, error) from error

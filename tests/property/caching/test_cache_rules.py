@@ -427,7 +427,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
         stats = self.kit.store.stats()
         assert 0 <= stats.used_bytes <= stats.limit_bytes
         assert not self.kit.contained
-        assert len(self.kit.stage._flights) <= len(self.jobs)
+        assert len(self.kit.stage.flights) <= len(self.jobs)
 
 
 def target_of(exchange: Exchange) -> str:

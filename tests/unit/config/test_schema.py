@@ -62,6 +62,7 @@ def test_unknown_keys_have_a_nearest_one(path: tuple[str | int, ...], expected: 
     assert nearest_key(path) == expected
 
 
-def test_only_the_token_is_secret() -> None:
-    """Secrets are known by their type."""
-    assert [leaf.path for leaf in leaves() if is_secret(leaf.path)] == [("admin", "token")]
+def test_secrets_are_known_by_their_type() -> None:
+    """The token, and an address that may hold a password."""
+    secret = [leaf.path for leaf in leaves() if is_secret(leaf.path)]
+    assert secret == [("admin", "token"), ("cache", "redis")]

@@ -57,7 +57,7 @@ def test_the_fixtures_work_together(pytester: pytest.Pytester) -> None:
             assert [client.get("/").status for _ in range(2)] == [404, 429]
         """
     )
-    pytester.runpytest_inprocess(
+    pytester.runpytest_subprocess(
         "-p", "no:randomly", "-p", "no:asyncio", "-W", "error"
     ).assert_outcomes(passed=5)
 
@@ -71,7 +71,7 @@ def test_bad_settings_say_where(pytester: pytest.Pytester) -> None:
             limited_hub('[tiers]\\nfree = "5/fortnight"')
         """
     )
-    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*lukhas-settings.toml:2*fortnight*"])
 
@@ -79,6 +79,6 @@ def test_bad_settings_say_where(pytester: pytest.Pytester) -> None:
 def test_nothing_is_there_unless_asked_for(pytester: pytest.Pytester) -> None:
     """An installation adds no fixture to anybody's tests."""
     pytester.makepyfile("def test_it(manual_clock): pass")
-    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture 'manual_clock' not found*"])

@@ -1,6 +1,7 @@
 """The cache stage: answers from the store, or fetches and stores (RFC 9111)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import random
 
 from lukhas.clock import Clock
@@ -19,6 +20,7 @@ from lukhas.pipeline.stages.cache_posts import asked_by_post
 from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
 from lukhas.pipeline.stages.cache_second_look import SecondLook
+from lukhas.pipeline.stages.cache_sharing import SharedFetches
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.leak_guard import LeakGuard
 from lukhas.policy.caching.lookup import Reuse, reuse, select
@@ -69,6 +71,8 @@ class CacheStage:
     Attributes:
         guard: the leak guard, and the routes that are in quarantine.
         plain: decides at a glance, without waiting.
+        flights: the fetches on their way.
+        sharing: what keeps several processes from fetching the same; None where one serves alone.
     """
 
     name = "cache"
@@ -96,7 +100,9 @@ class CacheStage:
             use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
             for use, reason in _ANSWERS.items()
         }
-        self._flights = flights = Flights(collapse_wait_s, collapse_patience_s)
+        self._facts = facts
+        self.flights = flights = Flights(collapse_wait_s, collapse_patience_s)
+        self.sharing: SharedFetches | None = None
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
             store,
@@ -113,12 +119,7 @@ class CacheStage:
             hit=self._answers[Reuse.FRESH],
         )
         self._fetcher = CacheFetcher(
-            store,
-            clock,
-            status=self._status,
-            flights=flights,
-            keeper=self._keeper,
-            facts=facts,
+            store, clock, status=self._status, flights=flights, keeper=self._keeper, facts=facts
         )
         self._refresher = CacheRefresher(
             store, clock, fetcher=self._fetcher, keeper=self._keeper, flights=flights, begin=begin
@@ -219,20 +220,10 @@ class CacheStage:
         now_ns = exchange.now_ns
         waited_for = None
         rounds_left = _ROUNDS
+        sharing = self.sharing
         while True:
-            ticket = self._store.ticket()
-            variants = self._get(request.key) or ()
-            entry = select(variants, request)
-            fetch = Fetch(
-                exchange,
-                call_next,
-                policy,
-                request,
-                reason=Forward.VARY_MISS if variants else Forward.URI_MISS,
-                ticket=ticket,
-                requested_ns=now_ns,
-                entry=entry,
-            )
+            fetch = self._question(exchange, call_next, policy, request, now_ns)
+            entry = fetch.entry
             if entry is not None:
                 use = reuse(entry.terms, request.directives, now_ns=now_ns)
                 if use in _USABLE:
@@ -244,12 +235,67 @@ class CacheStage:
                 return _not_cached(exchange)
             flight = self._fetcher.join(fetch) if rounds_left else None
             if flight is None:
+                if sharing is not None and await self._found_elsewhere(fetch, sharing):
+                    sharing = None
+                    now_ns = self._now_ns()
+                    continue
                 return await self._fetcher.fetch(fetch)
-            end = await self._flights.wait(flight)
+            end = await self.flights.wait(flight)
             now_ns = self._now_ns()
             rounds_left = rounds_left - 1 if end is not FlightEnd.NOT_SHARED else 0
             if end is FlightEnd.STORED:
                 waited_for = fetch.reason
+
+    def _question(
+        self,
+        exchange: Exchange,
+        call_next: Handler,
+        policy: CachePolicy,
+        request: CacheRequest,
+        now_ns: int,
+    ) -> Fetch:
+        """What is asked, with what is stored of it."""
+        ticket = self._store.ticket()
+        variants = self._get(request.key) or ()
+        return Fetch(
+            exchange,
+            call_next,
+            policy,
+            request,
+            reason=Forward.VARY_MISS if variants else Forward.URI_MISS,
+            ticket=ticket,
+            requested_ns=now_ns,
+            entry=self._selected(variants, request),
+        )
+
+    def _selected(
+        self, variants: tuple[StoredResponse, ...], request: CacheRequest
+    ) -> StoredResponse | None:
+        entry = select(variants, request)
+        if entry is None and variants:
+            entry = select(self._store.more(request.key) or (), request)
+        return entry
+
+    async def _found_elsewhere(self, fetch: Fetch, sharing: SharedFetches) -> bool:
+        """Whether another process has stored what this fetch would bring."""
+        flight = fetch.flight
+        # Who demands an answer of the origin would not take what others have.
+        if flight is None or fetch.request.directives.no_cache:
+            return False
+        try:
+            found = await sharing.found(fetch, flight)
+        except BaseException:
+            self.flights.end(flight, FlightEnd.ABANDONED)
+            raise
+        if found:
+            self.flights.end(flight, FlightEnd.STORED)
+        return found
+
+    def _told(self, verdict: Verdict, entry: StoredResponse) -> Verdict:
+        """The verdict, with the store that the entry has just come from."""
+        if not entry.tier:
+            return verdict
+        return replace(verdict, facts=(*self._facts, ("tier", entry.tier)))
 
     def _request(
         self, exchange: Exchange, policy: CachePolicy, *, posted: bytes | None = None
@@ -282,7 +328,7 @@ class CacheStage:
         self._store.touch(entry)
         fresh = use is Reuse.FRESH
         exchange.cache_result = "hit" if fresh else "stale"
-        exchange.verdicts.append(self._answers[use])
+        exchange.verdicts.append(self._told(self._answers[use], entry))
         if reason is not None:
             age_s, ttl_s = age_and_ttl_s(entry, now_ns)
             told = self._status.collapsed(reason, ttl_s)

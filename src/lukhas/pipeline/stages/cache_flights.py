@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from enum import Enum
 from typing import TypeAlias
 
@@ -37,15 +38,17 @@ class Flight:
         key: what is fetched.
         ticket: the store's ticket, drawn before the fetch began.
         is_promising: whether its answer is likely to be for sharing.
+        on_end: told once how it ended, before those who wait are.
     """
 
-    __slots__ = ("is_promising", "joined_s", "key", "ticket", "waiters")
+    __slots__ = ("is_promising", "joined_s", "key", "on_end", "ticket", "waiters")
 
     def __init__(self, key: FlightKey, ticket: int, *, is_promising: bool) -> None:
         self.key = key
         self.ticket = ticket
         self.is_promising = is_promising
         self.joined_s = 0.0
+        self.on_end: Callable[[FlightEnd], None] | None = None
         self.waiters: list[asyncio.Future[FlightEnd]] = []
 
 
@@ -61,7 +64,7 @@ class Flights:
     """
 
     def __init__(self, wait_limit_s: float, patience_s: float = 0.2) -> None:
-        self._wait_limit_s = wait_limit_s
+        self.wait_limit_s = wait_limit_s
         self._patience_s = patience_s
         self._flying: dict[FlightKey, Flight] = {}
         self._alone: OrderedDict[FlightKey, int] = OrderedDict()
@@ -92,6 +95,9 @@ class Flights:
         if flight is None:
             return
         self._leave(flight)
+        on_end, flight.on_end = flight.on_end, None
+        if on_end is not None:
+            on_end(how)
         waiters, flight.waiters = flight.waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -104,7 +110,7 @@ class Flights:
         waiter: asyncio.Future[FlightEnd] = loop.create_future()
         flight.waiters.append(waiter)
         flight.joined_s = loop.time()
-        timers = [loop.call_later(self._wait_limit_s, self._give_up, flight, waiter)]
+        timers = [loop.call_later(self.wait_limit_s, self._give_up, flight, waiter)]
         if not flight.is_promising:
             timers.append(loop.call_later(self._patience_s, self._lose_patience, flight, waiter))
         try:
@@ -112,6 +118,18 @@ class Flights:
         finally:
             for timer in timers:
                 timer.cancel()
+
+    def is_worth_waiting(self, flight: Flight, begun_s: float) -> bool:
+        """Whether its leader should go on waiting for a fetch of another process.
+
+        Args:
+            flight: the fetch that it would make itself.
+            begun_s: since when it waits, in the time of the loop.
+        """
+        waited_s = asyncio.get_running_loop().time() - begun_s
+        if flight.is_promising or len(flight.waiters) > _FEW:
+            return waited_s < self.wait_limit_s
+        return waited_s < min(self._patience_s, self.wait_limit_s)
 
     def go_alone(self, key: FlightKey, now_ns: int) -> None:
         """Remembers for a while that answers to this key cannot be shared, so nobody waits."""

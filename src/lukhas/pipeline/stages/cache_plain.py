@@ -138,7 +138,7 @@ class PlainCache:
         self, exchange: Exchange, policy: CachePolicy, variants: tuple[StoredResponse, ...]
     ) -> Response | None:
         entry = variants[0]
-        if exchange.now_ns >= entry.plain_until_ns:
+        if exchange.now_ns >= entry.plain_until_ns or entry.tier:
             return None
         head = exchange.head
         headers = head.headers
@@ -159,15 +159,17 @@ class PlainCache:
     def tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
         """Adds Age and Cache-Status of a hit."""
         age_s = (now_ns - entry.born_ns) // SECOND_NS
-        if entry.told_age_s != age_s:
+        if entry.told_age_s != age_s or entry.tier:
             # A request may have arrived before the response that answers it.
             age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
             ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
             entry.told_fields = (
                 (b"age", b"%d" % age_s),
-                (b"cache-status", self._status.hit(ttl_s)),
+                (b"cache-status", self._status.hit(ttl_s, entry.tier)),
             )
-            entry.told_age_s = age_s
+            # Only the first answer came from there: the next one is told without.
+            entry.told_age_s = -1 if entry.tier else age_s
+            entry.tier = ""
         exchange.added += entry.told_fields
 
 

@@ -45,9 +45,15 @@ class CacheStatus:
             reason: self._name + b"; fwd=" + reason.value.encode() for reason in Forward
         }
 
-    def hit(self, ttl_s: int) -> bytes:
-        """Answered from the store; `ttl_s` is negative if it is stale."""
-        return self._hit + b"%d" % ttl_s
+    def hit(self, ttl_s: int, detail: str = "") -> bytes:
+        """Answered from the store.
+
+        Args:
+            ttl_s: how long it stays fresh; negative if it is stale.
+            detail: which store, a token; empty for the memory of this process.
+        """
+        member = self._hit + b"%d" % ttl_s
+        return member + b"; detail=" + detail.encode("ascii") if detail else member
 
     def forwarded(
         self,

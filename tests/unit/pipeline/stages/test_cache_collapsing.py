@@ -405,7 +405,7 @@ async def test_a_cut_off_body_is_not_stored(kit: Kit) -> None:
     kit.answer = response(pieces(b"123"), cache_control="max-age=60", content_length="4")
     await kit.ask()
     assert kit.store.stats().entries == 0
-    assert len(kit.stage._flights) == 0
+    assert len(kit.stage.flights) == 0
 
 
 async def test_when_a_leaders_body_is_given_up_another_leads(kit: Kit) -> None:
@@ -434,7 +434,7 @@ async def test_a_failing_store_does_not_break_a_body(
     kit.answer = response(pieces(b"a", b"b"), cache_control="max-age=60")
     assert (await kit.ask()).body == b"ab"
     assert "could not be stored" in caplog.text
-    assert len(kit.stage._flights) == 0
+    assert len(kit.stage.flights) == 0
 
 
 async def test_bodies_on_their_way_are_bounded_together() -> None:

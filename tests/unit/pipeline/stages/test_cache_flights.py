@@ -90,3 +90,19 @@ def test_the_memory_of_what_was_shared_is_bounded(monkeypatch: pytest.MonkeyPatc
         True,
         True,
     ]
+
+
+async def test_a_leader_waits_for_another_process_as_its_waiters_would() -> None:
+    """Shortly for what is unknown, longer for what is promising or for a crowd; never too long."""
+    flights = Flights(60.0, 0.0)
+    now_s = asyncio.get_running_loop().time()
+    unknown = flights.begin(KEY, 0)
+    assert not flights.is_worth_waiting(unknown, now_s)
+    crowd = [asyncio.ensure_future(flights.wait(unknown)) for _ in range(13)]
+    await asyncio.sleep(0)
+    assert flights.is_worth_waiting(unknown, now_s)
+    flights.end(unknown, FlightEnd.STORED)
+    await asyncio.gather(*crowd)
+    promising = flights.begin(KEY, 0, is_promising=True)
+    assert flights.is_worth_waiting(promising, now_s)
+    assert not flights.is_worth_waiting(promising, now_s - 61)

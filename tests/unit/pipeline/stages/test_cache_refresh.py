@@ -154,7 +154,7 @@ async def test_r11_a_broken_stream_stores_nothing(kit: Kit) -> None:
     await kit.ask()
     await settled(kit)
     assert (await kit.ask()).body == b"old"
-    assert len(kit.stage._flights) == 0
+    assert len(kit.stage.flights) == 0
 
 
 async def test_r11_a_refresh_begun_before_a_purge_is_not_stored(kit: Kit) -> None:
@@ -259,7 +259,7 @@ async def test_r11_closing_ends_the_background(kit: Kit) -> None:
     await kit.ask()
     await asyncio.sleep(0)
     await kit.stage.close()
-    assert len(kit.stage._refresher) == len(kit.stage._flights) == 0
+    assert len(kit.stage._refresher) == len(kit.stage.flights) == 0
 
 
 def slow_origin(kit: Kit, body: bytes) -> Callable[[Exchange], Awaitable[Response]]:
