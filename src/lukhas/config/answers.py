@@ -73,6 +73,7 @@ class RouteSettings(Section):
         description="Stores the answer to a POST for later GETs where it is explicitly fresh and "
         "its `Content-Location` names the address itself.",
     )
+    compression: Mode | None = Field(None, description="In place of `compression.mode`.")
     exempt: bool = Field(False, description="Frees these requests from every limit.")
     body_bytes: SizeBytes | None = Field(
         None, description="In place of `server.body_bytes`; 0 is without a cap."

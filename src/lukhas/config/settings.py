@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from lukhas.config.addresses import Address
 from lukhas.config.answers import LogSettings, RouteSettings
 from lukhas.config.caching import CacheSettings
+from lukhas.config.compression import CompressionSettings
 from lukhas.config.consumers import (
     CounterSettings,
     ExemptSettings,
@@ -75,6 +76,7 @@ class Settings(Section):
     )
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
+    compression: CompressionSettings = CompressionSettings()
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."
     )

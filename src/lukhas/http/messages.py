@@ -24,6 +24,7 @@ class RequestHead:
         headers: the header fields.
         keyed: what else tells it from others, for the cache: where the origin sees fields that name
             another host or path than the request has, a digest of them.
+        negotiated: a memo of the negotiation: this head with one content coding.
         forwarded: a memo of the gateway: what of this head is sent on, worked out once.
     """
 
@@ -34,6 +35,7 @@ class RequestHead:
     query: bytes
     headers: Headers
     keyed: bytes = b""
+    negotiated: "RequestHead | None" = field(default=None, compare=False, repr=False)
     forwarded: bytes | None = field(default=None, compare=False, repr=False)
 
 

@@ -25,6 +25,7 @@ from lukhas.identity.pepper import load_pepper
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
+from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -115,7 +116,7 @@ class Hub:
                 self._identify,
                 self._limits,
                 *((SettleStage(self._limits),) if self._settles else ()),
-                self._cache,
+                *_with_compression(self._cache, settings),
                 *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,
@@ -255,3 +256,10 @@ class Hub:
         self.recorder.watch("limit_store_failures", lambda: self.counters.failures)
         self.recorder.watch("limit_leased_checks", lambda: self.counters.leased[0])
         self.recorder.watch("limit_shared_states", lambda: self.counters.shared)
+
+
+def _with_compression(cache: Stage, settings: Settings) -> tuple[Stage, ...]:
+    modes = (settings.compression.mode, *(route.compression for route in settings.routes))
+    if all(mode in {None, Mode.OFF} for mode in modes):
+        return (cache,)
+    return NegotiateStage(), cache, CompressStage()

@@ -16,6 +16,7 @@ from lukhas.policy.access.tokens import TokenIssuer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.post_rules import PostRule
 from lukhas.policy.caching.query_rules import QueryRule
+from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import parse_cost
 from lukhas.policy.rate_limiting.dimensions import parse_dimension
@@ -24,10 +25,12 @@ from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
+from lukhas.policy.strategies import STRATEGIES
 from lukhas.units import SECOND_NS
 
 __all__ = (
     "cache_policy",
+    "compression_policy",
     "identity_settings",
     "limit_fields",
     "limit_policies",
@@ -103,6 +106,20 @@ def limit_fields(settings: Settings) -> LimitFields:
     return LimitFields(standard=fields.standard, legacy=fields.legacy)
 
 
+def compression_policy(settings: Settings, route: RouteSettings | None = None) -> CompressionPolicy:
+    """How the responses of a route are compressed; those of all others if None."""
+    compression = settings.compression
+    mode = compression.mode if route is None or route.compression is None else route.compression
+    values = STRATEGIES[settings.strategy]
+    return CompressionPolicy(
+        mode=mode,
+        codings=tuple(coding.encode("ascii") for coding in compression.codings),
+        types=tuple(media_type.encode("ascii") for media_type in compression.types),
+        min_bytes=compression.min_bytes,
+        effort=compression.effort or values.compression_effort,
+    )
+
+
 def cache_policy(settings: Settings, route: RouteSettings | None = None) -> CachePolicy:
     """The cache policy of a route; that of all others if None."""
     general = _general_cache_policy(settings)
@@ -174,11 +191,17 @@ def route_table(settings: Settings) -> RouteTable:
             methods=frozenset(route.methods),
             exempt=route.exempt,
             cost=route.cost,
+            compression=compression_policy(settings, route),
             body_bytes=route.body_bytes,
         )
         for route in settings.routes
     ]
-    default = RouteRule(name="default", template="*", cache=cache_policy(settings))
+    default = RouteRule(
+        name="default",
+        template="*",
+        cache=cache_policy(settings),
+        compression=compression_policy(settings),
+    )
     return RouteTable(rules, default=default)
 
 

@@ -24,6 +24,7 @@ from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stages.cache_plain import Onward
+from lukhas.policy.modes import Mode
 
 if TYPE_CHECKING:
     from lukhas.config.settings import Settings
@@ -38,6 +39,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A server on a Unix socket knows no address; all its clients are one.
 _NO_PEER = "unix"
+_FILES = frozenset(("http.response.pathsend", "http.response.zerocopysend"))
 
 
 class OptimizationHub(Protocol):
@@ -170,6 +172,8 @@ class OptimizerMiddleware:
         if exchange.head is not head:
             # The cache asks whether what it has is still right.
             scope = _as_asked(scope, exchange.head)
+        if _may_be_encoded(exchange):
+            scope = _without_files(scope)
         await self._call_metered(scope, receive, Relay(send, run, exchange=exchange, tagged=tagged))
 
     def _bind(self, pipeline: Pipeline, scope: Scope) -> Binding:
@@ -288,6 +292,19 @@ class _UnderWay(NamedTuple):
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:
     """The scope with the fields and the query that the cache asks with."""
     return {**scope, "headers": head.headers.raw, "query_string": head.query}
+
+
+def _may_be_encoded(exchange: Exchange) -> bool:
+    return exchange.route is not None and exchange.route.rule.compression.mode is Mode.ENFORCE
+
+
+def _without_files(scope: Scope) -> Scope:
+    """The scope of a server that reads no files itself: what it reads nobody here can encode."""
+    extensions = scope.get("extensions")
+    if not extensions or extensions.keys().isdisjoint(_FILES):
+        return scope
+    kept = {name: value for name, value in extensions.items() if name not in _FILES}
+    return {**scope, "extensions": kept}
 
 
 def _without_body(receive: Receive) -> Receive:

@@ -42,6 +42,7 @@ class StrategyValues:
         size_bytes: memory for entries.
         max_body_bytes: the largest stored body.
         collapse_wait_s: longest time to wait for an equal request.
+        compression_effort: 1, quick and large, to 9, slow and small, where compression is on.
     """
 
     default_ttl_s: int | None = None
@@ -53,6 +54,7 @@ class StrategyValues:
     size_bytes: int = 64 * MIB
     max_body_bytes: int = MIB
     collapse_wait_s: float = 5.0
+    compression_effort: int = 4
 
 
 STRATEGIES = MappingProxyType(
@@ -64,6 +66,7 @@ STRATEGIES = MappingProxyType(
             early_refresh=2.0,
             size_bytes=128 * MIB,
             collapse_wait_s=1.0,
+            compression_effort=2,
         ),
         Strategy.HIGH_THROUGHPUT: StrategyValues(
             stale_while_revalidate_s=10,
@@ -72,6 +75,7 @@ STRATEGIES = MappingProxyType(
             size_bytes=128 * MIB,
             max_body_bytes=4 * MIB,
             collapse_wait_s=10.0,
+            compression_effort=5,
         ),
         Strategy.AGGRESSIVE_CACHE: StrategyValues(
             default_ttl_s=60,
@@ -82,12 +86,14 @@ STRATEGIES = MappingProxyType(
             size_bytes=256 * MIB,
             max_body_bytes=4 * MIB,
             collapse_wait_s=10.0,
+            compression_effort=7,
         ),
         Strategy.RESOURCE_SAVING: StrategyValues(
             max_ttl_s=86_400,
             early_refresh=0.0,
             size_bytes=16 * MIB,
             max_body_bytes=MIB // 4,
+            compression_effort=1,
         ),
     }
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.compression import CompressionPolicy
 
 __all__ = ("RouteMatch", "RouteRule", "RouteTable")
 
@@ -26,6 +27,7 @@ class RouteRule:
         exempt: whether limits do not apply.
         body_bytes: the largest request body; None for the server's limit.
         cost: what a request costs of each limit that counts requests.
+        compression: how its responses are compressed.
     """
 
     name: str
@@ -36,6 +38,7 @@ class RouteRule:
     exempt: bool = False
     body_bytes: int | None = None
     cost: int = 1
+    compression: CompressionPolicy = CompressionPolicy()  # noqa: RUF009 - a frozen value
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
