@@ -28,7 +28,8 @@ _GROWTH = 1.05
 _CLOSED_WITHIN_S = 20.0
 _LISTENING = "0A"
 
-# A small cache, so that it is full, and evicts, before the warm-up is over.
+# Small tiers of the cache, so that they are full, and evict, before the warm-up is over. What is
+# mapped of the file counts as resident.
 _CONFIG = """
 listen = "127.0.0.1:{port}"
 [admin]
@@ -39,6 +40,7 @@ url = "http://127.0.0.1:{origin}"
 premium = "100000000/minute; 1000000000/hour; 2000000000/day"
 [cache]
 size_bytes = 4194304
+disk_bytes = 8388608
 [log]
 level = "error"
 """
