@@ -139,7 +139,7 @@ class OptimizerMiddleware:
         if isinstance(step, Response):
             await send_response(send, step, exchange=exchange)
         else:
-            await self._run(scope, receive, send, _UnderWay(exchange, step, binding.tagged))
+            await self._run(scope, receive, send, _UnderWay(exchange, step, binding.tagged, head))
 
     async def _call_app(self, scope: Scope, receive: Receive, relay: ShortRelay) -> None:
         """Calls the app for a request that came the short way."""
@@ -160,8 +160,7 @@ class OptimizerMiddleware:
         self, scope: Scope, receive: Receive, send: Send, under_way: "_UnderWay"
     ) -> None:
         """Serves a request whose stages see all of it."""
-        exchange, run, tagged = under_way
-        head = exchange.head
+        exchange, run, tagged, head = under_way
         step = start(run)
         if isinstance(step, Waiting):
             step = await finish(run, step)
@@ -287,6 +286,7 @@ class _UnderWay(NamedTuple):
     exchange: Exchange
     run: Run
     tagged: frozenset[str]
+    head: RequestHead
 
 
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:

@@ -179,7 +179,16 @@ def is_live(headers: Headers) -> bool:
 
 
 # They speak about the bytes before encoding.
-_OF_BYTES = frozenset((b"content-length", b"accept-ranges", b"content-md5", b"content-digest"))
+_OF_BYTES = frozenset(
+    (
+        b"accept-ranges",
+        b"content-digest",
+        b"content-length",
+        b"content-md5",
+        b"digest",
+        b"repr-digest",
+    )
+)
 
 
 def _is_worth_it(policy: CompressionPolicy, headers: Headers) -> bool:

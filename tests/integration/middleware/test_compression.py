@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from lukhas.config.settings import Settings
 from lukhas.middleware import OptimizerMiddleware, cache
@@ -43,3 +44,22 @@ async def test_marked_and_other_routes_are_compressed(tmp_path: Path, codings: s
         assert calls == 1
         other = await http.get("/plain", headers=fields)
         assert (other.headers["content-encoding"], other.json()) == (coding, ["chair"] * 1000)
+
+
+async def test_an_app_that_compresses_sees_the_one_coding(tmp_path: Path) -> None:
+    """What it makes for one client must be right for all that share the entry."""
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, minimum_size=100)
+    settings = {"state_dir": tmp_path, "compression": {"mode": "enforce"}}
+    app.add_middleware(OptimizerMiddleware, settings=Settings.model_validate(settings))
+
+    @app.get("/cached")
+    @cache(ttl_s=60)
+    async def cached() -> list[str]:
+        return ["lamp"] * 1000
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for asked, coding in (("gzip, br", "br"), ("br", "br"), ("gzip", "gzip")):
+            answer = await http.get("/cached", headers={"accept-encoding": asked})
+            assert (answer.headers["content-encoding"], len(answer.json())) == (coding, 1000)

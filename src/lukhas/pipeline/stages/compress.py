@@ -60,7 +60,9 @@ class NegotiateStage(Gate):
         if len(headers.index()) != len(headers.raw):
             asked = headers.joined(_FIELD) or asked
         coding = self._known.get((asked, policy.codings))
-        if coding is None:
+        if b"no-transform" in (headers.joined(b"cache-control") or b"").lower():
+            coding = _IDENTITY  # RFC 9111 section 5.2.1.6
+        elif coding is None:
             coding = negotiated(policy, asked)
             if len(self._known) < _MOST_KNOWN:
                 self._known[asked, policy.codings] = coding

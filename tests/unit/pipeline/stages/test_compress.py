@@ -109,6 +109,16 @@ async def test_each_coding_is_encoded_once(coding: bytes) -> None:
     assert not chain.contained
 
 
+async def test_a_client_may_want_no_transformation() -> None:
+    """`no-transform` in a request (RFC 9111 section 5.2.1.6)."""
+    chain = Chain()
+    fields = [(b"accept-encoding", b"br"), (b"cache-control", b"max-age=5, No-Transform")]
+    exchange = chain.exchange(fields=fields)
+    response = await chain.run(exchange)
+    assert chain.heads[0].headers.get_all(b"accept-encoding") == [b"identity"]
+    assert b"content-encoding" not in response.headers
+
+
 async def test_several_lines_are_one_list() -> None:
     """RFC 9110 section 5.3."""
     assert coding_of(await Chain().ask(b"gzip;q=0.5", b"zstd")) == b"zstd"
