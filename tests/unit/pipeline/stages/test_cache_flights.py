@@ -106,3 +106,19 @@ async def test_a_leader_waits_for_another_process_as_its_waiters_would() -> None
     promising = flights.begin(KEY, 0, is_promising=True)
     assert flights.is_worth_waiting(promising, now_s)
     assert not flights.is_worth_waiting(promising, now_s - 61)
+
+
+async def test_while_others_join_nobody_loses_patience() -> None:
+    """It may become a crowd, and keeping that off the origin is what waiting is for."""
+    loop = asyncio.get_running_loop()
+    flights = Flights(60, patience_s=30)
+    flight = flights.begin(KEY, 0)
+    waiting = asyncio.ensure_future(flights.wait(flight))
+    await asyncio.sleep(0)
+    (waiter,) = flight.waiters
+    flights._lose_patience(flight, waiter)
+    assert not waiter.done()
+    flight.joined_s = loop.time() - 31
+    flights._lose_patience(flight, waiter)
+    assert await waiting is FlightEnd.NOT_SHARED
+    flights._lose_patience(flight, waiter)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lukhas.errors import (
+    BodyAbortedError,
     HandlerError,
     UpstreamConnectError,
     UpstreamError,
@@ -183,6 +184,14 @@ async def test_an_upstream_error_is_counted_by_kind(
     recorded = observed.recorded()
     assert recorded.upstream_errors == {("api", kind): 1}
     assert [labels[2] for labels in recorded.requests] == [status_class]
+
+
+async def test_a_body_that_broke_off_counts_as_400() -> None:
+    """The client did not send what it had announced."""
+    observed = Observed()
+    with pytest.raises(HandlerError):
+        await observed.run(HandlerError(BodyAbortedError("cut")))
+    assert [labels[2] for labels in observed.recorded().requests] == ["4xx"]
 
 
 async def test_a_failing_app_counts_as_500() -> None:

@@ -306,3 +306,12 @@ def test_a_state_is_no_key() -> None:
     """It changes in place."""
     with pytest.raises(TypeError, match="unhashable"):
         hash(ring_of((1, 20)).new_state(T0))
+
+
+def test_three_unused_windows_tell_their_quotas() -> None:
+    """The usual number of windows has a way of its own, but not for windows that are empty."""
+    ring = ring_of((3, 20), (5, 60), (9, 3600))
+    state = ring.new_state(T0)
+    assert ring.figures(state, T0) == (3, 0, 5, 0, 9, 0)
+    assert admit(ring, state, T0)
+    assert ring.figures(state, T0) == (2, 21, 4, 63, 8, 3780)
