@@ -42,4 +42,6 @@ class Outbox:
             self._waiting = []
             self._bytes = 0
             for transport, data in waiting:
-                transport.write(data)
+                # A peer may be gone by now: uvloop raises then, and the others would get nothing.
+                if not transport.is_closing():
+                    transport.write(data)

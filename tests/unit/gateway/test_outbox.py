@@ -11,6 +11,10 @@ class Written:
     def __init__(self, log: list[tuple[str, bytes]], name: str) -> None:
         self.log = log
         self.name = name
+        self.closed = False
+
+    def is_closing(self) -> bool:
+        return self.closed
 
     def write(self, data: bytes) -> None:
         self.log.append((self.name, data))
@@ -51,3 +55,15 @@ async def test_much_is_written_at_once() -> None:
     assert [len(data) for _name, data in log] == [65_536, 1]
     await asyncio.sleep(0)
     assert len(log) == 2
+
+
+async def test_a_peer_that_is_gone_takes_nothing_from_the_others() -> None:
+    """Its transport was closed between the write and the end of the turn."""
+    log: list[tuple[str, bytes]] = []
+    outbox = Outbox(asyncio.get_running_loop())
+    gone, there = Written(log, "gone"), Written(log, "there")
+    outbox.send(gone, b"1")  # type: ignore[arg-type]
+    outbox.send(there, b"2")  # type: ignore[arg-type]
+    gone.closed = True
+    await asyncio.sleep(0)
+    assert log == [("there", b"2")]
