@@ -10,16 +10,23 @@ OnEnd = Callable[[int], None]
 """Told how many bytes of the body went out."""
 
 
-def follow(response: Response, on_end: OnEnd) -> None:
+def follow(
+    response: Response, on_end: OnEnd, *, on_abort: Callable[[], None] | None = None
+) -> None:
     """Calls `on_end` once: when the last byte is out, or the response was given up.
 
     A body that is there as a whole counts as sent.
+
+    Args:
+        response: the response.
+        on_end: see there.
+        on_abort: told before that if the response was given up.
     """
     body = response.body
     if isinstance(body, bytes):
         on_end(len(body))
         return
-    end = _End(on_end, response.on_close)
+    end = _End(on_end, on_abort, response.on_close)
     if response.taps is None:
         response.taps = [end]
     else:
@@ -30,10 +37,16 @@ def follow(response: Response, on_end: OnEnd) -> None:
 class _End:
     """A tap that counts, and what is called at the close."""
 
-    __slots__ = ("_body_bytes", "_closing", "_on_end", "_open")
+    __slots__ = ("_body_bytes", "_closing", "_on_abort", "_on_end", "_open")
 
-    def __init__(self, on_end: OnEnd, closing: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        on_end: OnEnd,
+        on_abort: Callable[[], None] | None,
+        closing: Callable[[], None] | None,
+    ) -> None:
         self._on_end = on_end
+        self._on_abort = on_abort
         self._closing = closing
         self._body_bytes = 0
         self._open = True
@@ -47,6 +60,8 @@ class _End:
 
     def abort(self) -> None:
         """The response was given up."""
+        if self._open and self._on_abort is not None:
+            self._on_abort()
         self._end()
 
     def close(self) -> None:

@@ -64,25 +64,39 @@ class _StandIn:
         return found[1]
 
 
-class GuardedCounters:
+class _Guard:
+    """What both guards keep: the failures, and what decides meanwhile.
+
+    Attributes:
+        failures: how often the store failed, or did not answer.
+        last_error: what was wrong last; empty while it works.
+    """
+
+    __slots__ = ("_stand_in", "failures", "last_error")
+
+    def __init__(self, shares: int) -> None:
+        self._stand_in = _StandIn(shares)
+        self.failures = 0
+        self.last_error = ""
+
+    def _failed(self, error: StoreError) -> None:
+        self.failures += 1
+        self.last_error = str(error)
+
+
+class GuardedCounters(_Guard):
     """A local store with something to fall back on; see `CounterStore`.
 
     Args:
         store: the counters.
         shares: among how many processes the quotas are shared while the store fails.
-
-    Attributes:
-        failures: how often the store failed.
-        last_error: what it said last; empty while it works.
     """
 
-    __slots__ = ("_stand_in", "_store", "failures", "last_error")
+    __slots__ = ("_store",)
 
     def __init__(self, store: CounterStore, *, shares: int) -> None:
+        super().__init__(shares)
         self._store = store
-        self._stand_in = _StandIn(shares)
-        self.failures = 0
-        self.last_error = ""
 
     def decide(
         self,
@@ -100,11 +114,9 @@ class GuardedCounters:
         try:
             decision = self._store.decide(plan, subjects, now_ns, cost, costs)
         except StoreError as error:
-            self.failures += 1
-            self.last_error = str(error)
+            self._failed(error)
             return self._stand_in.decide(plan, subjects, now_ns, cost, costs)
-        if self.last_error:
-            self.last_error = ""
+        self.last_error = ""
         return decision
 
     def settle(
@@ -121,8 +133,7 @@ class GuardedCounters:
         try:
             self._store.settle(decision, subjects, now_ns, changes)
         except StoreError as error:
-            self.failures += 1
-            self.last_error = str(error)
+            self._failed(error)
 
     def __len__(self) -> int:
         try:
@@ -131,25 +142,19 @@ class GuardedCounters:
             return 0
 
 
-class GuardedRemoteCounters:
+class GuardedRemoteCounters(_Guard):
     """A remote store with something to fall back on; see `RemoteCounterStore`.
 
     Args:
         store: the counters.
         shares: among how many processes the quotas are shared while the store does not answer.
-
-    Attributes:
-        failures: how often the store did not answer.
-        last_error: what was wrong last; empty while it works.
     """
 
-    __slots__ = ("_stand_in", "_store", "failures", "last_error")
+    __slots__ = ("_store",)
 
     def __init__(self, store: RemoteCounterStore, *, shares: int) -> None:
+        super().__init__(shares)
         self._store = store
-        self._stand_in = _StandIn(shares)
-        self.failures = 0
-        self.last_error = ""
 
     async def decide(
         self,
@@ -167,11 +172,9 @@ class GuardedRemoteCounters:
         try:
             decision = await self._store.decide(plan, subjects, now_ns, cost, costs)
         except StoreError as error:
-            self.failures += 1
-            self.last_error = str(error)
+            self._failed(error)
             return self._stand_in.decide(plan, subjects, now_ns, cost, costs)
-        if self.last_error:
-            self.last_error = ""
+        self.last_error = ""
         return decision
 
     def settle(

@@ -1,11 +1,11 @@
 """The observe stage: one sample for each request, whatever becomes of it."""
 
 import asyncio
-from collections.abc import Callable
 
 from lukhas.clock import Clock
 from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError
 from lukhas.http.messages import Pushed, Response
+from lukhas.pipeline.endings import follow
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
@@ -119,19 +119,20 @@ class ObserveStage:
 
     def _follow(self, exchange: Exchange, response: Response) -> None:
         """Lets the sample be taken at the end of a streamed body."""
+        # Not the response itself, which holds what is made here: they would keep each other alive.
+        status = response.status
         if isinstance(response.body, Pushed) and response.on_close is None:
             length = response.headers.index().get(b"content-length")
             if length is not None and length.isdigit():
                 # The usual answer of a wrapped app: its size is known, so nobody needs to count.
-                status, size = response.status, int(length)
-                response.on_close = lambda: self.ended(exchange, status, size)
+                known = int(length)
+                response.on_close = lambda: self.ended(exchange, status, known)
                 return
-        end = _StreamEnd(self, exchange, response.status, response.on_close)
-        if response.taps is None:
-            response.taps = [end]
-        else:
-            response.taps.append(end)
-        response.on_close = end.close
+        follow(
+            response,
+            lambda size: self.ended(exchange, status, size),
+            on_abort=self._recorder.aborted,
+        )
 
     def _failed(self, exchange: Exchange, error: BaseException) -> None:
         cause = error.cause if isinstance(error, HandlerError) else error
@@ -163,46 +164,3 @@ class ObserveStage:
             verdict = reasoned.verdict()
             if verdict.outcome is Outcome.REFUSED and verdict.mode is Mode.ENFORCE:
                 recorder.refused(verdict.stage)
-
-
-class _StreamEnd:
-    """Sees a streamed body to its end: a tap, and what is called at the close. Counts once."""
-
-    __slots__ = ("_body_bytes", "_closing", "_exchange", "_open", "_stage", "_status")
-
-    def __init__(
-        self,
-        stage: ObserveStage,
-        exchange: Exchange,
-        status: int,
-        closing: Callable[[], None] | None,
-    ) -> None:
-        self._stage = stage
-        self._exchange = exchange
-        self._status = status
-        self._closing = closing
-        self._body_bytes = 0
-        self._open = True
-
-    def feed(self, chunk: bytes, *, last: bool) -> bytes:
-        self._body_bytes += len(chunk)
-        if last:
-            self._end()
-        return chunk
-
-    def abort(self) -> None:
-        if self._open:
-            self._stage._recorder.aborted()
-            self._end()
-
-    def close(self) -> None:
-        try:
-            self._end()
-        finally:
-            if self._closing is not None:
-                self._closing()
-
-    def _end(self) -> None:
-        if self._open:
-            self._open = False
-            self._stage.ended(self._exchange, self._status, self._body_bytes)
