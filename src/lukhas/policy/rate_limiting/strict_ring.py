@@ -11,43 +11,35 @@ bucket of every window. So it is enough to count the charges of the moment once,
 room that any window had at its beginning; they are booked into the windows when the moment ends. A
 check costs the same however many windows there are.
 
-The state is a run of bytes that every store keeps as it is, little-endian:
-
-    signature   B kind, B size of a cell, H number of windows n, n times (I seconds, I quota)
-    head        Q next (us), I pending, I room, n times (I total, I newest, H lag)
-    cells       n times BUCKETS + 1 cells of 2 or 4 bytes
-
-`next` is the first moment at which a bucket of any window ends, `pending` what was charged since
-the one before, `room` how much that may be. `total` is what a window counts, `newest` what of it is
-in its newest bucket (whose own cell stays 0 until it ends), `lag` how many buckets back the oldest
-non-empty one lies. The bucket with number b has the cell b % (BUCKETS + 1).
+The bytes of a state are told in `ring_layout`.
 """
 
 from collections.abc import Sequence
 from struct import Struct
 from struct import error as struct_error
 
-from lukhas.errors import LimitSyntaxError
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.policy.rate_limiting.moments import Moment, Moments
+from lukhas.policy.rate_limiting.ring_layout import (
+    BUCKETS,
+    CELL_MOST,
+    CELLS,
+    NEXT,
+    PENDING,
+    ROOM,
+    STRIDE,
+    RingLayout,
+)
 from lukhas.units import SECOND_NS
 
 __all__ = ("BUCKETS", "StrictRing")
 
-BUCKETS = 20
-_CELLS = BUCKETS + 1
-_KIND = 1
 _US_NS = 1000
-_NEXT, _PENDING, _ROOM, _WINDOWS = 0, 1, 2, 3
-_STRIDE = 3
-_SIGNATURE = Struct("<BBH")
-_SIGNED_WINDOW = Struct("<II")
 _STANDING = Struct("<QII")
 _PENDING_AND_ROOM = Struct("<II")
 _NEXT_ALONE = Struct("<Q")
 _PENDING_ALONE = Struct("<I")
 _PENDING_OFFSET = 8
-_CELL_MOST = {2: 2**16 - 1, 4: 2**32 - 1}
 
 
 class StrictRing:
@@ -62,10 +54,7 @@ class StrictRing:
     """
 
     __slots__ = (
-        "_cell",
-        "_cell_bytes",
-        "_cells_at",
-        "_empty",
+        "_bytes",
         "_fresh",
         "_fresh_at",
         "_head",
@@ -86,54 +75,40 @@ class StrictRing:
         self.limits = tuple(limits)
         self.longest_ns = max(limit.window_ns for limit in self.limits)
         self._kept_ns = self.longest_ns + self.longest_ns // BUCKETS
-        largest = max(limit.quota for limit in self.limits)
-        self._cell_bytes = 2 if largest <= _CELL_MOST[2] else 4
-        self._cell = Struct("<H" if self._cell_bytes == 2 else "<I")
-        count = len(self.limits)
-        self._head = Struct("<QII" + "IIH" * count)
-        signature = _SIGNATURE.pack(_KIND, self._cell_bytes, count) + b"".join(
-            [_SIGNED_WINDOW.pack(limit.window_s, limit.quota) for limit in self.limits]
-        )
-        self._head_at = len(signature)
-        cells_at = self._cells_at = self._head_at + self._head.size
-        ring_bytes = _CELLS * self._cell_bytes
-        self._empty = signature + bytes(self._head.size + count * ring_bytes)
-        self._windows = tuple(
-            (_WINDOWS + index * _STRIDE, limit.window_ns // BUCKETS, limit.quota, cells_at + at)
-            for index, limit in enumerate(self.limits)
-            for at in (index * ring_bytes,)
-        )
+        self._bytes = layout = RingLayout(self.limits)
+        # Of their own, because every check uses them.
+        self._head, self._head_at, self._windows = layout.head, layout.head_at, layout.windows
+        self._told = Struct(f"{layout.cells_at}s")
         self._least = min(limit.quota for limit in self.limits)
-        self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], _CELLS)
+        self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], CELLS)
         self._three = _three_of(self.limits)
-        self._told = Struct(f"{cells_at}s")
         # The state of a key that has used nothing, and the moment it is good for; a memo, no state.
         self._fresh_at: Moment | None = None
-        self._fresh = self._empty
+        self._fresh = layout.empty
 
     @property
     def signature(self) -> bytes:
         """What a state of these very limits begins with."""
-        return self._empty[: self._head_at]
+        return self._bytes.signature
 
     @property
     def layout(self) -> dict[str, int | list[int]]:
         """What a reader of states in another language needs to know; times in microseconds."""
         return {
-            "cell": self._cell_bytes,
-            "cell_most": _CELL_MOST[self._cell_bytes],
+            "cell": self._bytes.cell_bytes,
+            "cell_most": CELL_MOST[self._bytes.cell_bytes],
             "width": [width_ns // _US_NS for _i, width_ns, _q, _c in self._windows],
             "quota": [quota for _i, _w, quota, _c in self._windows],
             "least": self._least,
             "longest": self.longest_ns // _US_NS,
-            "head": self._cells_at,
+            "head": self._bytes.cells_at,
         }
 
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
         moment = self._moments.at(now_ns)
         if moment is not self._fresh_at:
-            state = bytearray(self._empty)
+            state = bytearray(self._bytes.empty)
             _STANDING.pack_into(state, self._head_at, moment.next_us, 0, self._least)
             self._fresh_at, self._fresh = moment, bytes(state)
         return bytearray(self._fresh)
@@ -144,7 +119,7 @@ class StrictRing:
         next_us, pending, room = _STANDING.unpack_from(state, at)
         if now_ns >= next_us * _US_NS:
             head = self._move_on(state, self._head.unpack_from(state, at), now_ns)
-            pending, room = 0, head[_ROOM]
+            pending, room = 0, head[ROOM]
         pending += cost
         if pending > room:
             return None
@@ -156,9 +131,9 @@ class StrictRing:
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
         head = self._head.unpack_from(state, self._head_at)
-        if now_ns >= head[_NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * _US_NS:
             head = self._move_on(state, head, now_ns)
-        fits: bool = head[_PENDING] + cost <= head[_ROOM]
+        fits: bool = head[PENDING] + cost <= head[ROOM]
         return fits
 
     def charge(self, state: bytearray, _now_ns: int, cost: int) -> None:
@@ -174,14 +149,14 @@ class StrictRing:
         bucket it went into, as far as it is still there.
         """
         head = list(self._head.unpack_from(state, self._head_at))
-        if now_ns >= head[_NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * _US_NS:
             head = list(self._move_on(state, tuple(head), now_ns))
         if change > 0:
             most = max([head[index] for index, *_rest in self._windows])
-            left = _CELL_MOST[self._cell_bytes] - most - head[_PENDING]
-            head[_PENDING] += max(0, min(change, left))
-        elif at_ns >= self._moments.before(head[_NEXT]).began_ns:
-            head[_PENDING] -= min(-change, head[_PENDING])
+            left = CELL_MOST[self._bytes.cell_bytes] - most - head[PENDING]
+            head[PENDING] += max(0, min(change, left))
+        elif at_ns >= self._moments.before(head[NEXT]).began_ns:
+            head[PENDING] -= min(-change, head[PENDING])
         else:
             self._give_back(state, head, at_ns, -change)
         self._head.pack_into(state, self._head_at, *head)
@@ -193,7 +168,7 @@ class StrictRing:
         that is empty.
         """
         head = self._head.unpack_from(state, self._head_at)
-        moment = self._moments.before(head[_NEXT])
+        moment = self._moments.before(head[NEXT])
         if self._three is not None:
             # The usual case at half the price: three windows, and all of them count something.
             # What counts nothing but what is pending has a lag of 0.
@@ -215,7 +190,7 @@ class StrictRing:
                     left_c,
                     ends_c - lag_c * width_c - now_s,
                 )
-        pending = head[_PENDING]
+        pending = head[PENDING]
         figures: list[int] = []
         for (index, width_ns, quota, _cells), leaves_ns in zip(
             self._windows, moment.leaves_ns, strict=True
@@ -235,12 +210,12 @@ class StrictRing:
     def used(self, state: bytearray, _now_ns: int) -> tuple[int, ...]:
         """What is counted in each window, in the order of `limits`."""
         head = self._head.unpack_from(state, self._head_at)
-        return tuple([head[index] + head[_PENDING] for index, *_rest in self._windows])
+        return tuple([head[index] + head[PENDING] for index, *_rest in self._windows])
 
     def violated(self, state: bytearray, _now_ns: int, cost: int) -> tuple[int, ...]:
         """The indexes of the limits that `cost` more would break."""
         head = self._head.unpack_from(state, self._head_at)
-        more = head[_PENDING] + cost
+        more = head[PENDING] + cost
         return tuple(
             [
                 number
@@ -255,15 +230,15 @@ class StrictRing:
         if cost > quota:
             return None
         head = self._head.unpack_from(state, self._head_at)
-        excess = head[total_at] + head[_PENDING] + cost - quota
-        newest = (head[_NEXT] * _US_NS - 1) // width_ns
+        excess = head[total_at] + head[PENDING] + cost - quota
+        newest = (head[NEXT] * _US_NS - 1) // width_ns
         lag = head[total_at + 2]
         while excess > 0 and lag:
-            excess -= self._cell_of(state, cells, newest - lag)
+            excess -= self._bytes.cell(state, cells, newest - lag)
             lag -= 1
         if excess <= 0:
             lag += 1  # The bucket that was counted last gives enough; else the newest has to end.
-        return int(newest - lag + _CELLS) * width_ns
+        return int(newest - lag + CELLS) * width_ns
 
     def without(self, state: bytes, cost: int) -> bytes:
         """A state, or its head, as if so much of what is pending had not been charged."""
@@ -274,7 +249,7 @@ class StrictRing:
 
     def moment_ends_ns(self, state: bytes) -> int:
         """Until when what is charged now goes into the same bucket of every window."""
-        next_us: int = self._head.unpack_from(state, self._head_at)[_NEXT]
+        next_us: int = self._head.unpack_from(state, self._head_at)[NEXT]
         return next_us * _US_NS
 
     def is_idle(self, state: bytearray, now_ns: int) -> bool:
@@ -292,8 +267,7 @@ class StrictRing:
 
     def owns(self, state: bytes | bytearray) -> bool:
         """Whether the state is one of these very limits."""
-        signature = self._empty[: self._head_at]
-        return state.startswith(signature) and len(state) == len(self._empty)
+        return self._bytes.owns(state)
 
     def adopt(self, state: bytes | bytearray, now_ns: int) -> bytearray:
         """A state of these limits with what a state of other limits has counted.
@@ -302,8 +276,9 @@ class StrictRing:
         next longer old window say it may hold, or, where none was longer, with the count of the
         longest: a change of settings hands nobody a fresh quota.
         """
-        ring = _ring_of(state)
-        if ring is None:
+        limits = RingLayout.limits_of(state)
+        ring = StrictRing(limits) if limits else None
+        if ring is None or not ring.owns(state):
             return self.new_state(now_ns)
         try:
             return self._adopt(ring, state, now_ns)
@@ -317,10 +292,10 @@ class StrictRing:
             limit.window_ns: window
             for limit, window in zip(ring.limits, ring._windows, strict=True)
         }
-        most = _CELL_MOST[self._cell_bytes]
+        most = CELL_MOST[self._bytes.cell_bytes]
         adopted = self.new_state(now_ns)
         # The last moment that the old state knew, so that both mean the same by the newest bucket.
-        mine = [self._moments.at(head[_NEXT] * _US_NS - 1).next_us, 0, self._least]
+        mine = [self._moments.at(head[NEXT] * _US_NS - 1).next_us, 0, self._least]
         for limit, (_index, _width_ns, quota, cells) in zip(
             self.limits, self._windows, strict=True
         ):
@@ -328,16 +303,16 @@ class StrictRing:
             total, lag = 0, 0
             if same is not None:
                 index, _width, _quota, from_cells = same
-                _total, newest, lag = head[index : index + _STRIDE]
-                for number in range(_CELLS):
-                    cell = min(most, ring._cell_of(moved, from_cells, number))
-                    self._cell.pack_into(adopted, cells + number * self._cell_bytes, cell)
+                _total, newest, lag = head[index : index + STRIDE]
+                for number in range(CELLS):
+                    cell = min(most, ring._bytes.cell(moved, from_cells, number))
+                    self._bytes.put_cell(adopted, cells, number, cell)
                     total += cell
             else:
                 newest = ring._counted_within(moved, head, limit.window_ns)
-            newest = min(newest, most, _CELL_MOST[4] - total)
+            newest = min(newest, most, CELL_MOST[4] - total)
             mine += [total + newest, newest, lag]
-            mine[_ROOM] = min(mine[_ROOM], max(0, quota - total - newest))
+            mine[ROOM] = min(mine[ROOM], max(0, quota - total - newest))
         self._head.pack_into(adopted, self._head_at, *mine)
         return adopted
 
@@ -352,30 +327,30 @@ class StrictRing:
             counted: int = head[max(pairs)[1][0]]
             return counted
         index, width_ns, _quota, cells = min(longer)[1]
-        newest = (head[_NEXT] * _US_NS - 1) // width_ns
+        newest = (head[NEXT] * _US_NS - 1) // width_ns
         buckets = range(1, -(-window_ns // width_ns) + 1)
-        older = sum([self._cell_of(state, cells, newest - lag) for lag in buckets])
+        older = sum([self._bytes.cell(state, cells, newest - lag) for lag in buckets])
         return int(head[index + 1]) + older
 
     def _booked(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
         """The head with nothing pending; the state is moved on if it is time."""
         head = self._head.unpack_from(state, self._head_at)
-        if now_ns >= head[_NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * _US_NS:
             return self._move_on(state, head, now_ns)
         booked = list(head)
         for index, *_rest in self._windows:
-            booked[index] += head[_PENDING]
-            booked[index + 1] += head[_PENDING]
-        booked[_PENDING] = 0
+            booked[index] += head[PENDING]
+            booked[index + 1] += head[PENDING]
+        booked[PENDING] = 0
         return tuple(booked)
 
     def _move_on(self, state: bytearray, head: tuple[int, ...], now_ns: int) -> tuple[int, ...]:
         """Books what is pending, and empties the buckets that have left their windows by now."""
-        pending = head[_PENDING]
+        pending = head[PENDING]
         room = self._least
         moved = list(head)
         after = self._moments.at(now_ns)
-        befores = self._moments.before(head[_NEXT]).newest
+        befores = self._moments.before(head[NEXT]).newest
         for (index, _width_ns, quota, cells), before, newest in zip(
             self._windows, befores, after.newest, strict=True
         ):
@@ -387,7 +362,7 @@ class StrictRing:
                     self._turn(state, moved, (index, cells), (before, newest))
                     total = moved[index]
                 room = min(room, quota - total)
-        moved[_NEXT], moved[_PENDING], moved[_ROOM] = after.next_us, 0, max(0, room)
+        moved[NEXT], moved[PENDING], moved[ROOM] = after.next_us, 0, max(0, room)
         self._head.pack_into(state, self._head_at, *moved)
         return tuple(moved)
 
@@ -400,31 +375,26 @@ class StrictRing:
     ) -> None:
         """Empties what has left one window, now that its newest bucket is another one."""
         (index, cells), (before, newest) = window, numbers
-        size, cell = self._cell_bytes, self._cell
+        layout = self._bytes
         if newest - before > BUCKETS:
-            state[cells : cells + _CELLS * size] = bytes(_CELLS * size)
-            head[index : index + _STRIDE] = (0, 0, 0)
+            layout.clear(state, cells)
+            head[index : index + STRIDE] = (0, 0, 0)
             return
         if head[index + 1]:
-            cell.pack_into(state, cells + before % _CELLS * size, head[index + 1])
+            layout.put_cell(state, cells, before, head[index + 1])
             head[index + 1] = 0
         total = head[index]
         lag = head[index + 2] + newest - before
         # Between the oldest bucket that counts something and the newest one there may be gaps.
-        while lag > BUCKETS or (lag and not self._cell_of(state, cells, newest - lag)):
-            leaving = cells + (newest - lag) % _CELLS * size
-            total -= cell.unpack_from(state, leaving)[0]
-            cell.pack_into(state, leaving, 0)
+        while lag > BUCKETS or (lag and not layout.cell(state, cells, newest - lag)):
+            total -= layout.cell(state, cells, newest - lag)
+            layout.put_cell(state, cells, newest - lag, 0)
             lag -= 1
         head[index], head[index + 2] = total, lag
 
-    def _cell_of(self, state: bytes | bytearray, cells: int, number: int) -> int:
-        value: int = self._cell.unpack_from(state, cells + number % _CELLS * self._cell_bytes)[0]
-        return value
-
     def _give_back(self, state: bytearray, head: list[int], at_ns: int, cost: int) -> None:
         room = self._least
-        newests = self._moments.before(head[_NEXT]).newest
+        newests = self._moments.before(head[NEXT]).newest
         for (index, width_ns, quota, cells), newest in zip(self._windows, newests, strict=True):
             number = at_ns // width_ns
             if number >= newest:
@@ -433,15 +403,14 @@ class StrictRing:
             elif newest - number > BUCKETS:
                 returned = 0
             else:
-                counted = self._cell_of(state, cells, number)
+                counted = self._bytes.cell(state, cells, number)
                 returned = min(cost, counted)
-                at = cells + number % _CELLS * self._cell_bytes
-                self._cell.pack_into(state, at, counted - returned)
+                self._bytes.put_cell(state, cells, number, counted - returned)
             head[index] -= returned
-            while head[index + 2] and not self._cell_of(state, cells, newest - head[index + 2]):
+            while head[index + 2] and not self._bytes.cell(state, cells, newest - head[index + 2]):
                 head[index + 2] -= 1
             room = min(room, quota - head[index])
-        head[_ROOM] = max(0, room)
+        head[ROOM] = max(0, room)
 
 
 def _three_of(limits: Sequence[Limit]) -> tuple[int, int, int, int, int, int] | None:
@@ -451,22 +420,3 @@ def _three_of(limits: Sequence[Limit]) -> tuple[int, int, int, int, int, int] | 
         return None
     (quota_a, a_ns), (quota_b, b_ns), (quota_c, c_ns) = pairs
     return quota_a, a_ns // SECOND_NS, quota_b, b_ns // SECOND_NS, quota_c, c_ns // SECOND_NS
-
-
-def _ring_of(state: bytes | bytearray) -> StrictRing | None:
-    """The ring that a state was made by; None if it is no state of a ring."""
-    if len(state) < _SIGNATURE.size:
-        return None
-    kind, _cell_bytes, count = _SIGNATURE.unpack_from(state)
-    at = _SIGNATURE.size
-    if kind != _KIND or len(state) < at + count * _SIGNED_WINDOW.size:
-        return None
-    limits = []
-    for number in range(count):
-        window_s, quota = _SIGNED_WINDOW.unpack_from(state, at + number * _SIGNED_WINDOW.size)
-        try:
-            limits.append(Limit(f"l{number}", quota, window_s * SECOND_NS))
-        except LimitSyntaxError:
-            return None
-    ring = StrictRing(limits) if limits else None
-    return ring if ring is not None and len(state) == len(ring._empty) else None
