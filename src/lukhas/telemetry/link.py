@@ -31,6 +31,8 @@ MAX_FRAME_BYTES = 16 * MIB
 _LENGTH = struct.Struct(">I")
 _ANSWER = struct.Struct(">Q")
 _CLOSING_PAUSE_S = 0.1
+# The admin process starts beside the worker, and may be there a moment later.
+_RETRY_S = 0.2
 _UNREACHABLE = (OSError, EOFError, TimeoutError)
 
 _log = logging.getLogger("lukhas.telemetry")
@@ -87,10 +89,10 @@ class TelemetrySender:
         return self._connected
 
     async def run(self) -> None:
-        """Reports once an interval, until it is cancelled."""
+        """Reports once an interval, until it is cancelled; sooner again where nobody took it in."""
         while True:
-            await self.flush()
-            await asyncio.sleep(self._interval_s)
+            taken = await self.flush()
+            await asyncio.sleep(self._interval_s if taken else min(self._interval_s, _RETRY_S))
 
     async def flush(self) -> bool:
         """Reports now, first what is still unanswered.
