@@ -25,6 +25,7 @@ class RequestHead:
         keyed: what else tells it from others, for the cache: where the origin sees fields that name
             another host or path than the request has, a digest of them.
         negotiated: a memo of the negotiation: this head with one content coding.
+        asked_by: a memo of the cache: for which consumer, by which fields, and who that is.
         forwarded: a memo of the gateway: what of this head is sent on, worked out once.
     """
 
@@ -36,6 +37,9 @@ class RequestHead:
     headers: Headers
     keyed: bytes = b""
     negotiated: "RequestHead | None" = field(default=None, compare=False, repr=False)
+    asked_by: tuple[object, frozenset[bytes], int] | None = field(
+        default=None, compare=False, repr=False
+    )
     forwarded: bytes | None = field(default=None, compare=False, repr=False)
 
 

@@ -141,15 +141,11 @@ class StoredResponse:
         """Makes every use by another principal one that the leak guard is asked about."""
         self.watched = True
         self.open_to_all = False
-        if self.filled_by:
-            self.plain_until_ns = 0
 
     def settle(self) -> None:
         """Ends `watch`: it was seen to be shared."""
         self.watched = False
         self.open_to_all = self.terms.for_credentials and self.terms.for_cookies
-        if not (self.terms.no_cache or self.terms.outdated):
-            self.plain_until_ns = refresh_from_ns(self.terms)
 
     def outdate(self) -> None:
         """Ends its freshness: what a soft purge does."""

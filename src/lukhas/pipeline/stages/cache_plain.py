@@ -11,6 +11,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper
+from lukhas.pipeline.stages.cache_question import principal_of
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.keys import CacheKey, has_credentials
@@ -147,7 +148,7 @@ class PlainCache:
                 return None
         elif len(variants) > 1:
             return None
-        if not entry.open_to_all and _is_personal(headers, exchange.consumer, policy):
+        if not entry.open_to_all and not self._is_for(exchange, entry, policy):
             return None
         self._touch(entry)
         exchange.cache_result = "hit"
@@ -155,6 +156,20 @@ class PlainCache:
         self.tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)
+
+    def _is_for(self, exchange: Exchange, entry: StoredResponse, policy: CachePolicy) -> bool:
+        """Whether a response that not everybody may have is for this client all the same."""
+        if not (entry.watched and entry.filled_by):
+            return not _is_personal(exchange.head.headers, exchange.consumer, policy)
+        # Watched is what one caller gets of another. Their own answer tells nothing new, unless
+        # callers were seen to get different ones: then the origin is asked for each.
+        terms = entry.terms
+        return (
+            terms.for_credentials
+            and terms.for_cookies
+            and principal_of(exchange, policy) == entry.filled_by
+            and not (self._guard.suspects and self._guard.is_suspect(entry.guard_key))
+        )
 
     def tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
         """Adds Age and Cache-Status of a hit."""

@@ -115,10 +115,17 @@ def _comes_back(observations: list[Observation]) -> bool:
 
 
 class LeakGuard:
-    """Remembers what was observed, and which routes leak. Bounded in size; time comes in."""
+    """Remembers what was observed, and which routes leak. Bounded in size; time comes in.
+
+    Attributes:
+        suspects: the keys under which callers got different bodies, and it is not clear why.
+        quarantined: the routes that leak, with the reason.
+        found: how many leaks were found.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[GuardKey, tuple[Observation, ...]] = OrderedDict()
+        self.suspects: set[GuardKey] = set()
         self._settled: OrderedDict[GuardKey, None] = OrderedDict()
         self._cleared: dict[GuardUnit, int] = {}
         self._looks = 0
@@ -143,7 +150,7 @@ class LeakGuard:
 
     def is_suspect(self, key: GuardKey) -> bool:
         """Whether callers got different bodies, so that the origin is asked for each of them."""
-        return judge(self._seen.get(key, ())) is Finding.SUSPECT
+        return key in self.suspects
 
     def observe(self, unit: GuardUnit, key: GuardKey, seen: Observation) -> Finding:
         """Takes an observation in; a leak puts the route into quarantine."""
@@ -151,8 +158,12 @@ class LeakGuard:
         self._seen[key] = observations
         self._seen.move_to_end(key)
         if len(self._seen) > _MAX_KEYS:
-            self._seen.popitem(last=False)
+            self.suspects.discard(self._seen.popitem(last=False)[0])
         finding = judge(observations)
+        if finding is Finding.SUSPECT:
+            self.suspects.add(key)
+        else:
+            self.suspects.discard(key)
         if finding is Finding.SETTLED and key not in self._settled:
             self._settled[key] = None
             if len(self._settled) > _MAX_KEYS:
@@ -167,6 +178,7 @@ class LeakGuard:
     def release(self, unit: GuardUnit) -> bool:
         """Lets a route be cached again; whether it was in quarantine."""
         self._seen.clear()
+        self.suspects.clear()
         return self.quarantined.pop(unit, None) is not None
 
     def _quarantine(self, unit: GuardUnit, reason: str) -> None:
