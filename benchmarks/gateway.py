@@ -40,6 +40,8 @@ listen = "127.0.0.1:{admin}"
 url = "http://127.0.0.1:{origin}"
 [tiers]
 premium = "100000000/minute; 1000000000/hour; 2000000000/day"
+[counters]
+store = "{counters}"
 [log]
 level = "warning"
 """
@@ -120,7 +122,7 @@ def run() -> Section:
         script.write_text(_DIFFERING_LUA)
         for _ in range(_REPEATS):
             for name, url, pid, headers in peers:
-                own = script if name == _DIFFERING else None
+                own = script if name.startswith(_DIFFERING) else None
                 load = wrk(url, pid, seconds=_SECONDS, headers=headers, script=own)
                 loads[name].append(load)
     _tell(section, loads)
@@ -157,6 +159,7 @@ end
 def _peers(stack: contextlib.ExitStack, origin: int, section: Section) -> list[_Peer]:
     peers: list[_Peer] = []
     peers += _lukhas(stack, origin)
+    peers += _lukhas(stack, origin, counters="memory", note=", counters in memory")
     peers += _nginx(stack, origin)
     envoy = envoy_path()
     if envoy is None:
@@ -170,11 +173,14 @@ def _peers(stack: contextlib.ExitStack, origin: int, section: Section) -> list[_
     return peers
 
 
-def _lukhas(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:
+def _lukhas(
+    stack: contextlib.ExitStack, origin: int, *, counters: str = "auto", note: str = ""
+) -> list[_Peer]:
+    """A gateway; by itself it counts in a file that outlives a reload."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-lukhas-")))
     port, admin = free_port(), free_port()
     config = folder / "bench.toml"
-    config.write_text(_CONFIG.format(port=port, admin=admin, origin=origin))
+    config.write_text(_CONFIG.format(port=port, admin=admin, origin=origin, counters=counters))
     key = subprocess.run(
         [
             *(sys.executable, "-m", "lukhas", "keys", "create", "--tier", "premium"),
@@ -191,9 +197,9 @@ def _lukhas(stack: contextlib.ExitStack, origin: int) -> list[_Peer]:
     headers = (*HEADERS, f"X-API-Key: {secret}")
     base = f"http://127.0.0.1:{port}"
     return [
-        ("lukhas hit: key + 3 limits + cache", f"{base}/cached", worker, headers),
-        (_DIFFERING, f"{base}/cached", worker, headers),
-        ("lukhas proxy: key + 3 limits", f"{base}/", worker, headers),
+        (f"lukhas hit: key + 3 limits + cache{note}", f"{base}/cached", worker, headers),
+        (f"{_DIFFERING}{note}", f"{base}/cached", worker, headers),
+        (f"lukhas proxy: key + 3 limits{note}", f"{base}/", worker, headers),
     ]
 
 

@@ -44,6 +44,7 @@ class RingLayout:
         limits: at least one; each has a window that is a whole number of seconds.
 
     Attributes:
+        signature: what a state of these very limits begins with.
         cell_bytes: the size of a cell.
         head: reads and writes a head.
         head_at: where it begins; before it stands the signature.
@@ -53,20 +54,29 @@ class RingLayout:
             nanoseconds, its quota, and where its cells begin.
     """
 
-    __slots__ = ("_cell", "cell_bytes", "cells_at", "empty", "head", "head_at", "windows")
+    __slots__ = (
+        "_cell",
+        "cell_bytes",
+        "cells_at",
+        "empty",
+        "head",
+        "head_at",
+        "signature",
+        "windows",
+    )
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         largest = max(limit.quota for limit in limits)
         self.cell_bytes = 2 if largest <= CELL_MOST[2] else 4
         self._cell = Struct("<H" if self.cell_bytes == 2 else "<I")
         self.head = Struct("<QII" + "IIH" * len(limits))
-        signature = _SIGNATURE.pack(_KIND, self.cell_bytes, len(limits)) + b"".join(
+        self.signature = _SIGNATURE.pack(_KIND, self.cell_bytes, len(limits)) + b"".join(
             [_SIGNED_WINDOW.pack(limit.window_s, limit.quota) for limit in limits]
         )
-        self.head_at = len(signature)
+        self.head_at = len(self.signature)
         self.cells_at = self.head_at + self.head.size
         ring_bytes = CELLS * self.cell_bytes
-        self.empty = signature + bytes(self.head.size + len(limits) * ring_bytes)
+        self.empty = self.signature + bytes(self.head.size + len(limits) * ring_bytes)
         self.windows = tuple(
             (
                 _WINDOWS + index * STRIDE,
@@ -76,11 +86,6 @@ class RingLayout:
             )
             for index, limit in enumerate(limits)
         )
-
-    @property
-    def signature(self) -> bytes:
-        """What a state of these very limits begins with."""
-        return self.empty[: self.head_at]
 
     def owns(self, state: bytes | bytearray) -> bool:
         """Whether the state is one of these very limits."""
