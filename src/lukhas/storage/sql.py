@@ -1,10 +1,13 @@
 """The admin plane's database: SQLite in the state directory, or PostgreSQL by URL."""
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
+from errno import EACCES, EISDIR
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, inspect, text
@@ -123,8 +126,9 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
             "an SQLite URL must name a file", hint='write it like "sqlite:////var/lib/admin.sqlite"'
         )
     try:
-        # SQLite would make it readable by others; its side files take over this mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make_sqlite_file(Path(path))
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be made: {error}") from error
     except OSError as error:
         raise StateDirError(
             f"{path} cannot be opened ({error.strerror}): check the directory and its owner"
@@ -133,6 +137,32 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_sqlite_file(path: Path) -> None:
+    """Makes the file, if it is not there, ready for any number of openers at once.
+
+    It appears under its name only once it is in WAL mode: of two connections that switch it
+    at the same time, SQLite fails one without waiting.
+    """
+    if path.exists():
+        # Never opened here: closing a file drops the locks that SQLite holds on it in this process.
+        if path.is_dir():
+            raise OSError(EISDIR, os.strerror(EISDIR))
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise OSError(EACCES, os.strerror(EACCES))
+        return
+    # SQLite would make it readable by others; its side files take over this mode.
+    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
 
 
 def _postgresql_engine(url: URL) -> AsyncEngine:

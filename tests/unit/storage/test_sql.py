@@ -1,6 +1,7 @@
 """The admin plane's database."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -81,9 +82,26 @@ async def test_an_up_to_date_database_is_not_migrated(
 
 async def test_opening_at_once_migrates_once(tmp_path: Path) -> None:
     """Several opens of a new database wait for the one that migrates."""
-    opened = await asyncio.gather(*[open_database(tmp_path) for _ in range(4)])
-    for database in opened:
-        await database.close()
+    for round_number in range(5):
+        state_dir = tmp_path / str(round_number)
+        opened = await asyncio.gather(*[open_database(state_dir) for _ in range(6)])
+        for database in opened:
+            await database.close()
+        assert {path.name for path in state_dir.iterdir()} == {ADMIN_DATABASE_FILE}
+
+
+async def test_a_file_that_sqlite_cannot_make_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite says when it makes the file is told with the path; nothing stays behind."""
+
+    def full(*_args: object, **_named: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(StoreError, match=r"admin\.sqlite cannot be made: database or disk is full"):
+        await open_database(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
@@ -153,6 +171,16 @@ async def test_a_file_that_cannot_be_opened_is_a_state_dir_error(tmp_path: Path)
     """What the file system refuses is told with the path."""
     (tmp_path / ADMIN_DATABASE_FILE).mkdir()
     with pytest.raises(StateDirError, match="cannot be opened"):
+        await open_database(tmp_path)
+
+
+async def test_a_file_of_somebody_else_is_a_state_dir_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that may not be written is left alone."""
+    await (await open_database(tmp_path)).close()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StateDirError, match="Permission denied"):
         await open_database(tmp_path)
 
 
