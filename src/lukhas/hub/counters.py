@@ -1,5 +1,6 @@
 """The counters of the limits: which store the settings ask for, opened and closed with the hub."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from lukhas.storage.counters import CounterStore, RemoteCounterStore
 from lukhas.storage.guarded_counters import GuardedCounters, GuardedRemoteCounters
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.node_counters import NodeCounters, open_node_counters
+from lukhas.storage.sole_node_counters import open_sole_node_counters
 from lukhas.telemetry.health import PartHealth
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class HubCounters:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        # Without `outlived` nobody knows how many processes there are: a server may have forked.
+        self._is_sole = workers == 1 and outlived
         self._shares = workers * settings.counters.nodes
         wanted = settings.counters.store
         if wanted == "auto":
@@ -74,7 +78,7 @@ class HubCounters:
         if self.remote is not None and self._link is None:
             await self._connect()
         if self._wanted == "node" and self._node is None:
-            self._node = open_node_counters(self._settings.state_dir)
+            self._node = self._open_node()
             self._guarded = GuardedCounters(self._node, shares=self._shares)
             self.store = self._guarded
 
@@ -91,6 +95,12 @@ class HubCounters:
             self._node.close()
             self._node = self._guarded = None
         self.store = self._memory
+
+    def _open_node(self) -> NodeCounters:
+        state_dir = self._settings.state_dir
+        if self._is_sole:
+            return open_sole_node_counters(state_dir, asyncio.get_running_loop().call_soon)
+        return open_node_counters(state_dir)
 
     async def _connect(self) -> None:
         # Here and not at the top: who counts on this node needs none of it.

@@ -7,16 +7,28 @@ from pathlib import Path
 import lmdb
 
 from lukhas.errors import StoreError
+from lukhas.policy.rate_limiting.counting import Counting
 from lukhas.policy.rate_limiting.decisions import LimitDecision, decide, settle
 from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan
 from lukhas.storage.node import NodeEnvironment, prepare_state_dir
 from lukhas.units import MIB
 
-__all__ = ("COUNTERS_FILE", "NodeCounters", "open_node_counters")
+__all__ = (
+    "COUNTERS_FILE",
+    "MAX_STATES",
+    "NodeCounters",
+    "open_counters_file",
+    "open_node_counters",
+    "state_key",
+    "write_state",
+    "write_states",
+)
 
 COUNTERS_FILE = "counters.lmdb"
 _MAP_SIZE_BYTES = 1024 * MIB
-_MAX_STATES = 1_000_000
+MAX_STATES = 1_000_000
+"""How many states are kept unless somebody says otherwise."""
+
 _LONGEST_KEY_BYTES = 500
 _LOOKS_PER_NEW_STATE = 2
 _SHARED = 1024
@@ -42,7 +54,7 @@ class NodeCounters:
 
     __slots__ = ("_max_states", "_node", "_sweep_at", "shared")
 
-    def __init__(self, node: NodeEnvironment, *, max_states: int = _MAX_STATES) -> None:
+    def __init__(self, node: NodeEnvironment, *, max_states: int = MAX_STATES) -> None:
         self._node = node
         self._max_states = max_states
         self._sweep_at = b""
@@ -70,7 +82,7 @@ class NodeCounters:
                 entries = self._entries(transaction, plan, subjects, now_ns)
                 states = [state for _key, state in entries]
                 decision = decide(plan, states, now_ns, cost, costs)
-                _write(transaction, plan, entries)
+                write_states(transaction, plan, entries)
                 return decision
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
@@ -91,7 +103,7 @@ class NodeCounters:
             with self._node.environment.begin(write=True) as transaction:
                 entries = self._entries(transaction, decision.plan, subjects, now_ns)
                 settle(decision, [state for _key, state in entries], now_ns, changes)
-                _write(transaction, decision.plan, entries)
+                write_states(transaction, decision.plan, entries)
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
 
@@ -100,7 +112,7 @@ class NodeCounters:
         group = plan.groups[0]
         counting = group.counting
         # Before the lock is taken: others wait for it.
-        key = _key(group.table, subject)
+        key = state_key(group.table, subject)
         transaction = self._node.environment.begin(write=True)
         try:
             value = transaction.get(key)
@@ -134,7 +146,7 @@ class NodeCounters:
     ) -> list[tuple[bytes, bytearray]]:
         entries = []
         for group, subject in zip(plan.groups, subjects, strict=True):
-            key = _key(group.table, subject)
+            key = state_key(group.table, subject)
             value = transaction.get(key)
             if value is None:
                 key, value = self._place(transaction, group, key, now_ns)
@@ -155,7 +167,7 @@ class NodeCounters:
         self._forget_idle(transaction, now_ns)
         # Not `hash`, which differs from process to process.
         number = int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") % _SHARED
-        shared_key = _key(group.table, f"\0{number}")
+        shared_key = state_key(group.table, f"\0{number}")
         value = transaction.get(shared_key)
         if int(transaction.stat()["entries"]) < self._max_states:
             return key, value
@@ -183,9 +195,13 @@ def open_node_counters(state_dir: Path) -> NodeCounters:
         StateDirError: the state directory cannot be used.
         StoreError: the file is open in this process already.
     """
+    return NodeCounters(open_counters_file(state_dir))
+
+
+def open_counters_file(state_dir: Path) -> NodeEnvironment:
+    """The file alone; see `open_node_counters`."""
     path = prepare_state_dir(state_dir) / COUNTERS_FILE
-    node = NodeEnvironment(path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True)
-    return NodeCounters(node)
+    return NodeEnvironment(path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True)
 
 
 def _state(group: LimitGroup, value: bytes | None, now_ns: int) -> bytearray:
@@ -199,18 +215,35 @@ def _state(group: LimitGroup, value: bytes | None, now_ns: int) -> bytearray:
     return group.counting.adopt(state, now_ns)
 
 
-def _write(
+def write_states(
     transaction: "lmdb.Transaction[bytes]",
     plan: LimitPlan,
     entries: list[tuple[bytes, bytearray]],
 ) -> None:
+    """Writes the states of all groups of a plan.
+
+    Raises:
+        StoreError: they could not be written.
+    """
     for group, (key, state) in zip(plan.groups, entries, strict=True):
-        expires_ns = group.counting.expires_ns(state)
-        if not transaction.put(key, expires_ns.to_bytes(_EXPIRY_BYTES, "little") + state):
-            raise StoreError("the counters could not be written")
+        write_state(transaction, key, group.counting, state)
 
 
-def _key(table: str, subject: str) -> bytes:
+def write_state(
+    transaction: "lmdb.Transaction[bytes]", key: bytes, counting: Counting, state: bytearray
+) -> None:
+    """Writes one state.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    expires_ns = counting.expires_ns(state)
+    if not transaction.put(key, expires_ns.to_bytes(_EXPIRY_BYTES, "little") + state):
+        raise StoreError("the counters could not be written")
+
+
+def state_key(table: str, subject: str) -> bytes:
+    """The key of the state of one subject."""
     key = f"{table}\0{subject}".encode("utf-8", "surrogatepass")
     if len(key) <= _LONGEST_KEY_BYTES:
         return key
