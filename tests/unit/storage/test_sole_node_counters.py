@@ -211,9 +211,13 @@ def test_a_turn_that_cannot_be_written_is_told_to_the_next(tmp_path: Path, turns
     counters, one = SoleNodeCounters(node, turns.waiting.append), plan("2/20s")
     assert passed(counters, one, 1) == 1
     turns.end()
-    with pytest.raises(StoreError, match="full"):
+
+    def fill() -> None:
         for number in range(10_000):
             passed(counters, one, 1, f"key:{number}")
+
+    with pytest.raises(StoreError, match="full"):
+        fill()
     turns.end()
     assert passed(counters, one, 3) == 1
     counters.close()
