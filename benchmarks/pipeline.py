@@ -28,6 +28,7 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import start
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler
 
 __all__ = ("run",)
@@ -128,7 +129,7 @@ def _onion(hub: Hub, handler: Handler, head: RequestHead, status: int) -> Callab
 def _front(
     loop: "_Loop", hub: Hub, handler: Handler, more: Callable[[], bytes]
 ) -> Callable[[int], None]:
-    state = FrontState(hub.pipeline.around(handler), hub.intake, FrontLimits())
+    state = FrontState(ShortWay(hub.pipeline, handler).take, hub.intake, FrontLimits())
     clients: list[_Client] = []
     connections: list[FrontConnection] = []
     for _ in range(_TOGETHER):

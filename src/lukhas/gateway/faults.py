@@ -4,14 +4,14 @@ from lukhas.errors import HandlerError, UpstreamBusyError, UpstreamError, Upstre
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
-from lukhas.pipeline.stage import Handler
+from lukhas.pipeline.stage import Backstop, Handler
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.verdicts import Outcome, Verdict
 
 __all__ = ("FaultStage",)
 
 
-class FaultStage:
+class FaultStage(Backstop):
     """Answers 502, 503 or 504 where the upstream failed and no stage below had another answer.
 
     It stands around the cache, so that a stale response may still be served instead, and inside

@@ -199,9 +199,15 @@ class FrontConnection(Protocol):
         state = self._state
         exchange = state.intake.exchange(head, self._peer)
         state.requests += 1
-        run = state.handler(exchange)
+        run: driving.Run | None = None
         try:
-            step = driving.start(run)
+            taken = state.take(exchange)
+            step: driving.Step
+            if isinstance(taken, Response):
+                step = taken
+            else:
+                run = taken
+                step = driving.start(run)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
             request = FrontRequest(exchange, None, version="1.1", keep_alive=True)
             step = self._answers.unhandled(request, error)
@@ -226,14 +232,20 @@ class FrontConnection(Protocol):
             self._answer_fault(request.fault or BODY_BROKEN)
             return
         state.requests += 1
-        run = state.handler(exchange)
+        run: driving.Run | None = None
         try:
-            step = driving.start(run)
+            taken = state.take(exchange)
+            step: driving.Step
+            if isinstance(taken, Response):
+                step = taken
+            else:
+                run = taken
+                step = driving.start(run)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
             step = self._answers.unhandled(request, error)
         self._go_on(request, run, step)
 
-    def _go_on(self, request: FrontRequest, run: driving.Run, step: driving.Step) -> None:
+    def _go_on(self, request: FrontRequest, run: driving.Run | None, step: driving.Step) -> None:
         """Sends the response of the first step, or lets the request wait."""
         self._active = request
         if type(step) is Response and type(step.body) is bytes:
@@ -265,12 +277,13 @@ class FrontConnection(Protocol):
         if self._active is None:
             self._next()
 
-    async def _serve(self, request: FrontRequest, run: driving.Run, step: driving.Step) -> None:
+    async def _serve(
+        self, request: FrontRequest, run: driving.Run | None, step: driving.Step
+    ) -> None:
         """Carries on with a request that has to wait, or whose response is a stream."""
-        response = step if isinstance(step, Response) else None
+        response: Response | None = None
         try:
-            if response is None:
-                response = await self._answers.awaited(request, run, step)
+            response = await self._answers.awaited(request, run, step)
             if isinstance(response.body, bytes):
                 self._answers.send_whole(request, response, response.body, closing=self._closing)
             else:
@@ -278,7 +291,8 @@ class FrontConnection(Protocol):
                 if not await sent:
                     self._closing = True
         except CancelledError:
-            run.close()
+            if run is not None:
+                run.close()
             self._give_up(response)
             return
         except Exception:  # noqa: BLE001 - nobody above could do more than drop the connection

@@ -126,17 +126,20 @@ class FrontAnswers:
         return True
 
     async def awaited(
-        self, request: FrontRequest, run: driving.Run, step: driving.Step
+        self, request: FrontRequest, run: driving.Run | None, step: driving.Step
     ) -> Response:
-        """The response of a run that waits; one of ours if it fails."""
+        """The response, at once or of a run that waits; one of ours if that fails."""
+        if isinstance(step, Response):
+            return step
         try:
-            if isinstance(step, driving.Waiting):
+            if run is not None and isinstance(step, driving.Waiting):
                 done = await driving.finish(run, step)
                 if isinstance(done, Response):
                     return done
         except Exception as error:  # noqa: BLE001 - see `unhandled`
             return self.unhandled(request, error)
-        run.close()
+        if run is not None:
+            run.close()
         return self.unhandled(request, RuntimeError("a run parked inside the gateway"))
 
     def unhandled(self, request: FrontRequest, error: BaseException) -> Response:

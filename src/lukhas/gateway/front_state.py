@@ -1,16 +1,22 @@
 """What all client connections of one worker share."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
 from lukhas.gateway.known_heads import KnownHeads
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_heads import PlainHeads
+from lukhas.http.messages import Response
+from lukhas.pipeline.driving import Run
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.stage import Handler
 
-__all__ = ("Connection", "FrontState")
+__all__ = ("Connection", "FrontState", "Take")
+
+Take = Callable[[Exchange], Response | Run]
+"""Gives the response to an exchange, or a run that was not started yet."""
 
 
 class Connection(Protocol):
@@ -39,7 +45,7 @@ class FrontState:
     """Shared by the connections of one worker; read by them, kept up by the server.
 
     Args:
-        handler: the pipeline around the forwarding.
+        take: has the pipeline, around the forwarding, take an exchange: `ShortWay.take`.
         intake: makes exchanges.
         limits: limits on everything a client sends.
 
@@ -57,8 +63,8 @@ class FrontState:
         unhandled: requests that failed in the gateway itself.
     """
 
-    def __init__(self, handler: Handler, intake: Intake, limits: FrontLimits) -> None:
-        self.handler = handler
+    def __init__(self, take: Take, intake: Intake, limits: FrontLimits) -> None:
+        self.take = take
         self.intake = intake
         self.limits = limits
         self.reader = HeadReader(limits)

@@ -29,6 +29,7 @@ from lukhas.hub.child_link import (
     read_task,
 )
 from lukhas.hub.hub import Hub
+from lukhas.pipeline.short_way import ShortWay
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 from lukhas.telemetry.recorder import Recorder
@@ -79,7 +80,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     )
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
-    state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))
+    way = ShortWay(hub.pipeline, forwarding)
+    state = FrontState(way.take, hub.intake, front_limits(settings))
     server = FrontServer(state, hub.clock)
     _watch(hub, state, pool)
     sender = TelemetrySender(

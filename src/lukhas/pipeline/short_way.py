@@ -13,7 +13,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
-from lukhas.pipeline.stage import Gate, Handler, Stage
+from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import UNSHARED, UNTOUCHED, Onward
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -29,15 +29,16 @@ class ShortWay:
     """The way of requests through the stages of a pipeline, around a handler that parks.
 
     An observe stage, if it is the first, and the gates behind it are walked without a coroutine;
-    so is a cache stage behind these, if it is the last. What comes else is run as an onion.
+    so is a cache stage behind these. Backstops before and between them are not met by what the
+    gates and the cache answer. What comes else is run as an onion.
 
     Args:
         pipeline: the stages.
-        handler: parks.
+        handler: what is inside; it parks where `enter` is used.
 
     Attributes:
         observe: the observe stage, if it is the first.
-        cache: the cache stage, if it is the only one behind the gates.
+        cache: the cache stage, if it is the first behind the gates.
         ended: takes the exchange, the status and the size of the body, when the response to a
             request that went on is out, or given up.
     """
@@ -50,26 +51,33 @@ class ShortWay:
         if stages and isinstance(stages[0], ObserveStage):
             self.observe = stages[0]
             del stages[0]
-        gates = 0
-        while gates < len(stages) and isinstance(stages[gates], Gate):
-            gates += 1
-        self._divide(stages, gates)
-        self._plain = self._onion(())
+        gates, rest = _divided(stages)
+        self._stages = (*gates, *rest)
+        self._divide(len(gates))
         self.ended = _nothing if self.observe is None else self.observe.ended
 
-    def _divide(self, stages: Sequence[Stage], gates: int) -> None:
+    def _divide(self, gates: int) -> None:
         """Sets how many of the stages are walked; what is behind them is run."""
-        self._stages = tuple(stages)
+        stages = self._stages
         self._gates: list[tuple[Gate, _Enter]] = [
             (stage, stage.enter) for stage in stages[:gates] if isinstance(stage, Gate)
         ]
         rest = stages[gates:]
-        only = rest[0] if len(rest) == 1 else None
-        self.cache = only if isinstance(only, CacheStage) else None
+        at = 0
+        while at < len(rest) and isinstance(rest[at], Backstop):
+            at += 1
+        found = rest[at] if at < len(rest) else None
+        self.cache = found if isinstance(found, CacheStage) else None
         self._ask: _Ask = _unknown if rest else _untouched
+        self._is_direct = not rest
+        self._long = self._onion(rest)
+        # Around the handler, for a request that the cache has let pass.
+        self._plain = self._onion((*rest[:at], *rest[at + 1 :]) if self.cache is not None else ())
+        self._unshared = self._plain
         if self.cache is not None:
             self._ask = self.cache.plain.ask
-        self._long = self._onion(rest)
+            self._is_direct = len(rest) == 1
+            self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:
         """Takes a request as far as it gets without waiting.
@@ -95,9 +103,16 @@ class ShortWay:
             return self._long(exchange)
         if isinstance(asked, Response):
             return self._answered(exchange, asked)
+        if not self._is_direct:
+            return self._run(exchange, asked)
         if self.observe is not None:
             self.observe.began()
         return asked
+
+    def take(self, exchange: Exchange) -> Response | Run:
+        """As `enter`, where the handler does not park: what goes on to it is a run."""
+        step = self.enter(exchange)
+        return self.late(exchange, step) if isinstance(step, Onward) else step
 
     def headed(self, exchange: Exchange, onward: Onward, status: int, headers: Headers) -> bool:
         """The handler has a response head.
@@ -120,9 +135,11 @@ class ShortWay:
         """A run that parks at the handler at once, and takes care of whatever comes of it."""
         if self.observe is not None:
             self.observe.handed_on()
-        if onward is UNSHARED and self.cache is not None:
-            return self._onion((_Unshared(self.cache),))(exchange)
-        return self._plain(exchange)
+        return self._run(exchange, onward)
+
+    def _run(self, exchange: Exchange, onward: Onward) -> Run:
+        handler = self._unshared if onward is UNSHARED else self._plain
+        return handler(exchange)
 
     def _is_left(self, exchange: Exchange, headers: Headers) -> bool:
         cache = self.cache
@@ -153,12 +170,29 @@ class ShortWay:
         """
         index = self._stages.index(gate)
         handler = self._onion((_Asked(gate, asked), *self._stages[index + 1 :]))
-        self._divide(self._stages, index)
+        self._divide(index)
         return handler
 
     def _onion(self, stages: Sequence[Stage]) -> Handler:
         outer: tuple[Stage, ...] = () if self.observe is None else (self.observe,)
         return self._pipeline.with_stages((*outer, *stages)).around(self._handler)
+
+
+def _divided(stages: Sequence[Stage]) -> tuple[list[Stage], list[Stage]]:
+    """The gates before the first stage of another kind, and the rest.
+
+    Backstops before them come behind them: a gate asks no handler, so it cannot fail as one.
+    """
+    gates: list[Stage] = []
+    backstops: list[Stage] = []
+    for at, stage in enumerate(stages):
+        if isinstance(stage, Gate):
+            gates.append(stage)
+        elif isinstance(stage, Backstop):
+            backstops.append(stage)
+        else:
+            return gates, [*backstops, *stages[at:]]
+    return gates, backstops
 
 
 def _untouched(_exchange: Exchange) -> Response | Onward | None:

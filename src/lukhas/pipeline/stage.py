@@ -8,7 +8,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.modes import FailureMode
 
-__all__ = ("Gate", "Handler", "Stage")
+__all__ = ("Backstop", "Gate", "Handler", "Stage")
 
 # Any, Any: what a coroutine yields to the loop and gets from it is nobody's business here.
 Handler = Callable[[Exchange], Coroutine[Any, Any, Response]]
@@ -63,3 +63,17 @@ class Gate(ABC):
         if answer is not None and not isinstance(answer, Response):
             answer = await answer
         return await call_next(exchange) if answer is None else answer
+
+
+class Backstop(ABC):
+    """A stage that only does something when what is inside it fails with a `HandlerError`.
+
+    What is answered without asking the handler needs none of it.
+    """
+
+    name: str
+    on_failure: FailureMode
+
+    @abstractmethod
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """See `Stage`."""

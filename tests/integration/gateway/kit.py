@@ -18,6 +18,7 @@ from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.gateway.worker import front_limits
 from lukhas.hub.hub import Hub
+from lukhas.pipeline.short_way import ShortWay
 
 __all__ = ("Answer", "Client", "Gateway", "Origin", "Turn", "gateway", "until", "whole")
 
@@ -313,9 +314,8 @@ async def gateway(
     )
     forwarding = Forwarding(pool, prefix=prefix, body_bytes=built.server.body_bytes)
     front = dataclasses.replace(front_limits(built), drain_s=5.0)
-    state = FrontState(
-        hub.pipeline.around(forwarding), hub.intake, limits(front) if limits else front
-    )
+    way = ShortWay(hub.pipeline, forwarding)
+    state = FrontState(way.take, hub.intake, limits(front) if limits else front)
     server = FrontServer(state, hub.clock)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
+from lukhas.errors import HandlerError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Parked, Run, complete, park, resume
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
-from lukhas.pipeline.stage import Gate, Handler, Stage
+from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import UNSHARED, UNTOUCHED, Onward
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -19,7 +21,7 @@ from lukhas.policy.caching.purges import Purge
 from lukhas.policy.modes import FailureMode
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
-from tests.unit.pipeline.kit import NOW_NS, known
+from tests.unit.pipeline.kit import NOW_NS, Layer, known
 
 Answer = Response | Awaitable[Response | None] | None
 
@@ -55,6 +57,23 @@ class Passing:
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         return await call_next(exchange)
+
+
+class Net(Backstop):
+    """Answers when what is inside it fails, and counts how often it was passed."""
+
+    name = "net"
+    on_failure = FailureMode.OPEN
+
+    def __init__(self) -> None:
+        self.passed = 0
+
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        self.passed += 1
+        try:
+            return await call_next(exchange)
+        except HandlerError:
+            return Response(502, Headers([]), b"failed")
 
 
 class Breaking(MemoryEntryStore):
@@ -273,3 +292,69 @@ async def test_a_look_at_the_answer_that_fails_is_left_to_the_late_run(
     assert isinstance(outcome, Response)
     assert outcome.body == b"ab"
     assert seen.contained == ["cache"]
+
+
+async def test_a_backstop_is_not_met_by_what_is_answered_without_the_handler() -> None:
+    """Wherever it stands before the cache; what fails inside it, it answers."""
+    net, door = Net(), Door(lambda: None)
+    answers = [Response(200, _STORABLE, b"ab"), None]
+
+    async def handler(_exchange: Exchange) -> Response:
+        answer = answers.pop(0)
+        if answer is None:
+            raise OSError("gone")
+        return answer
+
+    recorder = Recorder()
+    stages = (ObserveStage(recorder, Clock()), net, door, _cache())
+    way = ShortWay(Pipeline(stages, lambda *_failed: None), handler)
+    step = way.take(known())
+    assert not isinstance(step, Response)
+    assert isinstance(await complete(step), Response)
+    hit = way.take(known())
+    assert isinstance(hit, Response)
+    assert (hit.body, net.passed, door.asked) == (b"ab", 1, 2)
+    other = known()
+    other.head = replace(other.head, path=b"/other")
+    step = way.take(other)
+    assert not isinstance(step, Response)
+    answer = await complete(step)
+    assert isinstance(answer, Response)
+    assert (answer.status, net.passed) == (502, 2)
+    assert (recorder.in_flight, recorder.drain().request_count) == (0, 3)
+
+
+async def test_without_a_cache_a_backstop_is_run() -> None:
+    """Behind the gates, wherever it stood."""
+    net = Net()
+
+    async def handler(_exchange: Exchange) -> Response:
+        raise OSError("gone")
+
+    way = ShortWay(Pipeline((net, Door(lambda: None)), lambda *_failed: None), handler)
+    step = way.take(known())
+    assert not isinstance(step, Response)
+    answer = await complete(step)
+    assert isinstance(answer, Response)
+    assert (answer.status, net.passed) == (502, 1)
+
+
+async def test_a_request_goes_on_in_a_run_where_nobody_relays() -> None:
+    """`take` gives a run in place of a way onward, counted once."""
+    seen = Seen(Door(lambda: None))
+    step = seen.way.take(known())
+    assert not isinstance(step, Response)
+    run = await _ran(step)
+    assert isinstance(resume(run, Response(200, Headers([]), b"ab")), Response)
+    assert (seen.recorder.in_flight, seen.recorder.drain().request_count) == (0, 1)
+
+
+async def test_stages_behind_the_cache_are_run_whatever_it_says() -> None:
+    """Also when the last answer could not be stored, and when the cache is off."""
+    inner = Layer("inner")
+    seen = Seen(_cache(), inner)
+    for times in (1, 2):
+        run = await _ran(seen.way.enter(known()))
+        assert isinstance(resume(run, Response(200, Headers([]), b"ab")), Response)
+        assert inner.log == ["inner in", "inner out"] * times
+    assert (seen.recorder.in_flight, seen.recorder.drain().request_count) == (0, 2)
