@@ -37,6 +37,8 @@ class HubCounters:
 
     Attributes:
         store: what decides, where the counters are on this node.
+        decide: that of `store`; see `CounterStore.decide`.
+        settle: that of `store`; see `CounterStore.settle`.
         remote: what decides, where they are across the network; else None.
     """
 
@@ -66,6 +68,8 @@ class HubCounters:
         self._node: NodeCounters | None = None
         self._guarded: GuardedCounters | None = None
         self.store: CounterStore = self._memory
+        # Its own methods and not some that call them: this is on the way of every request.
+        self.decide, self.settle = self.store.decide, self.store.settle
 
     async def open(self) -> None:
         """Opens what the settings ask for. A store across the network may still be away then.
@@ -80,7 +84,7 @@ class HubCounters:
         if self._wanted == "node" and self._node is None:
             self._node = self._open_node()
             self._guarded = GuardedCounters(self._node, shares=self._shares)
-            self.store = self._guarded
+            self._turn_to(self._guarded)
 
     async def close(self) -> None:
         """Closes it; what is asked afterwards is counted in memory."""
@@ -94,7 +98,11 @@ class HubCounters:
         if self._node is not None:
             self._node.close()
             self._node = self._guarded = None
-        self.store = self._memory
+        self._turn_to(self._memory)
+
+    def _turn_to(self, store: CounterStore) -> None:
+        self.store = store
+        self.decide, self.settle = store.decide, store.settle
 
     def _open_node(self) -> NodeCounters:
         state_dir = self._settings.state_dir
@@ -149,27 +157,6 @@ class HubCounters:
             self._memory.settle(decision, subjects, now_ns, changes)
         else:
             guarded.settle(decision, subjects, now_ns, changes)
-
-    def decide(
-        self,
-        plan: LimitPlan,
-        subjects: tuple[str, ...],
-        now_ns: int,
-        cost: int,
-        costs: tuple[int, ...] = (),
-    ) -> LimitDecision:
-        """See `CounterStore.decide`."""
-        return self.store.decide(plan, subjects, now_ns, cost, costs)
-
-    def settle(
-        self,
-        decision: LimitDecision,
-        subjects: tuple[str, ...],
-        now_ns: int,
-        changes: Sequence[int],
-    ) -> None:
-        """See `CounterStore.settle`."""
-        self.store.settle(decision, subjects, now_ns, changes)
 
     def __len__(self) -> int:
         try:

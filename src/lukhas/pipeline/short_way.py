@@ -156,9 +156,8 @@ class ShortWay:
     def _answered(self, exchange: Exchange, response: Response) -> Response:
         observe = self.observe
         if observe is not None:
-            observe.began()
             try:
-                observe.responded(exchange, response)
+                observe.answered(exchange, response)
             except Exception as error:  # noqa: BLE001 - as above
                 self._pipeline.contain(exchange, observe, error)
         return response

@@ -103,7 +103,8 @@ async def test_a_store_that_fails_is_degraded_and_shared_out(
 def test_too_many_subjects_are_told(tmp_path: Path) -> None:
     """Whoever looks at the health learns that some share a counter."""
     counters = HubCounters(settings(tmp_path, store="memory"), workers=1)
-    counters._memory = counters.store = MemoryCounters(max_states=1)
+    counters._memory = MemoryCounters(max_states=1)
+    counters._turn_to(counters._memory)
     for subject in ("a", "b", "c"):
         counters.decide(plan(), (subject,), T0, 1)
     assert (counters.shared, counters.failures) == (2, 0)

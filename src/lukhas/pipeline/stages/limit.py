@@ -102,11 +102,13 @@ class LimitStage(Gate):
             exchange.verdicts.append(_EXEMPT if rule.exempt else _EXEMPT_CLIENT)
             return None
         plans = self._plans
-        plan = (
-            plans.fixed(consumer.tier, rule.name)
-            if plans.is_fixed
-            else plans.of(consumer, rule.name, ExchangeFacts(exchange, consumer))
-        )
+        if plans.is_fixed:
+            # The usual case without calls; the rest is in `fixed`.
+            plan = plans.known[consumer.tier].get(rule.name) or plans.fixed(
+                consumer.tier, rule.name
+            )
+        else:
+            plan = plans.of(consumer, rule.name, ExchangeFacts(exchange, consumer))
         if not plan.groups:
             exchange.verdicts.append(_UNLIMITED)
             return None
@@ -205,12 +207,14 @@ class LimitStage(Gate):
         exchange.verdicts.append(decision)
         plan = decision.plan
         if plan.enforced:
-            added = exchange.added
-            if self._fields.standard:
-                added.append((b"ratelimit-policy", plan.policy_field))
-                added.append((b"ratelimit", plan.limit_template % decision.figures))
-            if self._fields.legacy:
-                added.extend(legacy_fields(decision))
+            fields = self._fields
+            if fields.standard:
+                exchange.added += (
+                    plan.policy_pair,
+                    (b"ratelimit", plan.limit_template % decision.figures),
+                )
+            if fields.legacy:
+                exchange.added.extend(legacy_fields(decision))
         return None if decision.allowed else too_many(exchange, decision)
 
     def _unavailable(self, exchange: Exchange, error: CountersUnavailableError) -> Response:

@@ -102,6 +102,11 @@ class LimitPlans:
     Args:
         rules: see there.
         route_limits: what routes bring along, by their names.
+
+    Attributes:
+        is_fixed: whether every plan depends on tier and route alone.
+        settles: whether some limit has to be told when a response has ended.
+        known: the plans that `fixed` has made, by tier and route.
     """
 
     def __init__(self, rules: LimitRules, route_limits: Mapping[str, RouteLimits]) -> None:
@@ -115,19 +120,19 @@ class LimitPlans:
             policy.limits_for for policy in (*rules.policies, *own)
         )
         self.settles = rules.settles or any(map(_settles, own))
-        self._fixed: dict[Tier, dict[str, LimitPlan]] = {tier: {} for tier in Tier}
+        self.known: dict[Tier, dict[str, LimitPlan]] = {tier: {} for tier in Tier}
         self._made: dict[tuple[object, ...], LimitPlan] = {}
 
     def fixed(self, tier: Tier, route: str) -> LimitPlan:
         """The plan for a tier on a route, where it depends on nothing else."""
-        plan = self._fixed[tier].get(route)
+        plan = self.known[tier].get(route)
         if plan is None:
             own = self._route_limits.get(route)
             if own is None or own.policies or own.parent == route:
                 plan = self._plan(tier, route, self._general)
             else:
                 plan = self.fixed(tier, own.parent)
-            self._fixed[tier][route] = plan
+            self.known[tier][route] = plan
         return plan
 
     def of(

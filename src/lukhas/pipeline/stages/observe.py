@@ -62,6 +62,17 @@ class ObserveStage:
         """What had begun so goes on in the coroutine of this stage, which counts it itself."""
         self._recorder.in_flight -= 1
 
+    def answered(self, exchange: Exchange, response: Response) -> None:
+        """There is a response to an exchange that had not `began`, since nothing had to wait."""
+        status = response.status
+        self.headed(exchange, status)
+        body = response.body
+        if body.__class__ is bytes:
+            self._sample(exchange, status, len(body))
+        else:
+            self._recorder.in_flight += 1
+            self._follow(exchange, response)
+
     def responded(self, exchange: Exchange, response: Response) -> None:
         """There is a response; the sample is taken now, or at the end of its body."""
         status = response.status
@@ -87,6 +98,9 @@ class ObserveStage:
     def ended(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         """The response is out: takes the sample."""
         self._recorder.in_flight -= 1
+        self._sample(exchange, status, body_bytes)
+
+    def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         route = exchange.route
         consumer = exchange.consumer
         self._record(

@@ -63,6 +63,7 @@ class LimitPlan:
         settles: whether a group has to be told when the response has ended.
         near: for each enforced limit, below which remainder it is near its end.
         policy_field: the value of RateLimit-Policy; empty if nothing is enforced.
+        policy_pair: that field with its name.
         limit_template: the value of RateLimit with `%d` for each `r` and `t`.
     """
 
@@ -75,6 +76,7 @@ class LimitPlan:
     settles: bool = field(init=False)
     near: tuple[int, ...] = field(init=False)
     policy_field: bytes = field(init=False)
+    policy_pair: tuple[bytes, bytes] = field(init=False)
     limit_template: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ class LimitPlan:
         put(self, "near", tuple(-(-limit.most // _NEAR) for limit in limits))
         policy_field = ", ".join(limit.policy_item for limit in limits)
         put(self, "policy_field", policy_field.encode())
+        put(self, "policy_pair", (b"ratelimit-policy", self.policy_field))
         template = ", ".join(f'"{limit.name}";r=%d;t=%d' for limit in limits)
         put(self, "limit_template", template.encode())
 
