@@ -17,6 +17,8 @@ JsonValue: TypeAlias = (
     "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 )
 
+# `json.dumps` makes a new encoder at each call, unless it is called with defaults alone.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _STANDARD_MEMBERS = frozenset(("type", "title", "status", "detail", "instance"))
 
 
@@ -66,4 +68,4 @@ class Problem:
         if self.instance is not None:
             members["instance"] = self.instance
         members.update(self.extensions)
-        return json.dumps(members, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _encode(members).encode("ascii")
