@@ -81,9 +81,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
     way = ShortWay(hub.pipeline, forwarding)
-    state = FrontState(way.take, hub.intake, front_limits(settings))
-    server = FrontServer(state, hub.clock)
-    _watch(hub, state, pool)
+    server = FrontServer(FrontState(way.take, hub.intake, front_limits(settings)), hub.clock)
+    _watch(hub, server.state, pool)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
