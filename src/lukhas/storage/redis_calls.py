@@ -36,12 +36,14 @@ class Call:
         deadline_s: how long it may take.
         due_s: when its deadline passes, in the time of the loop.
         carrier: whom it was handed to last.
+        heard_before: how often something had come from the server when it was sent.
         tries: how often it was sent again.
         asking: whether the server it goes to must be told that it was sent there by another.
     """
 
     __slots__ = (
-        "asking", "carrier", "deadline_s", "due_s", "future", "packed", "script", "slot", "tries",
+        "asking", "carrier", "deadline_s", "due_s", "future", "heard_before", "packed", "script",
+        "slot", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +55,7 @@ class Call:
         self.slot = slot
         self.deadline_s = self.due_s = 0.0
         self.carrier: Carrier | None = None
+        self.heard_before = 0
         self.tries = 0
         self.asking = False
 

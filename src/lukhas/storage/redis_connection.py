@@ -60,6 +60,7 @@ class RedisConnection(asyncio.Protocol):
         gone: set when it is gone.
         is_full: whether writes should wait.
         opened_s: when it was made, in the time of the loop.
+        heard: how often something came from the server.
     """
 
     def __init__(self, store: str, owner: ConnectionOwner, loop: AbstractEventLoop) -> None:
@@ -74,10 +75,14 @@ class RedisConnection(asyncio.Protocol):
         self.gone = asyncio.Event()
         self.is_full = False
         self.opened_s = loop.time()
+        self.heard = 0
 
     def send(self, calls: Sequence[Call]) -> None:
         """Writes calls, in one go."""
         self.sent.extend(calls)
+        heard = self.heard
+        for call in calls:
+            call.heard_before = heard
         if self._transport is not None:
             self._transport.write(b"".join([call.packed for call in calls]))
 
@@ -96,6 +101,7 @@ class RedisConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        self.heard += 1
         try:
             self._reader.feed(data)
             self._distribute()

@@ -64,10 +64,11 @@ class RedisLink:
         self._watches: dict[float, DeadlineWatch] = {}
         self._watch = self._watch_over(settings.deadline_s)
         self._servers: RedisNode | RedisCluster
+        self._alone: RedisNode | None = None
         if settings.cluster:
             self._servers = RedisCluster(settings, clock=self._clock, counters=self.counters)
         else:
-            self._servers = RedisNode(
+            self._servers = self._alone = RedisNode(
                 settings.addresses[0],
                 settings,
                 clock=self._clock,
@@ -118,6 +119,9 @@ class RedisLink:
         Raises:
             StoreError: as for `call`.
         """
+        if self._alone is not None and (refusal := self._alone.refusal()) is not None:
+            # Before anything is made for it: while the server is away this is all that is done.
+            raise refusal
         call = Call(script.packed(keys, args), self._loop.create_future(), script)
         if self._cluster and keys:
             call.slot = key_slot(keys[0])

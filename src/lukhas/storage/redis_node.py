@@ -122,9 +122,8 @@ class RedisNode:
         waiting = len(outbox)
         if connection is not None:
             waiting += len(connection.sent)
-        elif self._closed or self._breaker.phase is not BreakerPhase.CLOSED:
-            self._counters.errors += 1
-            call.fail(unavailable(self._store, self.error))
+        elif (error := self.refusal()) is not None:
+            call.fail(error)
             return
         if waiting >= self._settings.calls_at_once:
             self._counters.errors += 1
@@ -140,6 +139,15 @@ class RedisNode:
             asking.future.add_done_callback(_forget)
             outbox.append(asking)
         outbox.append(call)
+
+    def refusal(self) -> StoreError | None:
+        """Why a call would fail at once now, which then counts as failed; None if it would not."""
+        if self._connection is None and (
+            self._closed or self._breaker.phase is not BreakerPhase.CLOSED
+        ):
+            self._counters.errors += 1
+            return unavailable(self._store, self.error)
+        return None
 
     def ready(self) -> None:
         """Writes what waits, if there is a connection that can take it."""
@@ -159,10 +167,16 @@ class RedisNode:
         """See `Carrier`."""
         self._counters.timeouts += 1
         call.fail(StoreTimeoutError(self._store, call.deadline_s))
+        connection = self._connection
+        # One that said nothing at all for that long hangs, and the next caller would wait as long
+        # again. One that answers others, or was given less time, is slow, which is counted.
+        hangs = call.deadline_s >= self._settings.deadline_s and (
+            connection is None or connection.heard == call.heard_before
+        )
         self._failed(StoreUnavailableError(
-            self._store, f"did not answer within {call.deadline_s * 1000:g} ms, again and again",
+            self._store, f"did not answer within {call.deadline_s * 1000:g} ms",
             hint="check the load of the server and the network",
-        ))  # fmt: skip
+        ), is_sure=hangs)  # fmt: skip
 
     def answered(self) -> None:
         """See `ConnectionOwner`."""
@@ -264,11 +278,17 @@ class RedisNode:
         self._say(None)
         self.ready()
 
-    def _failed(self, error: StoreError) -> None:
-        """Counts a failure, and if it is one too many, begins anew with another connection."""
+    def _failed(self, error: StoreError, *, is_sure: bool = False) -> None:
+        """Counts a failure, and if it is one too many, begins anew with another connection.
+
+        Args:
+            error: what is wrong.
+            is_sure: whether one is too many already.
+        """
         now_ns = self._clock.now_ns()
         before = self._breaker.phase
-        self._breaker = breaker.failed(self._breaker, self._settings.breaker, now_ns)
+        count = breaker.tripped if is_sure else breaker.failed
+        self._breaker = count(self._breaker, self._settings.breaker, now_ns)
         if before is BreakerPhase.CLOSED and self._breaker.phase is BreakerPhase.OPEN:
             connection, self._connection = self._connection, None
             if connection is not None:
