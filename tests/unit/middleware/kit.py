@@ -64,6 +64,7 @@ def make_pipeline(
             LimitStage(
                 MemoryCounters(),
                 LimitRules(limits, tuple(policies), fields=LimitFields(legacy=legacy)),
+                clock=clock,
             ),
             CacheStage(MemoryEntryStore(1 << 20), clock),
             *inner,

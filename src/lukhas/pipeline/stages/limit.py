@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from copy import copy
 
+from lukhas.clock import Clock, SystemClock
 from lukhas.errors import ConfigError, CountersUnavailableError, StoreError
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
@@ -34,6 +35,7 @@ class LimitStage(Gate):
         rules: who may do how much. May be replaced at run time, by assigning `rules`; what was
             counted stays.
         remote: counters across the network, in place of `store`.
+        clock: tells when responses end; the system's if None.
         on_failure: what to do when the store fails, and nothing else was said about that.
     """
 
@@ -45,11 +47,13 @@ class LimitStage(Gate):
         rules: LimitRules,
         *,
         remote: RemoteCounterStore | None = None,
+        clock: Clock | None = None,
         on_failure: FailureMode = FailureMode.OPEN,
     ) -> None:
         self.on_failure = on_failure
         self._store = store
         self._remote = remote
+        self._now_ns = (clock or SystemClock()).now_ns
         self._route_limits: Mapping[str, RouteLimits] = {}
         self.rules = rules
 
@@ -172,7 +176,7 @@ class LimitStage(Gate):
         if any(changes):
             subjects = subjects_of(decision.plan, consumer, exchange)
             store = self._store if self._remote is None else self._remote
-            store.settle(decision, subjects, decision.now_ns, changes)
+            store.settle(decision, subjects, self._now_ns(), changes)
 
     def _decide(
         self, exchange: Exchange, consumer: Consumer, rule: RouteRule, plan: LimitPlan

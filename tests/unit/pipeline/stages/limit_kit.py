@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from lukhas.clock import Clock
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
@@ -19,6 +20,7 @@ from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
 from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.testing.clock import ManualClock
 from tests.unit.pipeline.kit import NOW_NS, Contained, ran
 
 A = Consumer("key:a", Tier.FREE, name="anna")
@@ -34,8 +36,9 @@ def rules_of(text: str, *policies: LimitPolicy) -> LimitRules:
     return LimitRules(tiers, policies)
 
 
-def stage_of(text: str, *policies: LimitPolicy) -> LimitStage:
-    return LimitStage(MemoryCounters(), rules_of(text, *policies))
+def stage_of(text: str, *policies: LimitPolicy, clock: Clock | None = None) -> LimitStage:
+    rules = rules_of(text, *policies)
+    return LimitStage(MemoryCounters(), rules, clock=clock or ManualClock(NOW_NS))
 
 
 def request(

@@ -17,6 +17,8 @@ from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.storage.counters import RemoteCounterStore
 from lukhas.storage.guarded_counters import GuardedRemoteCounters
 from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.testing.clock import ManualClock
+from tests.unit.pipeline.kit import NOW_NS
 from tests.unit.pipeline.stages.limit_kit import left, named, policy, request, rules_of, stage_of
 
 
@@ -287,6 +289,7 @@ def remote_stage(text: str, remote: RemoteCounterStore) -> LimitStage:
         MemoryCounters(),
         rules_of("", policy("p", text)),
         remote=remote,
+        clock=ManualClock(NOW_NS),
     )
 
 
@@ -377,3 +380,13 @@ def test_settling_fails_open() -> None:
     """A response is not held up for its count."""
     assert SettleStage(stage_of("1/20s")).on_failure is FailureMode.OPEN
     assert SettleStage(stage_of("1/20s")).name == "settle"
+
+
+async def test_what_a_long_response_cost_is_counted_when_it_ends() -> None:
+    """Not in the window of its beginning, which may be over by then."""
+    clock = ManualClock(NOW_NS)
+    stage = stage_of("", policy("p", "100/20s", cost="response-bytes"), clock=clock)
+    response = await through(stage, streamed())
+    clock.advance(seconds=60)
+    fed(response, b"x" * 30)
+    assert left(stage, request(now_ns=clock.now_ns())) == (70,)
