@@ -216,7 +216,8 @@ def _with_text(policy: LimitPolicy, texts: Iterable[str | None]) -> LimitPolicy:
         return policy
     text = next(iter(texts))
     limits = parse_limits(text, policy=policy.name) if text else ()
-    return replace(policy, limits=limits, limits_for=None)
+    # The next text may name other windows, and this one may come again.
+    return replace(policy, limits=limits, limits_for=None, windows_apart=True)
 
 
 def _is_for(policy: LimitPolicy, consumer: Consumer) -> bool:

@@ -12,6 +12,7 @@ from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.policy.rate_limiting.policies import CostFunction, LimitPolicy, OnStoreError
 from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.units import SECOND_NS
 
 __all__ = ("LimitGroup", "LimitPlan", "plan_for")
 
@@ -171,6 +172,7 @@ class _GroupKey:
     by: Dimension = Dimension.CONSUMER
     cost: Cost = Cost.REQUEST
     cost_for: CostFunction | None = None
+    window_ns: int = 0
 
     def group(self, named: Sequence[tuple[str, Limit]]) -> LimitGroup:
         # Not the mode: what a policy has counted in shadow mode counts when it is switched on.
@@ -179,6 +181,8 @@ class _GroupKey:
             table = f"{table}:{self.kind.value}"
         if self.cost.basis is not CostBasis.REQUESTS:
             table = f"{table}:{self.cost}"
+        if self.window_ns:
+            table = f"{table}:{self.window_ns // SECOND_NS}s"
         return LimitGroup(
             table=table,
             counting=counting_of(self.kind, [limit for _name, limit in named]),
@@ -200,6 +204,7 @@ def _key(scope: str, policy: LimitPolicy, limit: Limit) -> _GroupKey:
         by=policy.by,
         cost=policy.cost,
         cost_for=policy.cost_for,
+        window_ns=limit.window_ns if policy.windows_apart else 0,
     )
 
 

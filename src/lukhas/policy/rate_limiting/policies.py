@@ -97,6 +97,8 @@ class LimitPolicy:
         limits_for: gives the limits of each request in place of `limits`.
         cost_for: gives the cost of each request in place of `cost`.
         on_store_error: what it does while the store does not answer.
+        windows_apart: whether each window is counted by itself, so that limits which come and go
+            from request to request keep what was counted.
     """
 
     name: str
@@ -112,6 +114,7 @@ class LimitPolicy:
     limits_for: LimitFunction | None = None
     cost_for: CostFunction | None = None
     on_store_error: OnStoreError = OnStoreError.LOCAL
+    windows_apart: bool = False
 
     @property
     def is_personal(self) -> bool:

@@ -1,9 +1,12 @@
 """The rules of the limits: whom they are for, and what happens when they change."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lukhas.http.client_address import TrustedProxies
 from lukhas.pipeline.stages.limit import LimitStage
@@ -16,7 +19,7 @@ from lukhas.policy.rate_limiting.policies import LimitRequest
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.storage.memory_counters import MemoryCounters
-from lukhas.units import DAY_NS, HOUR_NS
+from lukhas.units import DAY_NS, HOUR_NS, SECOND_NS
 from tests.unit.pipeline.kit import NOW_NS
 from tests.unit.pipeline.stages.limit_kit import (
     A,
@@ -78,6 +81,47 @@ def test_a_function_gives_the_limits() -> None:
     assert found[::2] == [200] * 2 + [429] * 4
     assert found[1::2] == [200] * 4 + [429] * 2
     assert passing(stage, T) == 9
+
+
+def test_windows_outlive_texts_that_do_not_name_them() -> None:
+    """Texts that take turns neither forget a window nor hand out a fresh quota of one."""
+    texts = itertools.cycle(("5/20s; 7/minute", "6/20s"))
+    stage = stage_of("", named(policy("p", "1/20s"), limits_for=lambda _found: next(texts)))
+    # Five of the first and one more of the second fill 20 s, whichever text counted them.
+    assert statuses(stage, [request() for _ in range(8)]) == [200] * 5 + [200, 429, 429]
+    later = [request(now_ns=NOW_NS + 30 * SECOND_NS) for _ in range(6)]
+    assert statuses(stage, later) == [200] * 6
+    # By now six were counted in the minute: one is left, though the second text named no minute.
+    last = [request(now_ns=NOW_NS + 55 * SECOND_NS) for _ in range(3)]
+    assert statuses(stage, last) == [200, 200, 429]
+
+
+@given(
+    texts=st.lists(
+        st.sampled_from(("3/20s", "2/20s; 4/minute", "6/minute", "3/20s; 5/hour")),
+        min_size=1,
+        max_size=60,
+    ),
+    gaps_s=st.lists(st.integers(0, 15), min_size=60, max_size=60),
+)
+def test_no_window_is_ever_exceeded_whatever_texts_take_turns(
+    texts: list[str], gaps_s: list[int]
+) -> None:
+    """A request that passes by a text keeps every window that it names, over all that passed."""
+    given_texts = iter(texts)
+    stage = stage_of("", named(policy("p", "1/20s"), limits_for=lambda _found: next(given_texts)))
+    now_ns = NOW_NS
+    counted: dict[str, list[int]] = {"20s": [], "minute": [], "hour": []}
+    lengths_s = {"20s": 20, "minute": 60, "hour": 3600}
+    for text, gap_s in zip(texts, gaps_s, strict=False):
+        now_ns += gap_s * SECOND_NS
+        if statuses(stage, [request(now_ns=now_ns)]) == [429]:
+            continue
+        for part in text.split("; "):
+            quota, _, window = part.partition("/")
+            counted[window].append(now_ns)
+            since_ns = now_ns - lengths_s[window] * SECOND_NS
+            assert sum(at_ns > since_ns for at_ns in counted[window]) <= int(quota)
 
 
 def test_plans_of_functions_do_not_pile_up() -> None:
