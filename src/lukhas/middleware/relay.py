@@ -1,5 +1,6 @@
 """Between the app and the server: the responses of a wrapped app on their way through a run."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from hashlib import blake2b
 from typing import Any, Final
@@ -17,6 +18,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 _PUSHED: Final = Pushed()
+_PIECE_BYTES: Final = 256 * 1024
 
 # What the app has sent so far.
 _NOTHING: Final = 0
@@ -119,7 +121,15 @@ class Relay:
 
     async def _pass_tapped(self, response: Response, message: Message) -> None:
         last = not message.get("more_body", False)
-        chunk = _tapped(response, bytes(message.get("body", b"")), last=last)
+        body = bytes(message.get("body", b""))
+        while len(body) > _PIECE_BYTES:
+            # A tap may encode: what it does at once, everybody else waits for.
+            chunk = _tapped(response, body[:_PIECE_BYTES], last=False)
+            body = body[_PIECE_BYTES:]
+            if chunk:
+                await self._send({**message, "body": chunk, "more_body": True})
+            await asyncio.sleep(0)
+        chunk = _tapped(response, body, last=last)
         message = {**message, "body": chunk}
         if last:
             await self._send_last(response, message)

@@ -7,6 +7,7 @@ it is.
 Inside of it `CompressStage` encodes what the handler gives.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from lukhas.http.headers import Headers
@@ -168,6 +169,8 @@ class _EncodingTap:
 async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(body), _PIECE_BYTES):
         yield body[start : start + _PIECE_BYTES]
+        # What follows is encoded in another turn of the loop, so that others get theirs.
+        await asyncio.sleep(0)
 
 
 def _with_coding(head: RequestHead, coding: bytes) -> RequestHead:

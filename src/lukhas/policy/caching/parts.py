@@ -38,10 +38,12 @@ def wanted_range(request: Headers, stored: Headers, *, now_s: int) -> ByteRange 
 
     That is so for several ranges, which a server need not serve, and where If-Range names another
     version than the stored one: the comparison is strong, so a weak entity tag, or a date that is
-    not clearly older than the response, never fits (RFC 9110 sections 13.1.5, 8.8.2.2).
+    not clearly older than the response, never fits (RFC 9110 sections 13.1.5, 8.8.2.2). And it is
+    so where the stored response itself has a weak tag: its bytes may differ from time to time, as
+    those of what is compressed here, and no client could put parts of it together (15.3.7.3).
     """
     lines = request.get_all(b"range")
-    if len(lines) != 1:
+    if len(lines) != 1 or (stored.get(b"etag") or b"").startswith(b"W/"):
         return None
     condition = request.get(b"if-range")
     if condition is not None and not _is_same(condition, stored, now_s=now_s):

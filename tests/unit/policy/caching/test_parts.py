@@ -28,6 +28,14 @@ def test_r9_rfc_9110_14_2_a_single_range_is_served() -> None:
     assert wanted() is None
 
 
+def test_r9_rfc_9110_15_3_7_3_no_part_of_what_is_only_weakly_the_same() -> None:
+    """Nobody could combine parts of a response whose bytes may differ: it is served whole."""
+    weak = Headers.of([("etag", 'W/"a"'), ("last-modified", OLD), ("date", DATE)])
+    assert wanted(RANGE, stored=weak) is None
+    assert wanted(RANGE, ("if-range", OLD), stored=weak) is None
+    assert wanted(RANGE, stored=Headers.of([("last-modified", OLD)])) == ByteRange(0, 1)
+
+
 @pytest.mark.parametrize(
     ("condition", "fits"),
     [('"a"', True), ('"b"', False), ('W/"a"', False), (OLD, True), (DATE, False), ("x", False)],
