@@ -159,6 +159,22 @@ class TieredEntryStore:
         stored = [self._put_here(entry, ticket, ()) for entry in reversed(found)]
         return any(stored)
 
+    def renewed(self, entry: StoredResponse) -> bool:
+        """Looks for a newer version of a response in the tier of the node.
+
+        Returns:
+            Whether another process has put one there, which then is in memory too.
+        """
+        known_ns = entry.terms.freshness.responded_ns
+        for found in self._read(entry.key) or ():
+            if (found.vary, found.selected_by) != (entry.vary, entry.selected_by):
+                continue
+            if found.terms.freshness.responded_ns > known_ns and self.node is not None:
+                found.tier = "node"
+                self.node.touch(found)
+                return self.memory.put(found, self.memory.ticket(), (entry,))
+        return False
+
     def _put_here(
         self, entry: StoredResponse, ticket: int, superseded: tuple[StoredResponse, ...]
     ) -> bool:

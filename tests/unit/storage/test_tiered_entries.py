@@ -1,6 +1,7 @@
 """Memory over the node's file: what comes up, and what happens when the file fails."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,25 @@ def test_what_is_too_large_for_memory_stays_below(tiers: Tiers) -> None:
     (found,) = tiers.store.get(large.key) or ()
     assert found.body == large.body
     assert tiers.store.more(large.key)
+
+
+def test_a_newer_version_of_another_worker_is_taken_over(tiers: Tiers) -> None:
+    """Only one of the same variant that came later."""
+    old, other = entry(), entry(body=b"other")
+    other.selected_by = (b"other", None)
+    put(tiers.store, old)
+    assert not tiers.store.renewed(old)
+    later = replace(old.terms.freshness, responded_ns=old.terms.freshness.responded_ns + 1)
+    new = entry(body=b"new")
+    new.terms = other.terms = replace(new.terms, freshness=later)
+    node = tiers.store.node
+    assert node is not None
+    assert node.put(other, node.ticket())
+    assert not tiers.store.renewed(old)
+    assert node.put(new, node.ticket(), (old,))
+    assert tiers.store.renewed(old)
+    assert [(up.body, up.tier) for up in tiers.store.get(old.key) or ()] == [(b"new", "node")]
+    assert not tiers.store.renewed(new)
 
 
 def test_while_it_cannot_be_written_memory_goes_on(tiers: Tiers) -> None:

@@ -72,7 +72,6 @@ class CacheStage:
         guard: the leak guard, and the routes that are in quarantine.
         plain: decides at a glance, without waiting.
         flights: the fetches on their way.
-        sharing: what keeps several processes from fetching the same; None where one serves alone.
     """
 
     name = "cache"
@@ -102,7 +101,6 @@ class CacheStage:
         }
         self._facts = facts
         self.flights = flights = Flights(collapse_wait_s, collapse_patience_s)
-        self.sharing: SharedFetches | None = None
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
             store,
@@ -126,6 +124,15 @@ class CacheStage:
         )
         self._second_look = SecondLook(self.guard, self._refresher, draw)
         self._changing = ChangingRequests(store, self._keeper, self._status)
+
+    @property
+    def sharing(self) -> SharedFetches | None:
+        """What keeps several processes from fetching the same; None where one serves alone."""
+        return self._refresher.sharing
+
+    @sharing.setter
+    def sharing(self, sharing: SharedFetches | None) -> None:
+        self._refresher.sharing = sharing
 
     async def close(self) -> None:
         """Ends what runs in the background."""
@@ -224,11 +231,12 @@ class CacheStage:
             fetch = self._question(exchange, call_next, policy, request, now_ns)
             entry = fetch.entry
             if entry is not None:
-                use = reuse(entry.terms, request.directives, now_ns=now_ns)
-                if use in _USABLE:
-                    use = self._second_look(fetch, entry, use, now_ns)
+                use = self._use(fetch, entry, now_ns)
                 if use in _USABLE:
                     return self._answered(exchange, entry, use, now_ns=now_ns, reason=waited_for)
+                if self._is_renewed(entry, request):
+                    now_ns = self._now_ns()
+                    continue
                 fetch.reason = _REASONS.get(use, Forward.STALE)
             if request.directives.only_if_cached:
                 return _not_cached(exchange)
@@ -244,6 +252,10 @@ class CacheStage:
             rounds_left = rounds_left - 1 if end is not FlightEnd.NOT_SHARED else 0
             if end is FlightEnd.STORED:
                 waited_for = fetch.reason
+
+    def _use(self, fetch: Fetch, entry: StoredResponse, now_ns: int) -> Reuse:
+        use = reuse(entry.terms, fetch.request.directives, now_ns=now_ns)
+        return self._second_look(fetch, entry, use, now_ns) if use in _USABLE else use
 
     def _question(
         self,
@@ -274,6 +286,11 @@ class CacheStage:
         if entry is None and variants:
             entry = select(self._store.more(request.key) or (), request)
         return entry
+
+    def _is_renewed(self, entry: StoredResponse, request: CacheRequest) -> bool:
+        """Whether another process has brought a newer response than the one that cannot serve."""
+        sharing = self._refresher.sharing
+        return sharing is not None and not request.directives.no_cache and sharing.renewed(entry)
 
     async def _found_elsewhere(self, fetch: Fetch, sharing: SharedFetches) -> bool:
         """Whether another process has stored what this fetch would bring."""

@@ -17,11 +17,12 @@ from lukhas.pipeline.stages.cache_fetch import CacheFetcher
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper, made_entry
 from lukhas.pipeline.stages.cache_question import Fetch, forwarded
+from lukhas.pipeline.stages.cache_sharing import SharedFetches
 from lukhas.policy.caching.cache_status import Forward
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.storability import decide_storing
 from lukhas.storage.entries import EntryStore, StoredResponse
-from lukhas.units import SECOND_NS
+from lukhas.units import MILLISECOND_NS, SECOND_NS
 
 __all__ = ("CacheRefresher", "Job")
 
@@ -44,6 +45,8 @@ _CLIENTS_OWN = frozenset(
 )
 # After a background fetch that failed, so long passes before the next one of the same key.
 _PAUSE_NS = SECOND_NS
+# And where another process is at it, before we look for what it brought.
+_OTHERS_PAUSE_NS = 20 * MILLISECOND_NS
 _MAX_PAUSES = 4096
 # How many background fetches there are at once; beyond that, stale responses are just served.
 _MAX_RUNNING = 256
@@ -62,6 +65,10 @@ class CacheRefresher:
         keeper: shows the leak guard what came.
         flights: the fetches on their way; requests that must wait, wait for a refresh as well.
         begin: starts a job; a task of the running loop if None.
+
+    Attributes:
+        works: whether it can do anything.
+        sharing: keeps several processes from refreshing the same; None where one serves alone.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class CacheRefresher:
         self._checked: set[object] = set()
         self._pauses: dict[object, int] = {}
         self.works = True
+        self.sharing: SharedFetches | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -101,6 +109,8 @@ class CacheRefresher:
         if asked.exchange.parks or not self.works:
             return False
         if self._now_ns() < self._pauses.get(entry.key, 0) or len(self._tasks) >= _MAX_RUNNING:
+            return True
+        if self.sharing is not None and self.sharing.renewed(entry):
             return True
         fetch = self._own(asked, entry)
         if self._fetcher.join(fetch) is None:
@@ -162,10 +172,19 @@ class CacheRefresher:
         )
 
     async def _refreshed(self, fetch: Fetch) -> None:
-        entry = fetch.entry
-        # The age of the answer counts from when the question is really put.
-        fetch.requested_ns = self._now_ns()
+        entry, flight = fetch.entry, fetch.flight
+        pause_ns = _PAUSE_NS
         try:
+            sharing = self.sharing
+            if (
+                sharing is not None
+                and flight is not None
+                and not await sharing.leads(fetch, flight)
+            ):
+                pause_ns = _OTHERS_PAUSE_NS
+                return
+            # The age of the answer counts from when the question is really put.
+            fetch.requested_ns = self._now_ns()
             response = await self._completed(self._fetcher.fetch(fetch))
             if response is not None:
                 await _read_out(response, fetch.policy.max_body_bytes)
@@ -174,11 +193,16 @@ class CacheRefresher:
         except Exception:  # noqa: BLE001 - nobody waits for it, and the next one may succeed
             _log.exception("a background refresh failed")
         finally:
-            self._flights.end(fetch.flight, FlightEnd.ABANDONED)
-        if entry is not None and entry in (self._store.get(entry.key) or ()):
-            if len(self._pauses) >= _MAX_PAUSES:
-                self._pauses.clear()
-            self._pauses[entry.key] = self._now_ns() + _PAUSE_NS
+            self._flights.end(flight, FlightEnd.ABANDONED)
+            if entry is not None and entry in (self._store.get(entry.key) or ()):
+                if len(self._pauses) >= _MAX_PAUSES:
+                    self._pauses.clear()
+                self._pauses[entry.key] = self._now_ns() + pause_ns
+
+    async def _leads(self, fetch: Fetch) -> bool:
+        """Whether no other process is at it."""
+        sharing, flight = self.sharing, fetch.flight
+        return sharing is None or flight is None or await sharing.leads(fetch, flight)
 
     async def _verified(self, fetch: Fetch, entry: StoredResponse) -> None:
         """Asks twice: whether the client's own body changes tells a leak from mere change."""

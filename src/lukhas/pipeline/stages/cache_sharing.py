@@ -56,10 +56,14 @@ class ClusterSide(Protocol):
 
 
 class Adopter(Protocol):
-    """Takes over what the cluster has."""
+    """Takes over what other processes have."""
 
     def adopt(self, found: tuple[StoredResponse, ...], ticket: int) -> bool:
         """Stores it here; see `TieredEntryStore.adopt`."""
+        ...
+
+    def renewed(self, entry: StoredResponse) -> bool:
+        """Takes over a newer version of it; see `TieredEntryStore.renewed`."""
         ...
 
 
@@ -109,6 +113,37 @@ class SharedFetches:
             return False
         return await self._asked_cluster(fetch, flight, name, self.cluster)
 
+    def renewed(self, entry: StoredResponse) -> bool:
+        """Whether another worker has stored a newer version of a response; then it is here too."""
+        return self._store.renewed(entry)
+
+    async def leads(self, fetch: Fetch, flight: Flight) -> bool:
+        """Whether a fetch that nobody waits for is to be made; not if others make it, or did.
+
+        Args:
+            fetch: the fetch.
+            flight: the one that it leads.
+        """
+        name = _name(flight, self._space)
+        node, cluster = self.node, self.cluster
+        if node is not None:
+            if not node.take(name):
+                return False
+            flight.on_end = partial(_given_back, node, name)
+        if cluster is None:
+            return True
+        if await self._adopted(fetch, cluster):
+            return False
+        return await self._locked(flight, name, cluster) is not False
+
+    async def _locked(self, flight: Flight, name: bytes, cluster: ClusterSide) -> bool | None:
+        """Whether the lock of the cluster is ours until the flight ends; None if nobody knows."""
+        ttl_ms = round(self._flights.wait_limit_s * 1000) + 1
+        taken = await cluster.lock(name, self._owner, ttl_ms)
+        if taken:
+            flight.on_end = partial(_given_back_both, flight.on_end, cluster, name, self._owner)
+        return taken
+
     async def _waited_on_node(self, flight: Flight, name: bytes, node: NodeSide) -> bool:
         self.waited += 1
         pause_s = _FIRST_WAIT_S
@@ -127,12 +162,7 @@ class SharedFetches:
     ) -> bool:
         if await self._adopted(fetch, cluster):
             return True
-        ttl_ms = round(self._flights.wait_limit_s * 1000) + 1
-        taken = await cluster.lock(name, self._owner, ttl_ms)
-        if taken is None:
-            return False
-        if taken:
-            flight.on_end = partial(_given_back_both, flight.on_end, cluster, name, self._owner)
+        if await self._locked(flight, name, cluster) is not False:
             return False
         self.waited += 1
         pause_s = _FIRST_WAIT_S

@@ -219,3 +219,117 @@ async def test_requests_that_lead_nothing_share_nothing(sharing: Sharing) -> Non
     sharing.shared.node = sharing.locks
     assert (await sharing.kit.ask("/x", cache_control="no-cache")).body == b"origin"
     assert not sharing.locks.tries
+
+
+# -- what is stale here --------------------------------------------------------------------------
+
+
+class Refreshing(Sharing):
+    """A kit whose response is stale, and may serve while it is refreshed or has to be replaced."""
+
+    def __init__(self, directives: str) -> None:
+        super().__init__()
+        self.directives = directives
+
+    async def fill(self) -> None:
+        self.kit.answer = response(b"old", cache_control=self.directives)
+        await self.kit.ask("/x")
+        self.kit.answer = response(b"origin", cache_control=self.directives)
+        self.kit.clock.move(70)
+
+    async def settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not len(self.kit.stage._refresher)
+
+    async def renew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another worker has brought a newer response."""
+        other = Kit()
+        other.clock.move(70)
+        other.answer = response(b"other", cache_control=self.directives)
+        await other.ask("/x")
+        (newer,) = other.store.get(("http", b"a.example", b"/x", b"", "")) or ()
+
+        def renewed(_store: TieredEntryStore, entry: StoredResponse) -> bool:
+            return entry.body == b"old" and self.kit.store.put(
+                newer, self.kit.store.ticket(), (entry,)
+            )
+
+        monkeypatch.setattr(TieredEntryStore, "renewed", renewed)
+
+
+SWR = "max-age=60, stale-while-revalidate=600"
+
+
+async def test_what_another_worker_has_renewed_serves_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The origin is not asked once a worker, but once; unless the client demands it."""
+    sharing = Refreshing("max-age=60")
+    await sharing.fill()
+    await sharing.renew(monkeypatch)
+    assert (await sharing.kit.ask("/x")).body == b"other"
+    assert sharing.kit.calls == 1
+    assert (await sharing.kit.ask("/x", cache_control="no-cache")).body == b"origin"
+
+
+async def test_what_another_worker_has_refreshed_is_not_refreshed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is stale only here: the next client gets what came."""
+    sharing = Refreshing(SWR)
+    await sharing.fill()
+    await sharing.renew(monkeypatch)
+    assert (await sharing.kit.ask("/x")).body == b"old"
+    await sharing.settle()
+    assert (await sharing.kit.ask("/x")).body == b"other"
+    assert sharing.kit.calls == 1
+
+
+@pytest.mark.parametrize("by_cluster", [False, True])
+async def test_one_process_refreshes(by_cluster: bool) -> None:
+    """While it does, the others serve what they have, and look again a moment later."""
+    sharing = Refreshing(SWR)
+    await sharing.fill()
+    sharing.shared.node = sharing.locks
+    if by_cluster:
+        sharing.shared.cluster, sharing.cluster.locked_for = sharing.cluster, 1
+    else:
+        sharing.locks.held_for = 1
+    tries = sharing.locks.tries
+    for _ in range(3):
+        assert (await sharing.kit.ask("/x")).body == b"old"
+        await sharing.settle()
+    assert (sharing.kit.calls, sharing.locks.tries) == (1, tries + 1)
+    assert not sharing.locks.own
+    sharing.cluster.locked_for = 0
+    sharing.kit.clock.move(0.03)
+    assert (await sharing.kit.ask("/x")).body == b"old"
+    await sharing.settle()
+    assert (await sharing.kit.ask("/x")).body == b"origin"
+    assert (sharing.kit.calls, sharing.locks.own, sharing.cluster.own) == (2, set(), set())
+
+
+async def test_what_another_node_has_refreshed_is_taken_over() -> None:
+    """In place of a refresh of our own."""
+    sharing = Refreshing(SWR)
+    await sharing.fill()
+    other = Kit()
+    other.clock.move(70)
+    other.answer = response(b"other", cache_control=SWR)
+    await other.ask("/x")
+    sharing.shared.cluster = sharing.cluster
+    sharing.cluster.entries = other.store.get(("http", b"a.example", b"/x", b"", "")) or ()
+    assert (await sharing.kit.ask("/x")).body == b"old"
+    await sharing.settle()
+    assert (await sharing.kit.ask("/x")).body == b"other"
+    assert sharing.kit.calls == 1
+
+
+async def test_a_cluster_that_does_not_answer_keeps_nobody_from_refreshing() -> None:
+    """Twice is better than never."""
+    sharing = Refreshing(SWR)
+    await sharing.fill()
+    sharing.shared.cluster = sharing.cluster
+    sharing.cluster.answers = False
+    assert (await sharing.kit.ask("/x")).body == b"old"
+    await sharing.settle()
+    assert (await sharing.kit.ask("/x")).body == b"origin"
