@@ -25,6 +25,7 @@ NAMES = (
     "hit_ratio",
     "gateway",
     "overload",
+    "balancing",
     "redis",
 )
 _REPORTS = Path(__file__).with_name("reports")

@@ -1,0 +1,1 @@
+"""Which of several targets a request goes to."""

@@ -1,0 +1,1 @@
+"""What to do about targets that fail, and about the requests that met them."""
