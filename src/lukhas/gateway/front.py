@@ -11,15 +11,14 @@ from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
-from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.front_state import FrontState, peer_address
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
-from lukhas.gateway.serialisation import (
-    ready_response,
-)
+from lukhas.gateway.serialisation import ready_response
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -39,20 +38,20 @@ class FrontConnection(Protocol):
     and reading stops. A request that is decided from memory is answered inside `data_received`,
     with no task made for it.
 
-    This is where TLS (a transport of another kind) and HTTP/2 (by the negotiated protocol) will
-    branch off.
-
     Args:
         state: what all connections share.
+        peer: the client's address; empty for that of the transport.
+        intake: makes its exchanges; None for the one that all share.
     """
 
-    def __init__(self, state: FrontState) -> None:
+    def __init__(self, state: FrontState, peer: str = "", intake: Intake | None = None) -> None:
         self._state = state
+        self._intake = intake or state.intake
         self._transport = cast("Transport", None)
         self._writer = cast("ResponseWriter", None)
         self._answers = cast("FrontAnswers", None)
         self._parser = cast("RequestParser", None)
-        self._peer = ""
+        self._peer = peer
         self._active: FrontRequest | None = None
         self._queue: deque[FrontRequest] = deque()
         self._task: Task[None] | None = None
@@ -68,11 +67,10 @@ class FrontConnection(Protocol):
         """See asyncio.Protocol."""
         state = self._state
         self._transport = transport
-        peername = transport.get_extra_info("peername")
-        self._peer = peername[0] if isinstance(peername, tuple) else "unix"
+        self._peer = self._peer or peer_address(transport)
         self._writer = ResponseWriter(state.loop, transport)
         self._answers = FrontAnswers(state, transport, self._writer)
-        self._parser = RequestParser(state, self, self._peer)
+        self._parser = RequestParser(state, self, self._peer, self._intake)
         self.deadline = state.now_s + state.limits.header_timeout_s
         state.connections.add(self)
 
@@ -197,7 +195,7 @@ class FrontConnection(Protocol):
     def _answer_read(self, head: RequestHead) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
-        exchange = state.intake.exchange(head, self._peer)
+        exchange = self._intake.exchange(head, self._peer)
         state.requests += 1
         run = state.handler(exchange)
         try:

@@ -1,6 +1,7 @@
 """What all client connections of one worker share."""
 
 import asyncio
+from asyncio import BaseTransport
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
@@ -10,7 +11,13 @@ from lukhas.gateway.plain_heads import PlainHeads
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stage import Handler
 
-__all__ = ("Connection", "FrontState")
+__all__ = ("Connection", "FrontState", "peer_address")
+
+
+def peer_address(transport: BaseTransport) -> str:
+    """The address of the other end; `unix` where it has none."""
+    peername = transport.get_extra_info("peername")
+    return peername[0] if isinstance(peername, tuple) else "unix"
 
 
 class Connection(Protocol):
@@ -42,6 +49,7 @@ class FrontState:
         handler: the pipeline around the forwarding.
         intake: makes exchanges.
         limits: limits on everything a client sends.
+        scheme: `"https"` where clients come by TLS.
 
     Attributes:
         reader: reads request heads.
@@ -57,11 +65,13 @@ class FrontState:
         unhandled: requests that failed in the gateway itself.
     """
 
-    def __init__(self, handler: Handler, intake: Intake, limits: FrontLimits) -> None:
+    def __init__(
+        self, handler: Handler, intake: Intake, limits: FrontLimits, *, scheme: str = "http"
+    ) -> None:
         self.handler = handler
         self.intake = intake
         self.limits = limits
-        self.reader = HeadReader(limits)
+        self.reader = HeadReader(limits, scheme=scheme)
         self.loop = loop = asyncio.get_running_loop()
         self.outbox = Outbox(loop)
         self.known_heads = KnownHeads()

@@ -15,6 +15,7 @@ from lukhas.errors import ConfigError, LukhasError
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding, parse_upstream_url
 from lukhas.gateway.framing import FrontLimits
+from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
@@ -79,19 +80,26 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     )
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
-    state = FrontState(hub.pipeline.around(forwarding), hub.intake, front_limits(settings))
-    server = FrontServer(state, hub.clock)
+    certificates = served_certificates(settings)
+    state = FrontState(
+        hub.pipeline.around(forwarding),
+        hub.intake,
+        front_limits(settings),
+        scheme="http" if certificates is None else "https",
+    )
+    doors = FrontDoors(settings, state, certificates)
+    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     _watch(hub, state, pool)
+    doors.show(hub.recorder)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        hub.parts,
+        lambda: [*hub.parts(), *doors.parts(hub.clock)],
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
     )
-    reporting = asyncio.create_task(sender.run())
-    following = asyncio.create_task(hub.follow_clock())
+    jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
@@ -107,7 +115,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         await stop.wait()
     # With these sockets closed, the kernel takes no more connections that nobody would answer.
     await server.drain()
-    for job in (reporting, following):
+    for job in jobs:
         job.cancel()
     await sender.close()
     pool.close()

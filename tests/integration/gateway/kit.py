@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from lukhas.config.settings import Settings
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
+from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
@@ -255,6 +257,7 @@ class Gateway:
     server: FrontServer
     pool: UpstreamPool
     listening: socket.socket
+    doors: FrontDoors
     clients: list[Client] = field(default_factory=list)
 
     @property
@@ -262,8 +265,13 @@ class Gateway:
         port: int = self.listening.getsockname()[1]
         return port
 
-    async def client(self, *, limit: int = 2**16) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=limit)
+    async def client(
+        self, *, limit: int = 2**16, context: ssl.SSLContext | None = None, name: str | None = None
+    ) -> Client:
+        """A client that has connected, by TLS where there is a context."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, limit=limit, ssl=context, server_hostname=name
+        )
         client = Client(reader, writer)
         self.clients.append(client)
         return client
@@ -313,14 +321,19 @@ async def gateway(
     )
     forwarding = Forwarding(pool, prefix=prefix, body_bytes=built.server.body_bytes)
     front = dataclasses.replace(front_limits(built), drain_s=5.0)
+    certificates = served_certificates(built)
     state = FrontState(
-        hub.pipeline.around(forwarding), hub.intake, limits(front) if limits else front
+        hub.pipeline.around(forwarding),
+        hub.intake,
+        limits(front) if limits else front,
+        scheme="http" if certificates is None else "https",
     )
-    server = FrontServer(state, hub.clock)
+    doors = FrontDoors(built, state, certificates)
+    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     await server.listen(listening)
-    running = Gateway(origin, hub, state, server, pool, listening)
+    running = Gateway(origin, hub, state, server, pool, listening, doors)
     try:
         yield running
     finally:
