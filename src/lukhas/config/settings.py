@@ -22,6 +22,7 @@ from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
 from lukhas.config.tls import Http2Settings, TlsSettings
+from lukhas.config.websockets import WebSocketSettings
 from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
@@ -61,6 +62,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     tls: TlsSettings = TlsSettings()
     http2: Http2Settings = Http2Settings()
+    websocket: WebSocketSettings = WebSocketSettings()
     trusted_proxies: tuple[Cidr, ...] = Field(
         (),
         description="Networks of proxies in front of the gateway, whose `X-Forwarded-For` is "

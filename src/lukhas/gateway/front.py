@@ -10,7 +10,7 @@ from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers
-from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
+from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
 from lukhas.gateway.front_state import FrontState, peer_address
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
@@ -224,7 +224,11 @@ class FrontConnection(Protocol):
             self._answer_fault(request.fault or BODY_BROKEN)
             return
         state.requests += 1
-        run = state.handler(exchange)
+        handler = state.handler
+        if state.websockets is not None and b"upgrade" in exchange.head.headers.index():
+            request.upgrading = state.websockets.begin(exchange, version=request.version)
+            handler = handler if request.upgrading is None else request.upgrading.handler
+        run = handler(exchange)
         try:
             step = driving.start(run)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
@@ -269,6 +273,9 @@ class FrontConnection(Protocol):
         try:
             if response is None:
                 response = await self._answers.awaited(request, run, step)
+            if request.upgrading is not None and response.status == 101:
+                self._hand_over(request.upgrading, response)
+                return
             if isinstance(response.body, bytes):
                 self._answers.send_whole(request, response, response.body, closing=self._closing)
             else:
@@ -287,6 +294,17 @@ class FrontConnection(Protocol):
         self._task = None
         self._finished(request)
         self._next()
+
+    def _hand_over(self, upgrading: Upgrading, response: Response) -> None:
+        """Leaves the connection to another protocol; a client that did not wait for it is lost."""
+        if self._queue or self._broken or self._parser.in_head or self._transport.is_closing():
+            self._give_up(response)
+            return
+        self._state.connections.discard(self)
+        self._task = self._active = None
+        self._state.outbox.flush()
+        self._parser.close()
+        upgrading.take_over(self._transport, response)
 
     def _give_up(self, response: Response | None) -> None:
         if response is not None:

@@ -12,8 +12,11 @@ from lukhas.gateway.entrance import Entrance
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.tls import ServedCertificates
+from lukhas.gateway.websocket_tunnel import TunnelFigures
+from lukhas.gateway.websocket_upgrade import UpgradeTarget, WebSockets
 from lukhas.http.client_address import TrustedProxies
 from lukhas.hub.policies import certificate_rules
+from lukhas.pipeline.pipeline import Pipeline
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import SECOND_NS
@@ -41,6 +44,9 @@ class FrontDoors:
         settings: the effective settings.
         state: what the connections share.
         certificates: what TLS is spoken with; None where it is not spoken.
+
+    Attributes:
+        figures: what the WebSocket connections have carried.
     """
 
     def __init__(
@@ -51,6 +57,21 @@ class FrontDoors:
         self._certificates = certificates
         self._identity = CertificateIdentity(certificate_rules(settings), state.intake)
         self._entrance = self._new_entrance()
+        self._websockets: WebSockets | None = None
+        self.figures = TunnelFigures()
+
+    def take_websockets(self, pipeline: Pipeline, target: UpgradeTarget) -> None:
+        """Lets WebSocket connections in where a route takes them.
+
+        Args:
+            pipeline: that of all requests.
+            target: where the handshakes go.
+        """
+        if any(route.websocket for route in self._settings.routes):
+            self._websockets = WebSockets(
+                pipeline, self._state, target, self._settings.websocket, self.figures
+            )
+            self._state.websockets = self._websockets
 
     @property
     def entrance(self) -> Entrance | None:
@@ -74,6 +95,14 @@ class FrontDoors:
             recorder.watch("proxy_headers_refused", lambda: entrance.refused)
         if certificates is not None:
             recorder.watch("tls_handshakes_failed", lambda: certificates.handshakes_failed)
+
+        if self._websockets is not None:
+            figures = self.figures
+            recorder.watch("websockets_open", lambda: figures.open)
+            recorder.watch("websocket_messages_in", lambda: figures.messages_in)
+            recorder.watch("websocket_messages_out", lambda: figures.messages_out)
+            recorder.watch("websocket_bytes_in", lambda: figures.bytes_in)
+            recorder.watch("websocket_bytes_out", lambda: figures.bytes_out)
 
     def _new_entrance(self) -> Entrance | None:
         settings = self._settings

@@ -5,13 +5,15 @@ from asyncio import BaseTransport
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
+from lukhas.gateway.front_request import Upgrading
 from lukhas.gateway.known_heads import KnownHeads
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_heads import PlainHeads
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stage import Handler
 
-__all__ = ("Connection", "FrontState", "peer_address")
+__all__ = ("Connection", "FrontState", "Handshakes", "peer_address")
 
 
 def peer_address(transport: BaseTransport) -> str:
@@ -42,6 +44,14 @@ class Connection(Protocol):
         ...
 
 
+class Handshakes(Protocol):
+    """Tells handshakes of WebSocket connections from other requests."""
+
+    def begin(self, exchange: Exchange, *, version: str) -> Upgrading | None:
+        """The way of a handshake; None for a request like any other."""
+        ...
+
+
 class FrontState:
     """Shared by the connections of one worker; read by them, kept up by the server.
 
@@ -60,6 +70,7 @@ class FrontState:
         draining: whether every response ends its connection.
         now_s: the loop's time, good to a quarter of a second; for deadlines.
         date: the value of Date for now.
+        websockets: what carries out handshakes; None where no route takes any.
         requests: requests begun.
         malformed: requests refused before the pipeline.
         unhandled: requests that failed in the gateway itself.
@@ -80,6 +91,7 @@ class FrontState:
         self.draining = False
         self.now_s = self.loop.time()
         self.date = b""
+        self.websockets: Handshakes | None = None
         self.requests = 0
         self.malformed = 0
         self.unhandled = 0

@@ -20,6 +20,7 @@ from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
@@ -80,17 +81,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     )
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
-    certificates = served_certificates(settings)
-    state = FrontState(
-        hub.pipeline.around(forwarding),
-        hub.intake,
-        front_limits(settings),
-        scheme="http" if certificates is None else "https",
-    )
-    doors = FrontDoors(settings, state, certificates)
-    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
-    _watch(hub, state, pool)
-    doors.show(hub.recorder)
+    server, doors = _front(hub, forwarding)
+    _watch(hub, server.state, pool)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
@@ -139,6 +131,35 @@ def front_limits(settings: Settings) -> FrontLimits:
         drain_s=server.drain_s,
         path_policy=PathPolicy(encoded_slash=server.encoded_slashes),
         allowed_hosts=frozenset(host.lower().encode("ascii") for host in server.allowed_hosts),
+    )
+
+
+def _front(hub: Hub, forwarding: Forwarding) -> tuple[FrontServer, FrontDoors]:
+    """The server, and the ways in to it."""
+    settings = hub.settings
+    certificates = served_certificates(settings)
+    state = FrontState(
+        hub.pipeline.around(forwarding),
+        hub.intake,
+        front_limits(settings),
+        scheme="http" if certificates is None else "https",
+    )
+    doors = FrontDoors(settings, state, certificates)
+    doors.take_websockets(hub.pipeline, _upgrade_target(settings, forwarding))
+    doors.show(hub.recorder)
+    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
+    return server, doors
+
+
+def _upgrade_target(settings: Settings, forwarding: Forwarding) -> UpgradeTarget:
+    upstream = settings.upstream
+    address = parse_upstream_url(upstream.url or "")
+    return UpgradeTarget(
+        address.host,
+        address.port,
+        connect_s=upstream.connect_timeout_s,
+        response_s=upstream.response_timeout_s,
+        head=forwarding.head_of,
     )
 
 

@@ -195,6 +195,7 @@ def route_table(settings: Settings) -> RouteTable:
             cost=route.cost,
             compression=compression_policy(settings, route),
             body_bytes=route.body_bytes,
+            websocket=route.websocket,
         )
         for route in settings.routes
     ]

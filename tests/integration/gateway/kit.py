@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.gateway.worker import front_limits
 from lukhas.hub.hub import Hub
 
@@ -291,6 +292,7 @@ async def gateway(
     *,
     upstream_port: int | None = None,
     limits: Callable[[FrontLimits], FrontLimits] | None = None,
+    rate_limits: Sequence[Mapping[str, object]] = (),
     timeouts: UpstreamTimeouts | None = None,
     connections: int = 16,
     prefix: bytes = b"",
@@ -302,6 +304,7 @@ async def gateway(
         tmp_path: for the state.
         upstream_port: where to forward, instead of to the origin.
         limits: changes the front server's limits.
+        rate_limits: limits on top of the tiers.
         timeouts: of the upstream.
         connections: size of the pool.
         prefix: put before each path.
@@ -309,7 +312,8 @@ async def gateway(
     """
     origin = Origin()
     await origin.start()
-    values = {"tiers": {"free": None}, "state_dir": tmp_path / "state"} | settings
+    common = {"tiers": {"free": None}, "state_dir": tmp_path / "state", "limits": rate_limits}
+    values = common | settings
     built = Settings.model_validate(values)
     hub = Hub(built, under_observe=(FaultStage(),))
     pool = UpstreamPool(
@@ -329,6 +333,16 @@ async def gateway(
         scheme="http" if certificates is None else "https",
     )
     doors = FrontDoors(built, state, certificates)
+    doors.take_websockets(
+        hub.pipeline,
+        UpgradeTarget(
+            "127.0.0.1",
+            upstream_port or origin.port,
+            connect_s=3.0,
+            response_s=6.0,
+            head=forwarding.head_of,
+        ),
+    )
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

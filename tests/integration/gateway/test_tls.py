@@ -32,7 +32,7 @@ async def over_tls(
     """A gateway with a certificate for api.example."""
     certificate, key = authority.pair("api.example")
     tls = {"certificate": certificate, "key": key} | (more or {})
-    async with gateway(tmp_path, tls=tls, **settings) as running:
+    async with gateway(tmp_path, tls=tls, **settings) as running:  # type: ignore[arg-type]
         yield running
 
 
