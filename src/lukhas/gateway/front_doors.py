@@ -1,9 +1,9 @@
 """Which protocol a new connection speaks, and what brings connections in."""
 
 import ssl
-from asyncio import Protocol
+from asyncio import Protocol, Transport
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from lukhas.clock import Clock
 from lukhas.config.settings import Settings
@@ -11,11 +11,15 @@ from lukhas.gateway.client_certificates import CertificateIdentity
 from lukhas.gateway.entrance import Entrance
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.http2 import Http2Connection
+from lukhas.gateway.http2_shared import Http2Shared
 from lukhas.gateway.tls import ServedCertificates
 from lukhas.gateway.websocket_tunnel import TunnelFigures
 from lukhas.gateway.websocket_upgrade import UpgradeTarget, WebSockets
 from lukhas.http.client_address import TrustedProxies
+from lukhas.http.http2_frames import PREFACE
 from lukhas.hub.policies import certificate_rules
+from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
@@ -23,7 +27,7 @@ from lukhas.units import SECOND_NS
 
 __all__ = ("FrontDoors", "served_certificates")
 
-_HTTP1 = "http/1.1"
+_HTTP1, _HTTP2 = "http/1.1", "h2"
 
 
 def served_certificates(settings: Settings) -> ServedCertificates | None:
@@ -34,7 +38,8 @@ def served_certificates(settings: Settings) -> ServedCertificates | None:
     """
     if settings.tls.certificate is None:
         return None
-    return ServedCertificates(settings.tls, (_HTTP1,))
+    protocols = (_HTTP2, _HTTP1) if settings.http2.over_tls else (_HTTP1,)
+    return ServedCertificates(settings.tls, protocols)
 
 
 class FrontDoors:
@@ -56,6 +61,7 @@ class FrontDoors:
         self._state = state
         self._certificates = certificates
         self._identity = CertificateIdentity(certificate_rules(settings), state.intake)
+        self._http2 = Http2Shared(state, settings.http2.max_streams)
         self._entrance = self._new_entrance()
         self._websockets: WebSockets | None = None
         self.figures = TunnelFigures()
@@ -124,4 +130,61 @@ class FrontDoors:
             source: the client's address; empty for that of the connection.
             handshake: the finished handshake; None without TLS.
         """
-        return FrontConnection(self._state, source, self._identity.intake_for(handshake))
+        intake = self._identity.intake_for(handshake)
+        if handshake is not None and handshake.selected_alpn_protocol() == _HTTP2:
+            return Http2Connection(self._http2, source, intake)
+        if handshake is None and self._settings.http2.cleartext:
+            return _FirstBytes(self._state, self._http2, source, intake)
+        return FrontConnection(self._state, source, intake)
+
+
+class _FirstBytes(Protocol):
+    """Stands in until the first bytes tell whether the client speaks HTTP/2 (RFC 9113 3.3).
+
+    It waits as long as a request head may take, as a connection of HTTP/1.1 does.
+    """
+
+    def __init__(self, state: FrontState, http2: Http2Shared, source: str, intake: Intake) -> None:
+        self._state = state
+        self._http2 = http2
+        self._source = source
+        self._intake = intake
+        self._seen = b""
+        self._transport = cast("Transport", None)
+        self.deadline = state.now_s + state.limits.header_timeout_s
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport
+        self._state.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._state.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._seen += data
+        if PREFACE.startswith(self._seen) and len(self._seen) < len(PREFACE):
+            return
+        protocol: Http2Connection | FrontConnection
+        if self._seen.startswith(PREFACE):
+            protocol = Http2Connection(self._http2, self._source, self._intake)
+        else:
+            protocol = FrontConnection(self._state, self._source, self._intake)
+        self._state.connections.discard(self)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._seen)
+
+    def check_deadline(self, now_s: float) -> None:
+        """See `Connection`."""
+        self._transport.abort()
+
+    def end_if_idle(self) -> None:
+        """See `Connection`."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """See `Connection`."""
+        self._transport.abort()

@@ -62,6 +62,7 @@ class FrontState:
         scheme: `"https"` where clients come by TLS.
 
     Attributes:
+        scheme: as given.
         reader: reads request heads.
         known_heads: heads read before.
         plain_heads: reads heads of the plainest form.
@@ -82,6 +83,7 @@ class FrontState:
         self.handler = handler
         self.intake = intake
         self.limits = limits
+        self.scheme = scheme
         self.reader = HeadReader(limits, scheme=scheme)
         self.loop = loop = asyncio.get_running_loop()
         self.outbox = Outbox(loop)
