@@ -1,6 +1,5 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
-import contextlib
 import logging
 from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
@@ -9,7 +8,7 @@ from typing import Any, cast
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
-from lukhas.gateway.front_answers import FrontAnswers
+from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
 from lukhas.gateway.front_state import FrontState, peer_address
 from lukhas.gateway.request_parser import RequestParser
@@ -86,22 +85,9 @@ class FrontConnection(Protocol):
         self._parser.close()
         if self._task is not None:
             self._task.cancel()
-        self._abandon()
-
-    def _abandon(self) -> None:
-        """Ends a run that waits outside any task, as a cancelled task would end."""
-        run, self._run = self._run, None
-        if run is None:
-            return
-        self._active = None
-        # Nobody is left who could be told what comes of it.
-        with contextlib.suppress(CancelledError, Exception):
-            try:
-                run.throw(CancelledError())
-            except StopIteration as stop:
-                discard(stop.value)
-            else:
-                run.close()
+        if (run := self._run) is not None:
+            self._run = self._active = None
+            abandon(run)
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""
@@ -341,8 +327,7 @@ class FrontConnection(Protocol):
         """Answers what is no request, after everything before it, and ends the connection."""
         self._broken = True
         self._state.malformed += 1
-        incoming = self._parser.incoming
-        self._parser.incoming = None
+        incoming, self._parser.incoming = self._parser.incoming, None
         if incoming is not None and incoming.body is not None:
             if incoming.body.discarded:
                 self._close(unread=True)  # It has its answer; a second one would be another's.
@@ -356,9 +341,8 @@ class FrontConnection(Protocol):
 
     def _answer_fault(self, fault: Fault) -> None:
         request = FrontRequest(None, None, version="1.1", keep_alive=False)
-        response = problem_response(problem_of(fault))
-        body = cast("bytes", response.body)
-        self._answers.send_whole(request, response, body, closing=self._closing)
+        answer = problem_response(problem_of(fault))
+        self._answers.send_whole(request, answer, cast("bytes", answer.body), closing=True)
         self._close(unread=True)
 
     def _close(self, *, unread: bool) -> None:

@@ -5,21 +5,18 @@ from asyncio import Protocol, Transport
 from typing import Any, Final, cast
 
 from lukhas.errors import BodyAbortedError
-from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault, MalformedRequestError
 from lukhas.gateway.front_answers import FrontAnswers
 from lukhas.gateway.front_request import (
-    HEAD_TOO_LARGE,
     FrontRequest,
-    body_too_large,
-    check_expectation,
     problem_of,
 )
 from lukhas.gateway.front_state import peer_address
 from lukhas.gateway.http2_input import FrameReader
+from lukhas.gateway.http2_requests import BODY_TOO_SLOW, RequestIntake, is_awaited_whole, late_body
 from lukhas.gateway.http2_shared import FloodBudget, Http2Shared
 from lukhas.gateway.http2_stream import Http2Stream
-from lukhas.gateway.http2_windows import SendWindows
+from lukhas.gateway.http2_windows import STREAM_WINDOW, ReceiveWindows, SendWindows
 from lukhas.gateway.response_writer import ResponseWriter
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.hpack import HpackDecoder, HpackError
@@ -32,9 +29,7 @@ from lukhas.http.http2_frames import (
     goaway,
     rst_stream,
     settings_frame,
-    window_update,
 )
-from lukhas.http.messages import RequestHead
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.refusals import problem_response
 
@@ -42,12 +37,8 @@ __all__ = ("Http2Connection",)
 
 _log = logging.getLogger("lukhas.gateway")
 
-_MAX_CONCURRENT_STREAMS, _MAX_HEADER_LIST_SIZE = 0x3, 0x6
-_DEFAULT_WINDOW = 65_535
-_CONNECTION_WINDOW = 1024 * 1024
-_STREAM_CREDIT_BYTES = _DEFAULT_WINDOW // 2
+_MAX_STREAMS, _MAX_LIST = 0x3, 0x6  # SETTINGS_MAX_CONCURRENT_STREAMS, ..._HEADER_LIST_SIZE
 _LAST_STREAM = 2**31 - 1
-_WHOLE_BODY_BYTES = 64 * 1024
 _GRACE_S = 0.5
 _CLOSE_S = 2.0
 _REMEMBERED_RESETS = 256
@@ -82,8 +73,8 @@ class Http2Connection(Protocol):
         self._streams: dict[int, Http2Stream] = {}
         self._given_up: dict[int, None] = {}
         self._last = 0
-        self._receive_window = _CONNECTION_WINDOW
-        self._owed = 0
+        self._room = cast("ReceiveWindows", None)
+        self._requests = cast("RequestIntake", None)
         self._closing = False
         self._leaving_s = 0.0
         self._final = False
@@ -98,13 +89,11 @@ class Http2Connection(Protocol):
         self._peer = self._peer or peer_address(transport)
         self._answers = FrontAnswers(state, transport, ResponseWriter(state.loop, transport))
         self._windows = SendWindows(self.send, self._ended)
+        self._room = ReceiveWindows(self.send)
+        self._requests = RequestIntake(self._shared, self._intake, self._peer)
         state.connections.add(self)
-        settings = {
-            _MAX_CONCURRENT_STREAMS: self._shared.max_streams,
-            _MAX_HEADER_LIST_SIZE: state.limits.header_bytes,
-        }
-        room = window_update(0, _CONNECTION_WINDOW - _DEFAULT_WINDOW)
-        self.send(settings_frame(settings) + room)
+        ours = {_MAX_STREAMS: self._shared.max_streams, _MAX_LIST: state.limits.header_bytes}
+        self.send(settings_frame(ours) + self._room.opening())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol; whatever is under way is cancelled, so upstream calls end too."""
@@ -147,9 +136,10 @@ class Http2Connection(Protocol):
         known = self._streams.get(stream)
         if known is not None:
             self._trailers(known, end_stream=end_stream)
+        elif stream <= self._last and stream in self._given_up:
+            return
         elif stream <= self._last:
-            if stream not in self._given_up:
-                raise Http2Error(ErrorCode.STREAM_CLOSED, "headers on a stream that has ended")
+            raise Http2Error(ErrorCode.STREAM_CLOSED, "headers on a stream that has ended")
         elif stream % 2 == 0:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "a stream with an even number")
         else:
@@ -166,28 +156,19 @@ class Http2Connection(Protocol):
         """Fields behind the body are dropped by rule; they have to end it."""
         if stream.remote_closed:
             raise Http2Error(ErrorCode.STREAM_CLOSED, "headers behind the end of a stream")
-        if not end_stream:
+        if end_stream:
+            self._close_body(stream)
+        else:
             self._fail(stream, ErrorCode.PROTOCOL_ERROR, "headers within a body")
-            return
-        self._close_body(stream)
 
     def _open(self, number: int, decoded: HeaderPairs | None, *, end_stream: bool) -> None:
-        stream = Http2Stream(
-            self,
-            self._shared,
-            self._answers,
-            number=number,
-            send_window=self._windows.initial,
-            receive_window=_DEFAULT_WINDOW,
-        )
+        room = self._windows.initial
+        stream = Http2Stream(self, self._shared, self._answers, number=number, send_window=room)
         stream.remote_closed = end_stream
         self._streams[number] = stream
         self.deadline = min(self.deadline, self._state.now_s + 1.0)
         try:
-            if decoded is None:
-                raise MalformedRequestError(HEAD_TOO_LARGE)
-            head = self._shared.head(decoded)
-            stream.request = request = self._request(stream, head, end_stream=end_stream)
+            stream.request = self._requests.request(stream, decoded, end_stream=end_stream)
         except StreamError as fault:
             _log.debug("an HTTP/2 stream is refused: %s", fault)
             self._state.malformed += 1
@@ -198,39 +179,8 @@ class Http2Connection(Protocol):
         except MalformedRequestError as error:
             self._refuse(stream, error.fault)
             return
-        body = request.body
-        if (
-            body is None
-            or body.length is None
-            or body.length > _WHOLE_BODY_BYTES
-            or body.client_waits
-        ):
+        if not is_awaited_whole(stream.request):
             stream.begin()
-
-    def _request(self, stream: Http2Stream, head: RequestHead, *, end_stream: bool) -> FrontRequest:
-        index = head.headers.index()
-        text = index.get(b"content-length")
-        if text is not None and not (text.isdigit() and len(text) < 19):
-            raise StreamError(ErrorCode.PROTOCOL_ERROR, "a length that is no number")
-        length = int(text) if text is not None else None
-        if end_stream and length:
-            raise StreamError(ErrorCode.PROTOCOL_ERROR, "a length without a body")
-        if b"expect" in index:
-            check_expectation(index[b"expect"])
-        body = None
-        if not end_stream:
-            limit = self._state.limits.most_body_bytes
-            if length is not None and limit and length > limit:
-                raise MalformedRequestError(body_too_large(limit))
-            body = RequestBody(
-                self._state.loop,
-                length,
-                pause=stream.hold,
-                resume=stream.release,
-                on_first_read=stream.send_continue if b"expect" in index else None,
-            )
-        exchange = self._intake.exchange(head, self._peer, body=body)
-        return FrontRequest(exchange, body, version="2", keep_alive=True)
 
     def _refuse(self, stream: Http2Stream, fault: Fault) -> None:
         """Answers what is no request without the pipeline."""
@@ -243,52 +193,26 @@ class Http2Connection(Protocol):
         """See `FrameSink`."""
         if not data and not end_stream:
             self.on_trifle()
-        self._receive_window -= size
-        if self._receive_window < 0:
-            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "more data than there was room for")
+        self._room.received(size)
         known = self._streams.get(stream)
         if known is None or known.remote_closed:
             if stream > self._last or (known is None and stream not in self._given_up):
                 raise Http2Error(ErrorCode.STREAM_CLOSED, "data on a stream that is not open")
             if known is not None:
                 raise Http2Error(ErrorCode.STREAM_CLOSED, "data behind the end of a stream")
-            self._owe(size)
+            self._room.owe(size)
             return
-        known.receive_window -= size
         known.owed += size
-        if known.receive_window < 0:
+        if known.owed > STREAM_WINDOW:
             self._fail(known, ErrorCode.FLOW_CONTROL_ERROR, "more data than there was room for")
             return
-        self._take(known, data)
-        if stream not in self._streams:
+        if not self._requests.take(known.request, data):
+            self._fail(known, ErrorCode.PROTOCOL_ERROR, "a body longer than its length")
             return
         if end_stream:
             self._close_body(known)
         if not known.held:
             self.credit(known)
-
-    def _take(self, stream: Http2Stream, data: bytes) -> None:
-        request = stream.request
-        body = request.body
-        if body is None:
-            return  # Refused before; what comes is dropped.
-        limit = self._body_limit(request)
-        if body.length is not None and body.received + len(data) > body.length:
-            self._fail(stream, ErrorCode.PROTOCOL_ERROR, "a body longer than its length")
-        elif limit and body.received + len(data) > limit:
-            request.fault = body_too_large(limit)
-            body.abort(BodyAbortedError(request.fault.detail))
-            body.discard()
-        elif data:
-            body.feed(data)
-
-    def _body_limit(self, request: FrontRequest) -> int:
-        limits = self._state.limits
-        exchange = request.exchange
-        if exchange is not None and exchange.route is not None:
-            own = exchange.route.rule.body_bytes
-            return limits.body_bytes if own is None else own
-        return limits.most_body_bytes
 
     def _close_body(self, stream: Http2Stream) -> None:
         stream.remote_closed = True
@@ -332,8 +256,7 @@ class Http2Connection(Protocol):
         self._spend(_SETTINGS_COST)
         self._windows.settings(pairs, self._streams.values())
         self.send(frame(FrameType.SETTINGS, 0x1, 0))
-        if not self._streams:
-            self._rest()
+        self._rest()
         self._windows.flush_all(self._state.now_s)
 
     def on_ping(self, payload: bytes) -> None:
@@ -344,8 +267,7 @@ class Http2Connection(Protocol):
     def on_goaway(self) -> None:
         """See `FrameSink`."""
         self._final = True
-        if not self._streams:
-            self._end(ErrorCode.NO_ERROR)
+        self._rest()
 
     def on_trifle(self) -> None:
         """See `FrameSink`."""
@@ -369,23 +291,7 @@ class Http2Connection(Protocol):
 
     def credit(self, stream: Http2Stream) -> None:
         """See `StreamOwner`."""
-        if stream.owed < _STREAM_CREDIT_BYTES and not stream.remote_closed:
-            return
-        owed, stream.owed = stream.owed, 0
-        if not owed:
-            return
-        if not stream.remote_closed and stream.number in self._streams:
-            stream.receive_window += owed
-            self.send(window_update(stream.number, owed))
-        self._owe(owed)
-
-    def _owe(self, size: int) -> None:
-        """Gives room on the connection back, not for every little."""
-        self._owed += size
-        if self._owed >= _CONNECTION_WINDOW // 2 and not self._closing:
-            self._receive_window += self._owed
-            self.send(window_update(0, self._owed))
-            self._owed = 0
+        self._room.credit(stream, is_open=stream.number in self._streams)
 
     def reset(self, stream: Http2Stream, code: ErrorCode) -> None:
         """See `StreamOwner`."""
@@ -409,8 +315,7 @@ class Http2Connection(Protocol):
 
     def _drop(self, stream: Http2Stream, why: str) -> None:
         self._windows.forget(stream)
-        self._owe(stream.owed)
-        stream.owed = 0
+        self._room.forget(stream)
         stream.cancel(why)
         self._rest()
 
@@ -421,8 +326,7 @@ class Http2Connection(Protocol):
         if not stream.remote_closed:
             # The rest of the request is not wanted (RFC 9113 section 8.1).
             self._give_up(stream.number, ErrorCode.NO_ERROR)
-        self._owe(stream.owed)
-        stream.owed = 0
+        self._room.forget(stream)
         body = stream.request.body
         if body is not None and not body.complete:
             body.abort(BodyAbortedError("the request was answered without the rest of its body"))
@@ -466,17 +370,14 @@ class Http2Connection(Protocol):
         if stream.blocked_s and now_s - stream.blocked_s > limits.write_timeout_s:
             self.reset(stream, ErrorCode.CANCEL)
             return
-        body = stream.request.body
-        if body is None or body.complete or body.client_waits or body.discarded or stream.held:
+        late = late_body(stream, limits, now_s)
+        if late is None:
             return
-        came = body.since_last_look()
-        late = came is not None and came < limits.body_min_rate_bytes
-        if late and now_s - stream.began_s > limits.body_grace_s:
-            stream.request.fault = Fault(408, "body-timeout", "The request body comes too slowly.")
-            if stream.request.begun:
-                body.abort(BodyAbortedError(stream.request.fault.detail))
-            else:
-                self._refuse(stream, stream.request.fault)
+        stream.request.fault = BODY_TOO_SLOW
+        if stream.request.begun:
+            late.abort(BodyAbortedError(BODY_TOO_SLOW.detail))
+        else:
+            self._refuse(stream, BODY_TOO_SLOW)
 
     def end_if_idle(self) -> None:
         """See `Connection`: says that it goes away, and goes when no stream is left."""
@@ -490,8 +391,8 @@ class Http2Connection(Protocol):
         elif not self._final and now_s - self._leaving_s > _GRACE_S:
             self._final = True
             self.send(goaway(self._last, ErrorCode.NO_ERROR))
-        if self._final and not self._streams:
-            self._end(ErrorCode.NO_ERROR)
+        if self._final:
+            self._rest()
 
     def abort(self) -> None:
         """See `Connection`."""

@@ -1,13 +1,12 @@
 """One stream of an HTTP/2 connection: one request and its response."""
 
-import contextlib
 import logging
 from asyncio import CancelledError, Future, Task
 from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 from lukhas.errors import BodyAbortedError, LukhasError
-from lukhas.gateway.front_answers import FrontAnswers
+from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import FrontRequest
 from lukhas.gateway.http2_shared import Http2Shared
 from lukhas.gateway.serialisation import through_taps
@@ -54,7 +53,6 @@ class Http2Stream:
         answers: makes responses of runs that wait or fail.
         number: of the stream.
         send_window: how much may be sent at first.
-        receive_window: how much the client may send at first.
 
     Attributes:
         request: what it asks.
@@ -82,7 +80,6 @@ class Http2Stream:
         "number",
         "out",
         "owed",
-        "receive_window",
         "remote_closed",
         "request",
         "send_window",
@@ -97,7 +94,6 @@ class Http2Stream:
         *,
         number: int,
         send_window: int,
-        receive_window: int,
     ) -> None:
         self._owner = owner
         self._shared = shared
@@ -108,7 +104,6 @@ class Http2Stream:
         self.request = cast("FrontRequest", None)
         self.number = number
         self.send_window = send_window
-        self.receive_window = receive_window
         self.remote_closed = False
         self.out = memoryview(b"")
         self.ending = False
@@ -161,16 +156,8 @@ class Http2Stream:
         if self._task is not None:
             self._task.cancel()
         run, self._run = self._run, None
-        if run is None:
-            return
-        # Nobody is left who could be told what comes of it.
-        with contextlib.suppress(CancelledError, Exception):
-            try:
-                run.throw(CancelledError())
-            except StopIteration as stop:
-                discard(stop.value)
-            else:
-                run.close()
+        if run is not None:
+            abandon(run)
 
     # -- the response ----------------------------------------------------------------------------
 

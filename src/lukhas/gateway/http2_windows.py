@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from lukhas.gateway.http2_stream import Http2Stream
-from lukhas.http.http2_frames import ErrorCode, Http2Error, data_frames
+from lukhas.http.http2_frames import ErrorCode, Http2Error, data_frames, window_update
 
-__all__ = ("SendWindows",)
+__all__ = ("STREAM_WINDOW", "ReceiveWindows", "SendWindows")
+
+STREAM_WINDOW = 65_535
+"""What a client may send on one stream before it gets more room."""
 
 _DEFAULT_WINDOW = 65_535
 _MOST_WINDOW = 2**31 - 1
@@ -13,6 +16,59 @@ _ENABLE_PUSH, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 0x2, 0x4, 0x5
 _LEAST_FRAME_SIZE, _MOST_FRAME_SIZE = 16_384, 2**24 - 1
 # A stream sends so much before others get their turn.
 _TURN_BYTES = 64 * 1024
+# What all streams together may have sent that nobody has read yet.
+_CONNECTION_WINDOW = 1024 * 1024
+
+
+class ReceiveWindows:
+    """The room that the client has, on the connection and on each stream.
+
+    Room is given back when what came was read, or dropped, and not for every little.
+
+    Args:
+        send: sends frames.
+    """
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._window = _CONNECTION_WINDOW
+        self._owed = 0
+
+    def opening(self) -> bytes:
+        """What makes the connection's room larger than that of a stream."""
+        return window_update(0, _CONNECTION_WINDOW - STREAM_WINDOW)
+
+    def received(self, size: int) -> None:
+        """Data came, padding included.
+
+        Raises:
+            Http2Error: it was more than there was room for.
+        """
+        self._window -= size
+        if self._window < 0:
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "more data than there was room for")
+
+    def credit(self, stream: Http2Stream, *, is_open: bool) -> None:
+        """What came on a stream was read."""
+        waits = is_open and not stream.remote_closed
+        if waits and stream.owed < STREAM_WINDOW // 2:
+            return
+        if waits:
+            self._send(window_update(stream.number, stream.owed))
+        self.forget(stream)
+
+    def forget(self, stream: Http2Stream) -> None:
+        """What came on a stream will not be read, or has been."""
+        owed, stream.owed = stream.owed, 0
+        self.owe(owed)
+
+    def owe(self, size: int) -> None:
+        """Gives room on the connection back."""
+        self._owed += size
+        if self._owed >= _CONNECTION_WINDOW // 2:
+            self._window += self._owed
+            self._send(window_update(0, self._owed))
+            self._owed = 0
 
 
 class SendWindows:

@@ -93,7 +93,7 @@ class Http2Client:
         return reply
 
     async def ask(self, stream: int, *more: tuple[str, str], **pseudo: str) -> StreamReply:
-        await self.send(self.headers(stream, *more, **pseudo))
+        await self.send(self.headers(stream, *more, end=True, **pseudo))
         return await self.ended(stream)
 
     async def end(self) -> int | None:
@@ -115,16 +115,11 @@ class Http2Client:
         self.closed = True
 
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        reply = self.streams.setdefault(stream, StreamReply()) if stream else StreamReply()
-        if kind == 0:
-            reply.body += payload
-            if self.credits and payload:
+        if kind < 4:
+            self._of_stream(kind, flags, self.streams.setdefault(stream, StreamReply()), payload)
+            if kind == 0 and self.credits and payload:
                 room = struct.pack("!I", len(payload))
                 self.writer.write(packed(8, 0, 0, room) + packed(8, 0, stream, room))
-        elif kind == 1:
-            reply.heads.append([(str(n), str(v)) for n, v in self.decoder.decode(payload)])
-        elif kind == 3:
-            reply.reset = int.from_bytes(payload, "big")
         elif kind == 4 and flags & 1:
             self.acknowledged += 1
         elif kind == 4:
@@ -136,5 +131,13 @@ class Http2Client:
             self.goaways.append(self.goaway)
         elif kind == 8:
             self.windows[stream] = self.windows.get(stream, 0) + int.from_bytes(payload, "big")
+
+    def _of_stream(self, kind: int, flags: int, reply: StreamReply, payload: bytes) -> None:
+        if kind == 0:
+            reply.body += payload
+        elif kind == 1:
+            reply.heads.append([(str(n), str(v)) for n, v in self.decoder.decode(payload)])
+        elif kind == 3:
+            reply.reset = int.from_bytes(payload, "big")
         if kind < 2 and flags & 1:
             reply.ended = True
