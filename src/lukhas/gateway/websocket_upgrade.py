@@ -138,10 +138,9 @@ class Upgrading:
         headers = exchange.head.headers
         key = headers.get(b"sec-websocket-key") or b""
         if headers.get_all(b"sec-websocket-version") != [_VERSION]:
-            wrong = "Only version 13 of the WebSocket protocol is spoken here."
-            return _refusal(exchange, wrong, status=426, added=(b"sec-websocket-version", _VERSION))
+            return _other_version(exchange)
         if len(headers.get_all(b"sec-websocket-key")) != 1 or not is_handshake_key(key):
-            return _refusal(exchange, "Sec-WebSocket-Key is no valid key.", status=400)
+            return _invalid(exchange)
         await enter_task()
         self._upstream = upstream = await _connected(self._sockets.target)
         try:
@@ -196,16 +195,24 @@ def _for_connections(stages: "tuple[Stage, ...]") -> "list[Stage]":
     return [*kept[: observe + 1], AcceptStage(), *kept[observe + 1 :]]
 
 
-def _refusal(
-    exchange: Exchange, detail: str, *, status: int, added: tuple[bytes, bytes] | None = None
-) -> Response:
+def _invalid(exchange: Exchange) -> Response:
     return refusal(
         exchange,
-        status=status,
+        status=400,
         slug="websocket-handshake",
         title="The WebSocket handshake is not valid",
-        detail=detail,
-        headers=[added] if added is not None else [],
+        detail="Sec-WebSocket-Key is no valid key.",
+    )
+
+
+def _other_version(exchange: Exchange) -> Response:
+    return refusal(
+        exchange,
+        status=426,
+        slug="websocket-version",
+        title="The version of the WebSocket protocol is not spoken here",
+        detail="Only version 13 of the WebSocket protocol is spoken here.",
+        headers=[(b"sec-websocket-version", _VERSION)],
     )
 
 

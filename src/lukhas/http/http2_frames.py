@@ -111,7 +111,7 @@ class RequestFields:
             StreamError: the request names another.
         """
         if self.scheme.lower() != scheme:
-            raise _malformed("the scheme of another connection")
+            raise _broken("the scheme of another connection")
 
 
 def request_fields(decoded: HeaderPairs) -> RequestFields:
@@ -126,7 +126,7 @@ def request_fields(decoded: HeaderPairs) -> RequestFields:
         if name[:1] != b":":
             break
         if name in pseudo or name not in _PSEUDO or _BAD_VALUE.search(value):
-            raise _malformed("a pseudo-header field that is unknown, repeated or wrong")
+            raise _broken("a pseudo-header field that is unknown, repeated or wrong")
         pseudo[name] = value
         at += 1
     fields: HeaderPairs = []
@@ -144,36 +144,36 @@ def request_fields(decoded: HeaderPairs) -> RequestFields:
         # Only HTTP/2 may send it in several (RFC 9113 section 8.2.3).
         fields.append((b"cookie", b"; ".join(cookies)))
     if len(hosts) > 1:
-        raise _malformed("two Host fields")
+        raise _broken("two Host fields")
     return _request(pseudo, hosts[0] if hosts else None, fields)
 
 
 def _check_field(name: bytes, value: bytes) -> None:
     if not _NAME.fullmatch(name):
-        raise _malformed("a field name that cannot be, or a pseudo-header field that is late")
+        raise _broken("a field name that cannot be, or a pseudo-header field that is late")
     if _BAD_VALUE.search(value):
-        raise _malformed("a field value that cannot be")
+        raise _broken("a field value that cannot be")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
-        raise _malformed("a field about the connection")
+        raise _broken("a field about the connection")
 
 
 def _request(pseudo: dict[bytes, bytes], host: bytes | None, fields: HeaderPairs) -> RequestFields:
     method, scheme = pseudo.get(b":method"), pseudo.get(b":scheme")
     path, authority = pseudo.get(b":path"), pseudo.get(b":authority")
     if not method or not scheme or not path:
-        raise _malformed("no method, scheme or path")
+        raise _broken("no method, scheme or path")
     if path[:1] != b"/" and path != b"*":
-        raise _malformed("a path that is none")
+        raise _broken("a path that is none")
     if authority is None:
         authority = host
     if not authority:
-        raise _malformed("no authority")
+        raise _broken("no authority")
     if host is not None and host != authority:
-        raise _malformed("an authority and another Host")
+        raise _broken("an authority and another Host")
     return RequestFields(method, scheme, path, [(b"host", authority), *fields])
 
 
-def _malformed(what: str) -> StreamError:
+def _broken(what: str) -> StreamError:
     return StreamError(ErrorCode.PROTOCOL_ERROR, what)
 
 
