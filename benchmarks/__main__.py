@@ -24,6 +24,7 @@ NAMES = (
     "cache_tiers",
     "hit_ratio",
     "gateway",
+    "http2",
     "overload",
     "balancing",
     "redis",

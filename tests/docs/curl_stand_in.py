@@ -1,13 +1,14 @@
 """Stands in for curl on machines that have none: the few options that the documentation uses."""
 
 import http.client
+import ssl
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = ("main",)
 
-_WITH_VALUE = {"-D", "-H", "-X", "-o", "-w"}
+_WITH_VALUE = {"-D", "-H", "-X", "-o", "-w", "--cacert", "--cert", "--key"}
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
             url = word
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = _connection(parts.scheme, parts.hostname, parts.port, options)
     try:
         connection.request(options.get("-X", "GET"), parts.path or "/", headers=fields)
         response = connection.getresponse()
@@ -50,6 +51,17 @@ def main(arguments: list[str]) -> int:
     told = options.get("-w", "").replace("\\n", "\n")
     out.write(told.replace("%{http_code}", str(response.status)).encode())
     return 0
+
+
+def _connection(
+    scheme: str, host: str, port: int | None, options: dict[str, str]
+) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=10)
+    context = ssl.create_default_context(cafile=options.get("--cacert"))
+    if "--cert" in options:
+        context.load_cert_chain(options["--cert"], options.get("--key"))
+    return http.client.HTTPSConnection(host, port, timeout=10, context=context)
 
 
 if __name__ == "__main__":

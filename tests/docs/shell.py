@@ -144,7 +144,8 @@ class Session:
                     ("127.0.0.1", int(self.ports[port])), _READY_S
                 ) as probe:
                     probe.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                    if probe.recv(1):
+                    # With TLS the answer to what is no handshake is the end of the connection.
+                    if probe.recv(1) or self._speaks_tls(command):
                         return
             except OSError:
                 pass
@@ -152,6 +153,11 @@ class Session:
         self._log.flush()
         written = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
         raise CommandFailedError(f"{command}: does not serve\n{written[-2000:]}")
+
+    def _speaks_tls(self, command: str) -> bool:
+        config = re.search(r"--config (\S+)", command)
+        settings = (self.folder / config[1]).read_text("utf-8") if config is not None else ""
+        return "--tls-cert" in command or "[tls]" in settings
 
     def _stop(self, name: str) -> int:
         process = self._servers.pop(name)

@@ -19,6 +19,7 @@ from lukhas.pipeline.stages.limit_answers import QUOTA_EXCEEDED
 from lukhas.policy.rate_limiting.tiers import Tier
 from tests.docs.pages import PAGES, ROOT, blocks_of, inline_code, prose
 from tests.docs.shell import Session
+from tests.integration.gateway.certificates import Authority
 
 REFERENCE = ROOT / "docs" / "reference"
 SRC = ROOT / "src" / "lukhas"
@@ -166,7 +167,12 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
     folder.mkdir()
     session = Session(folder)
     # With everything on that is off by itself and has figures of its own.
-    (folder / "on.toml").write_text('[overload]\nmode = "shadow"\n')
+    certificate, key = Authority(folder).pair("localhost")
+    (folder / "on.toml").write_text(
+        '[overload]\nmode = "shadow"\n[server]\nproxy_protocol = ["192.0.2.0/24"]\n'
+        f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+        '[[routes]]\nname = "socket"\npath = "/ws"\nwebsocket = true\n'
+    )
     session.run("lukhas serve --config on.toml --upstream http://localhost:9000")
     shown = session.run(
         'sleep 1.5; curl -s -H "Authorization: Bearer $(cat ~/.local/state/lukhas/admin.token)"'

@@ -19,7 +19,7 @@ LUKHAS = (sys.executable, "-m", "lukhas")
 ROOT = Path(__file__).parents[2]
 
 _ANNOUNCED = re.compile(
-    r"lukhas: serving \S+ on (http://\S+), admin on (http://\S+) \(token: see (.+)\)"
+    r"lukhas: serving \S+ on (https?://\S+), admin on (http://\S+) \(token: see (.+)\)"
 )
 
 
@@ -129,7 +129,7 @@ class Gateway:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of the data plane."""
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        host, _, port = self.url.partition("://")[2].rpartition(":")
         return host, int(port)
 
     @property

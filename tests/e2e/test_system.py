@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.chromium import FLAGS, run_chromium
 from tests.e2e.conftest import FREELY, Origin, StartGateway
 from tests.e2e.kit import Gateway, Service, unused_port, wait_for
+from tests.integration.gateway.certificates import Authority
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -105,6 +106,69 @@ def test_wrk_sees_no_errors(before_origin: Gateway, path: str) -> None:
     found = re.search(r"(\d+) requests in", done.stdout)
     assert found is not None
     assert int(found[1]) > 500
+
+
+@pytest.fixture
+def secure(gateway: StartGateway, origin: Origin, tmp_path: Path) -> tuple[Gateway, Authority]:
+    """A gateway with TLS, and who issued its certificate."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.pair("localhost", "127.0.0.1")
+    flags = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    return gateway("--upstream", origin.url, *FREELY, *flags), authority
+
+
+@pytest.mark.parametrize(("flag", "version"), [("--http1.1", "1.1"), ("--http2", "2")])
+def test_curl_over_tls(secure: tuple[Gateway, Authority], flag: str, version: str) -> None:
+    """curl verifies the certificate and speaks both versions, bodies up and down."""
+    running, authority = secure
+    common = [_program("curl"), "-s", "--noproxy", "*", flag, "--cacert", str(authority.file)]
+    done = subprocess.run(
+        [*common, "-w", "%{http_version} %{http_code}", "-o", "-", f"{running.url}/fresh/curl"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.endswith(f"{version} 200")
+
+
+@pytest.mark.parametrize(("version", "shown"), [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
+def test_openssl_s_client(secure: tuple[Gateway, Authority], version: str, shown: str) -> None:
+    """OpenSSL agrees on version and ALPN and verifies the chain."""
+    running, authority = secure
+    host, port = running.address
+    command = [
+        _program("openssl"), "s_client", version, "-connect", f"{host}:{port}", "-alpn",
+        "h2,http/1.1", "-servername", "localhost", "-CAfile", str(authority.file),
+        "-verify_return_error",
+    ]  # fmt: skip
+    done = subprocess.run(command, input=b"", capture_output=True, check=True, timeout=60)
+    said = done.stdout.decode(errors="replace")
+    assert shown in said
+    assert "ALPN protocol: h2" in said
+    assert "Verify return code: 0 (ok)" in said
+
+
+def test_old_tls_is_refused(secure: tuple[Gateway, Authority]) -> None:
+    """OpenSSL gets no handshake with TLS 1.1."""
+    running, _ = secure
+    host, port = running.address
+    command = [
+        _program("openssl"), "s_client", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0",
+        "-connect", f"{host}:{port}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, input="", capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("path", ["/fresh/h2load", "/plain/h2load"], ids=["hits", "forwarded"])
+def test_h2load_sees_no_errors(secure: tuple[Gateway, Authority], path: str) -> None:
+    """16 connections with 8 streams each get nothing but 200s."""
+    running, _ = secure
+    command = [_program("h2load"), "-n", "8000", "-c", "16", "-m", "8", running.url + path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    assert "Application protocol: h2" in done.stdout
+    assert "8000 succeeded, 0 failed, 0 errored, 0 timeout" in done.stdout, done.stdout
+    assert "8000 2xx" in done.stdout
 
 
 def test_the_login_page_in_a_browser(before_origin: Gateway, tmp_path: Path) -> None:

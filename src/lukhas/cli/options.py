@@ -15,6 +15,8 @@ __all__ = (
     "Limit",
     "Listen",
     "StateDir",
+    "TlsCert",
+    "TlsKey",
     "Upstream",
     "Workers",
     "load",
@@ -56,6 +58,14 @@ CacheTtl = Annotated[
 Workers = Annotated[
     str | None,
     typer.Option("--workers", metavar="N", help="Processes that serve, or auto; 1."),
+]
+TlsCert = Annotated[
+    str | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Serve https with this certificate (PEM)."),
+]
+TlsKey = Annotated[
+    str | None,
+    typer.Option("--tls-key", metavar="FILE", help="Its private key, if not in the same file."),
 ]
 StateDir = Annotated[
     str | None, typer.Option("--state-dir", metavar="DIR", help="Where keys and counters are kept.")

@@ -13,6 +13,8 @@ from lukhas.cli.options import (
     Limit,
     Listen,
     StateDir,
+    TlsCert,
+    TlsKey,
     Upstream,
     Workers,
     load,
@@ -35,6 +37,8 @@ def serve(
     cache_ttl: CacheTtl = None,
     workers: Workers = None,
     state_dir: StateDir = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Serve the gateway in front of an API.
 
@@ -49,6 +53,8 @@ def serve(
         "--cache-ttl": cache_ttl,
         "--workers": workers,
         "--state-dir": state_dir,
+        "--tls-cert": tls_cert,
+        "--tls-key": tls_key,
     }
 
     def read_settings() -> "Settings":
@@ -69,8 +75,9 @@ def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None
         secret = settings.admin.token
         configured = None if secret is None else secret.get_secret_value()
         token = load_token(configured, settings.state_dir)
+        scheme = "http" if settings.tls.certificate is None else "https"
         sys.stderr.write(
-            f"lukhas: serving {settings.upstream.url} on http://{listen},"
+            f"lukhas: serving {settings.upstream.url} on {scheme}://{listen},"
             f" admin on http://{admin} (token: see {token.source})\n"
         )
         # Only now: until everything runs, nobody waits for this.

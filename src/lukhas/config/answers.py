@@ -78,6 +78,11 @@ class RouteSettings(Section):
     body_bytes: SizeBytes | None = Field(
         None, description="In place of `server.body_bytes`; 0 is without a cap."
     )
+    websocket: bool = Field(
+        False,
+        description="Lets clients of the gateway open WebSocket connections here; elsewhere the "
+        "wish to is passed over, and the request is one like any other.",
+    )
 
 
 class LogSettings(Section):

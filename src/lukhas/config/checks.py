@@ -136,11 +136,13 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 
 
 def _message_limits(settings: Settings) -> Iterator[Finding]:
-    """The gateway passes no WebSocket on, so a limit on messages would never count one."""
+    """Where no route carries WebSocket, a limit on messages would never count one."""
+    if any(route.websocket for route in settings.routes):
+        return
     for index, limit in enumerate(settings.limits):
         if parse_cost(limit.cost).basis is CostBasis.MESSAGES:
-            what = f"the limit {limit.name!r} counts messages, and the gateway carries no WebSocket"
-            hint = "use it in the middleware, or give it another cost"
+            what = f"the limit {limit.name!r} counts messages, and no route carries WebSocket"
+            hint = "set websocket = true on a route, or give it another cost"
             yield Finding(("limits", index, "cost"), what, hint)
 
 

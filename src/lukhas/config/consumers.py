@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from lukhas.config.certificates import CertificateRules
 from lukhas.config.fields import (
     Allowance,
     Cidr,
@@ -57,6 +58,9 @@ class IdentitySettings(Section):
     )
     tokens: TokenIssuers = Field(
         (), description="Whose tokens (JWT) in `Authorization: Bearer` are verified."
+    )
+    certificates: CertificateRules = Field(
+        (), description="Whom client certificates stand for; see `tls.client_certificates`."
     )
 
     @field_validator("credential_headers")

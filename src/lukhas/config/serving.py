@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from lukhas.config.addresses import Address
-from lukhas.config.fields import AddressField, Host, Seconds, Section, SizeBytes, UpstreamUrl
+from lukhas.config.fields import AddressField, Cidr, Host, Seconds, Section, SizeBytes, UpstreamUrl
 from lukhas.units import KIB, MIB
 
 __all__ = ("ADMIN_SESSION_COOKIE", "AdminSettings", "ServerSettings", "UpstreamSettings")
@@ -86,4 +86,9 @@ class ServerSettings(Section):
         (),
         description="The hosts that requests may name, such as `api.example.com`, with the port "
         "if requests name one: 421 for others; empty allows any.",
+    )
+    proxy_protocol: tuple[Cidr, ...] = Field(
+        (),
+        description="Networks of load balancers that begin each connection with a PROXY header "
+        "(version 1 or 2), which then says who the client is; from others none is taken.",
     )

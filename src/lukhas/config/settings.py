@@ -21,6 +21,8 @@ from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
+from lukhas.config.tls import Http2Settings, TlsSettings
+from lukhas.config.websockets import WebSocketSettings
 from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
@@ -58,6 +60,9 @@ class Settings(Section):
         "state home.",
     )
     server: ServerSettings = ServerSettings()
+    tls: TlsSettings = TlsSettings()
+    http2: Http2Settings = Http2Settings()
+    websocket: WebSocketSettings = WebSocketSettings()
     trusted_proxies: tuple[Cidr, ...] = Field(
         (),
         description="Networks of proxies in front of the gateway, whose `X-Forwarded-For` is "

@@ -27,6 +27,8 @@ FLAG_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "--cache-ttl": (("cache", "default_ttl_s"),),
     "--workers": (("workers",),),
     "--state-dir": (("state_dir",),),
+    "--tls-cert": (("tls", "certificate"),),
+    "--tls-key": (("tls", "key"),),
 }
 """The settings that each flag of the command line sets."""
 

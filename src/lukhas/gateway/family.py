@@ -154,8 +154,12 @@ class Family:
             name=name,
             generation=self._number,
             workers=worker_count(settings),
-            gateway_url=f"http://{self._listeners.address}",
+            gateway_url=f"{_scheme(settings)}://{self._listeners.address}",
         )
+
+
+def _scheme(settings: Settings) -> str:
+    return "http" if settings.tls.certificate is None else "https"
 
 
 def worker_count(settings: Settings) -> int:

@@ -133,6 +133,10 @@ class Forwarding:
                 self._on_error(error)
             raise
 
+    def head_of(self, exchange: Exchange) -> bytes:
+        """The head of a request without a body as the upstream gets it."""
+        return self._head(exchange, None)
+
     def _limit_of(self, exchange: Exchange) -> float:
         own = exchange.route.rule.body_bytes if exchange.route is not None else None
         return (self._body_bytes if own is None else own) or float("inf")

@@ -1,6 +1,5 @@
 """The front server's connection: requests through the pipeline, responses out, in order."""
 
-import contextlib
 import logging
 from asyncio import CancelledError, Future, Protocol, Task, Transport
 from collections import deque
@@ -9,17 +8,16 @@ from typing import Any, cast
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault
-from lukhas.gateway.front_answers import FrontAnswers
-from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, problem_of
-from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.front_answers import FrontAnswers, abandon
+from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
+from lukhas.gateway.front_state import FrontState, first_step, peer_address
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
-from lukhas.gateway.serialisation import (
-    ready_response,
-)
+from lukhas.gateway.serialisation import ready_response
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -39,20 +37,20 @@ class FrontConnection(Protocol):
     and reading stops. A request that is decided from memory is answered inside `data_received`,
     with no task made for it.
 
-    This is where TLS (a transport of another kind) and HTTP/2 (by the negotiated protocol) will
-    branch off.
-
     Args:
         state: what all connections share.
+        peer: the client's address; empty for that of the transport.
+        intake: makes its exchanges; None for the one that all share.
     """
 
-    def __init__(self, state: FrontState) -> None:
+    def __init__(self, state: FrontState, peer: str = "", intake: Intake | None = None) -> None:
         self._state = state
+        self._intake = intake or state.intake
         self._transport = cast("Transport", None)
         self._writer = cast("ResponseWriter", None)
         self._answers = cast("FrontAnswers", None)
         self._parser = cast("RequestParser", None)
-        self._peer = ""
+        self._peer = peer
         self._active: FrontRequest | None = None
         self._queue: deque[FrontRequest] = deque()
         self._task: Task[None] | None = None
@@ -68,11 +66,10 @@ class FrontConnection(Protocol):
         """See asyncio.Protocol."""
         state = self._state
         self._transport = transport
-        peername = transport.get_extra_info("peername")
-        self._peer = peername[0] if isinstance(peername, tuple) else "unix"
+        self._peer = self._peer or peer_address(transport)
         self._writer = ResponseWriter(state.loop, transport)
         self._answers = FrontAnswers(state, transport, self._writer)
-        self._parser = RequestParser(state, self, self._peer)
+        self._parser = RequestParser(state, self, self._peer, self._intake)
         self.deadline = state.now_s + state.limits.header_timeout_s
         state.connections.add(self)
 
@@ -88,22 +85,9 @@ class FrontConnection(Protocol):
         self._parser.close()
         if self._task is not None:
             self._task.cancel()
-        self._abandon()
-
-    def _abandon(self) -> None:
-        """Ends a run that waits outside any task, as a cancelled task would end."""
-        run, self._run = self._run, None
-        if run is None:
-            return
-        self._active = None
-        # Nobody is left who could be told what comes of it.
-        with contextlib.suppress(CancelledError, Exception):
-            try:
-                run.throw(CancelledError())
-            except StopIteration as stop:
-                discard(stop.value)
-            else:
-                run.close()
+        if (run := self._run) is not None:
+            self._run = self._active = None
+            abandon(run)
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the client does not take its responses."""
@@ -197,7 +181,7 @@ class FrontConnection(Protocol):
     def _answer_read(self, head: RequestHead) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
-        exchange = state.intake.exchange(head, self._peer)
+        exchange = self._intake.exchange(head, self._peer)
         state.requests += 1
         run: driving.Run | None = None
         try:
@@ -232,15 +216,13 @@ class FrontConnection(Protocol):
             self._answer_fault(request.fault or BODY_BROKEN)
             return
         state.requests += 1
+        take = state.take
+        if state.websockets is not None and b"upgrade" in exchange.head.headers.index():
+            request.upgrading = state.websockets.begin(exchange, version=request.version)
+            take = take if request.upgrading is None else request.upgrading.handler
         run: driving.Run | None = None
         try:
-            taken = state.take(exchange)
-            step: driving.Step
-            if isinstance(taken, Response):
-                step = taken
-            else:
-                run = taken
-                step = driving.start(run)
+            run, step = first_step(take, exchange)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
             step = self._answers.unhandled(request, error)
         self._go_on(request, run, step)
@@ -284,6 +266,9 @@ class FrontConnection(Protocol):
         response: Response | None = None
         try:
             response = await self._answers.awaited(request, run, step)
+            if request.upgrading is not None and response.status == 101:
+                self._hand_over(request.upgrading, response)
+                return
             if isinstance(response.body, bytes):
                 self._answers.send_whole(request, response, response.body, closing=self._closing)
             else:
@@ -303,6 +288,17 @@ class FrontConnection(Protocol):
         self._task = None
         self._finished(request)
         self._next()
+
+    def _hand_over(self, upgrading: Upgrading, response: Response) -> None:
+        """Leaves the connection to another protocol; a client that did not wait for it is lost."""
+        if self._queue or self._broken or self._parser.in_head or self._transport.is_closing():
+            self._give_up(response)
+            return
+        self._state.connections.discard(self)
+        self._task = self._active = None
+        self._state.outbox.flush()
+        self._parser.close()
+        upgrading.take_over(self._transport, response)
 
     def _give_up(self, response: Response | None) -> None:
         if response is not None:
@@ -339,8 +335,7 @@ class FrontConnection(Protocol):
         """Answers what is no request, after everything before it, and ends the connection."""
         self._broken = True
         self._state.malformed += 1
-        incoming = self._parser.incoming
-        self._parser.incoming = None
+        incoming, self._parser.incoming = self._parser.incoming, None
         if incoming is not None and incoming.body is not None:
             if incoming.body.discarded:
                 self._close(unread=True)  # It has its answer; a second one would be another's.
@@ -354,9 +349,8 @@ class FrontConnection(Protocol):
 
     def _answer_fault(self, fault: Fault) -> None:
         request = FrontRequest(None, None, version="1.1", keep_alive=False)
-        response = problem_response(problem_of(fault))
-        body = cast("bytes", response.body)
-        self._answers.send_whole(request, response, body, closing=self._closing)
+        answer = problem_response(problem_of(fault))
+        self._answers.send_whole(request, answer, cast("bytes", answer.body), closing=True)
         self._close(unread=True)
 
     def _close(self, *, unread: bool) -> None:

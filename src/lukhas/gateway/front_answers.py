@@ -1,7 +1,8 @@
 """The answers of one client connection: got out of runs that wait, and put on the wire."""
 
+import contextlib
 import logging
-from asyncio import Transport
+from asyncio import CancelledError, Transport
 from typing import cast
 
 from lukhas.errors import BodyAbortedError, HandlerError
@@ -20,15 +21,27 @@ from lukhas.http.messages import Response
 from lukhas.http.status import status_line
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.pipeline import close
+from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
-__all__ = ("FrontAnswers",)
+__all__ = ("FrontAnswers", "abandon")
 
 _log = logging.getLogger("lukhas.gateway")
 
 # After an early answer so much of an unwanted body is read and dropped to keep the connection.
 _DISCARD_BYTES = 256 * 1024
+
+
+def abandon(run: driving.Run) -> None:
+    """Ends a run that waits outside any task, as a cancelled task would end."""
+    # Nobody is left who could be told what comes of it.
+    with contextlib.suppress(CancelledError, Exception):
+        try:
+            run.throw(CancelledError())
+        except StopIteration as stop:
+            discard(stop.value)
+        else:
+            run.close()
 
 
 class FrontAnswers:

@@ -1,21 +1,40 @@
 """One request of a client connection, and the refusals that need no pipeline."""
 
+from asyncio import Transport
+from typing import Protocol
+
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault, MalformedRequestError
 from lukhas.http.headers import HeaderPairs
+from lukhas.http.messages import Response
 from lukhas.http.problem import Problem
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.stage import Handler
 
 __all__ = (
     "BODY_BROKEN",
     "HEAD_TOO_LARGE",
     "INTERNAL_ERROR",
     "FrontRequest",
+    "Upgrading",
     "body_too_large",
     "check_expectation",
     "head_size",
     "problem_of",
 )
+
+
+class Upgrading(Protocol):
+    """A request that may leave its connection to another protocol."""
+
+    @property
+    def handler(self) -> Handler:
+        """The pipeline around it."""
+        ...
+
+    def take_over(self, client: Transport, response: Response) -> None:
+        """Answers with the accepting response, and goes on with the connection."""
+        ...
 
 
 class FrontRequest:
@@ -29,10 +48,21 @@ class FrontRequest:
         fault: why it is refused without, or in spite of, its exchange.
         begun: whether it has been handed on to the pipeline.
         method: the method; empty if there is no exchange.
+        upgrading: the handshake that it is; None for other requests.
         plain: whether it is an HTTP/1.1 GET without a body on a connection that goes on.
     """
 
-    __slots__ = ("begun", "body", "exchange", "fault", "keep_alive", "method", "plain", "version")
+    __slots__ = (
+        "begun",
+        "body",
+        "exchange",
+        "fault",
+        "keep_alive",
+        "method",
+        "plain",
+        "upgrading",
+        "version",
+    )
 
     def __init__(
         self,
@@ -49,6 +79,7 @@ class FrontRequest:
         self.keep_alive = keep_alive
         self.fault = fault
         self.begun = False
+        self.upgrading: Upgrading | None = None
         self.method = method = exchange.head.method if exchange is not None else ""
         self.plain = keep_alive and body is None and method == "GET" and version == "1.1"
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lukhas.clock import Clock
+from lukhas.gateway.entrance import Entrance
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.relief import Relief
@@ -26,10 +27,21 @@ class FrontServer:
     Args:
         state: what the connections share.
         clock: for Date.
+        connect: makes the protocol of a connection; None for HTTP/1.1 alone.
+        entrance: brings connections in where something comes before HTTP.
     """
 
-    def __init__(self, state: FrontState, clock: Clock) -> None:
+    def __init__(
+        self,
+        state: FrontState,
+        clock: Clock,
+        *,
+        connect: Callable[[], asyncio.Protocol] | None = None,
+        entrance: Entrance | None = None,
+    ) -> None:
         self.state = state
+        self._connect = connect or (lambda: FrontConnection(state))
+        self._entrance = entrance
         self._clock = clock
         self._servers: list[asyncio.Server] = []
         self._relief: Relief | None = None
@@ -38,16 +50,17 @@ class FrontServer:
 
     async def listen(self, sock: socket.socket) -> None:
         """Starts to accept connections on a bound socket; the socket stays the caller's."""
+        if self._entrance is not None:
+            self._entrance.listen(sock)
+            return
         # A duplicate, because a loop closes what it listens on, and the parent owns the socket.
-        server = await self.state.loop.create_server(
-            lambda: FrontConnection(self.state), sock=sock.dup(), backlog=1024
-        )
+        server = await self.state.loop.create_server(self._connect, sock=sock.dup(), backlog=1024)
         self._servers.append(server)
 
     def relieve(self, siblings: Sequence[socket.socket]) -> None:
         """Also takes connections that wait at the sockets of other workers; they stay theirs."""
         if siblings:
-            self._relief = Relief(self.state.loop, siblings, lambda: FrontConnection(self.state))
+            self._relief = Relief(self.state.loop, siblings, self._connect, self._entrance)
 
     async def drain(self) -> None:
         """Ends politely: no new connections, every response says close, what is under way ends."""
@@ -55,15 +68,22 @@ class FrontServer:
         state.draining = True
         for server in self._servers:
             server.close()
+        entrance = self._entrance
+        if entrance is not None:
+            entrance.close()
         if self._relief is not None:
             await self._relief.close()
         deadline_s = state.loop.time() + state.limits.drain_s
         polite_until_s = min(deadline_s, state.loop.time() + _POLITE_S)
-        while state.connections and (now_s := state.loop.time()) < deadline_s:
+        while (state.connections or (entrance is not None and entrance.joining)) and (
+            now_s := state.loop.time()
+        ) < deadline_s:
             if now_s >= polite_until_s:
                 for connection in tuple(state.connections):
                     connection.end_if_idle()
             await asyncio.sleep(_DRAIN_STEP_S)
+        if entrance is not None:
+            entrance.abort()
         for connection in tuple(state.connections):
             connection.abort()
         if self._ticker is not None:

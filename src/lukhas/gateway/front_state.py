@@ -1,22 +1,38 @@
 """What all client connections of one worker share."""
 
 import asyncio
+from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
+from lukhas.gateway.front_request import Upgrading
 from lukhas.gateway.known_heads import KnownHeads
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_heads import PlainHeads
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import Run
+from lukhas.pipeline.driving import Run, Step, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 
-__all__ = ("Connection", "FrontState", "Take")
+__all__ = ("Connection", "FrontState", "Handshakes", "Take", "first_step", "peer_address")
 
 Take = Callable[[Exchange], Response | Run]
 """Gives the response to an exchange, or a run that was not started yet."""
+
+
+def first_step(take: Take, exchange: Exchange) -> tuple[Run | None, Step]:
+    """Has an exchange taken as far as it gets without waiting; gives its run, if it needs one."""
+    taken = take(exchange)
+    if isinstance(taken, Response):
+        return None, taken
+    return taken, start(taken)
+
+
+def peer_address(transport: BaseTransport) -> str:
+    """The address of the other end; `unix` where it has none."""
+    peername = transport.get_extra_info("peername")
+    return peername[0] if isinstance(peername, tuple) else "unix"
 
 
 class Connection(Protocol):
@@ -41,6 +57,14 @@ class Connection(Protocol):
         ...
 
 
+class Handshakes(Protocol):
+    """Tells handshakes of WebSocket connections from other requests."""
+
+    def begin(self, exchange: Exchange, *, version: str) -> Upgrading | None:
+        """The way of a handshake; None for a request like any other."""
+        ...
+
+
 class FrontState:
     """Shared by the connections of one worker; read by them, kept up by the server.
 
@@ -48,8 +72,10 @@ class FrontState:
         take: has the pipeline, around the forwarding, take an exchange: `ShortWay.take`.
         intake: makes exchanges.
         limits: limits on everything a client sends.
+        scheme: `"https"` where clients come by TLS.
 
     Attributes:
+        scheme: as given.
         reader: reads request heads.
         known_heads: heads read before.
         plain_heads: reads heads of the plainest form.
@@ -58,16 +84,20 @@ class FrontState:
         draining: whether every response ends its connection.
         now_s: the loop's time, good to a quarter of a second; for deadlines.
         date: the value of Date for now.
+        websockets: what carries out handshakes; None where no route takes any.
         requests: requests begun.
         malformed: requests refused before the pipeline.
         unhandled: requests that failed in the gateway itself.
     """
 
-    def __init__(self, take: Take, intake: Intake, limits: FrontLimits) -> None:
+    def __init__(
+        self, take: Take, intake: Intake, limits: FrontLimits, *, scheme: str = "http"
+    ) -> None:
         self.take = take
         self.intake = intake
         self.limits = limits
-        self.reader = HeadReader(limits)
+        self.scheme = scheme
+        self.reader = HeadReader(limits, scheme=scheme)
         self.loop = loop = asyncio.get_running_loop()
         self.outbox = Outbox(loop)
         self.known_heads = KnownHeads()
@@ -76,6 +106,7 @@ class FrontState:
         self.draining = False
         self.now_s = self.loop.time()
         self.date = b""
+        self.websockets: Handshakes | None = None
         self.requests = 0
         self.malformed = 0
         self.unhandled = 0

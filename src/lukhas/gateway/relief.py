@@ -6,6 +6,8 @@ import select
 import socket
 from collections.abc import Callable, Sequence
 
+from lukhas.gateway.entrance import Entrance
+
 __all__ = ("Relief",)
 
 _log = logging.getLogger("lukhas.gateway")
@@ -26,6 +28,7 @@ class Relief:
         loop: the running loop.
         siblings: the sockets; duplicates are kept, so the caller may close them.
         connect: makes the protocol of a connection.
+        entrance: brings connections in where something comes before HTTP.
     """
 
     def __init__(
@@ -33,8 +36,10 @@ class Relief:
         loop: asyncio.AbstractEventLoop,
         siblings: Sequence[socket.socket],
         connect: Callable[[], asyncio.Protocol],
+        entrance: Entrance | None = None,
     ) -> None:
         self._loop = loop
+        self._entrance = entrance
         self._connect = connect
         self._sockets = {(kept := sibling.dup()).fileno(): kept for sibling in siblings}
         self._waiting = select.epoll()
@@ -68,6 +73,9 @@ class Relief:
                 accepted, _peer = listening.accept()
             except OSError:
                 return  # Nothing waits any more, or the client has gone, or descriptors are short.
+            if self._entrance is not None:
+                self._entrance.take(accepted)
+                continue
             joining = self._loop.create_task(self._join(accepted))
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)

@@ -16,6 +16,7 @@ from lukhas.gateway.front_request import (
 from lukhas.gateway.front_state import FrontState
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead
+from lukhas.pipeline.intake import Intake
 
 __all__ = ("RequestParser", "RequestSink")
 
@@ -65,14 +66,16 @@ class RequestParser:
         state: what all connections share.
         sink: gets the requests.
         peer: the client's address.
+        intake: makes its exchanges.
 
     Attributes:
         incoming: the request whose body is still to come.
         in_head: whether a head has begun and is not whole.
     """
 
-    def __init__(self, state: FrontState, sink: RequestSink, peer: str) -> None:
+    def __init__(self, state: FrontState, sink: RequestSink, peer: str, intake: Intake) -> None:
         self._state = state
+        self._intake = intake
         self._sink = sink
         self._peer = peer
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -109,7 +112,7 @@ class RequestParser:
         if before is None and not self._fed and self._goes_on:
             head = self._state.known_heads.get(data)
             if head is not None:
-                exchange = self._state.intake.exchange(head, self._peer)
+                exchange = self._intake.exchange(head, self._peer)
                 self._sink.arrived(FrontRequest(exchange, None, version="1.1", keep_alive=True))
                 return None
         quiet = before is None and not self.in_head
@@ -234,7 +237,7 @@ class RequestParser:
             body = self._body(head, expects=b"expect" in index and version == "1.1")
         if b"expect" in index:
             check_expectation(index[b"expect"])
-        exchange = state.intake.exchange(head, self._peer, body=body)
+        exchange = self._intake.exchange(head, self._peer, body=body)
         request = FrontRequest(
             exchange, body, version=version, keep_alive=parser.should_keep_alive()
         )

@@ -25,6 +25,7 @@ from lukhas.gateway.listening import Listeners, bound_address, listening_socket
 from lukhas.gateway.orders import Order, Orders
 from lukhas.gateway.pid_file import PidFile, running_gateway
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
+from lukhas.gateway.tls import check_tls
 from lukhas.hub.policies import limit_policies, route_table, tier_limits
 from lukhas.storage.node import prepare_state_dir
 
@@ -94,6 +95,7 @@ def _check(settings: Settings) -> None:
             "no upstream is set", where="upstream.url", hint="give the address of the API"
         )
     parse_upstream_url(settings.upstream.url)
+    check_tls(settings.tls)
     route_table(settings)
     tier_limits(settings)
     limit_policies(settings)

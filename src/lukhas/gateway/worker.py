@@ -15,10 +15,12 @@ from lukhas.errors import ConfigError, LukhasError
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding, parse_upstream_url
 from lukhas.gateway.framing import FrontLimits
+from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
@@ -80,19 +82,17 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     )
     await hub.start()
     pool, forwarding = _forwarding(settings, hub.recorder)
-    way = ShortWay(hub.pipeline, forwarding)
-    server = FrontServer(FrontState(way.take, hub.intake, front_limits(settings)), hub.clock)
+    server, doors = _front(hub, forwarding)
     _watch(hub, server.state, pool)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        hub.parts,
+        lambda: [*hub.parts(), *doors.parts(hub.clock)],
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
     )
-    reporting = asyncio.create_task(sender.run())
-    following = asyncio.create_task(hub.follow_clock())
+    jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
@@ -108,7 +108,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         await stop.wait()
     # With these sockets closed, the kernel takes no more connections that nobody would answer.
     await server.drain()
-    for job in (reporting, following):
+    for job in jobs:
         job.cancel()
     await sender.close()
     pool.close()
@@ -132,6 +132,35 @@ def front_limits(settings: Settings) -> FrontLimits:
         drain_s=server.drain_s,
         path_policy=PathPolicy(encoded_slash=server.encoded_slashes),
         allowed_hosts=frozenset(host.lower().encode("ascii") for host in server.allowed_hosts),
+    )
+
+
+def _front(hub: Hub, forwarding: Forwarding) -> tuple[FrontServer, FrontDoors]:
+    """The server, and the ways in to it."""
+    settings = hub.settings
+    certificates = served_certificates(settings)
+    state = FrontState(
+        ShortWay(hub.pipeline, forwarding).take,
+        hub.intake,
+        front_limits(settings),
+        scheme="http" if certificates is None else "https",
+    )
+    doors = FrontDoors(settings, state, certificates)
+    doors.take_websockets(hub.pipeline, _upgrade_target(settings, forwarding))
+    doors.show(hub.recorder)
+    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
+    return server, doors
+
+
+def _upgrade_target(settings: Settings, forwarding: Forwarding) -> UpgradeTarget:
+    upstream = settings.upstream
+    address = parse_upstream_url(upstream.url or "")
+    return UpgradeTarget(
+        address.host,
+        address.port,
+        connect_s=upstream.connect_timeout_s,
+        response_s=upstream.response_timeout_s,
+        head=forwarding.head_of,
     )
 
 

@@ -96,12 +96,9 @@ class Hub:
         self._cache = self.cache.stage
         self.counters = HubCounters(settings, workers=workers, outlived=outlived, clock=self.clock)
         self._runtime_limits = RuntimeLimitsFile(settings.state_dir)
-        self._limits = LimitStage(
-            self.counters,
-            limit_rules(settings),
-            remote=self.counters.remote,
-            clock=self.clock,
-        )
+        remote = self.counters.remote
+        rules = limit_rules(settings)
+        self._limits = LimitStage(self.counters, rules, remote=remote, clock=self.clock)
         self._key_table: KeyTable | None = None
         self._tokens = token_verifier(settings)
         self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)

@@ -12,6 +12,7 @@ from lukhas.http.client_address import TrustedProxies
 from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
+from lukhas.policy.access.certificates import CertificateRule
 from lukhas.policy.access.tokens import TokenIssuer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.post_rules import PostRule
@@ -30,6 +31,7 @@ from lukhas.units import SECOND_NS
 
 __all__ = (
     "cache_policy",
+    "certificate_rules",
     "compression_policy",
     "identity_settings",
     "limit_fields",
@@ -193,6 +195,7 @@ def route_table(settings: Settings) -> RouteTable:
             cost=route.cost,
             compression=compression_policy(settings, route),
             body_bytes=route.body_bytes,
+            websocket=route.websocket,
         )
         for route in settings.routes
     ]
@@ -213,6 +216,23 @@ def identity_settings(settings: Settings) -> IdentitySettings:
         on_unknown=identity.on_unknown,
         trusted=TrustedProxies(settings.trusted_proxies),
         mode=identity.mode,
+    )
+
+
+def certificate_rules(settings: Settings) -> tuple[CertificateRule, ...]:
+    """Whom client certificates stand for; none where no credential is looked at."""
+    if settings.identity.mode is Mode.OFF:
+        return ()
+    return tuple(
+        CertificateRule(
+            consumer=rule.consumer,
+            tier=rule.tier,
+            tenant=rule.tenant,
+            common_name=rule.common_name,
+            san=rule.san,
+            fingerprint=rule.fingerprint or "",
+        )
+        for rule in settings.identity.certificates
     )
 
 

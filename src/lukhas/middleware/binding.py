@@ -8,12 +8,12 @@ from lukhas.http.messages import Response
 from lukhas.middleware.app_routes import AppRoutes, RouteIndex
 from lukhas.middleware.discovery import AppRoute, Discovery, discover
 from lukhas.middleware.marks import CacheMark
-from lukhas.middleware.websockets import AcceptStage
 from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler, Stage
+from lukhas.pipeline.stages.accept import AcceptStage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.limit_rules import RouteLimits

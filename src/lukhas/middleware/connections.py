@@ -9,11 +9,12 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.middleware.binding import Binding
 from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.middleware.request_heads import RequestHeads
-from lukhas.middleware.websockets import Connection, MessageLimit, refuse_connection
+from lukhas.middleware.websockets import Connection, refuse_connection
 from lukhas.pipeline.driving import Waiting, finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.refusals import refusal
+from lukhas.pipeline.stages.message_limit import MessageLimit
 
 __all__ = ("Serving",)
 

@@ -3,26 +3,15 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from lukhas.clock import Clock
-from lukhas.errors import CountersUnavailableError, LukhasError
+from lukhas.errors import LukhasError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Run, Waiting, fail, finish, resume
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close
-from lukhas.pipeline.stage import Handler
-from lukhas.pipeline.stages.limit import LimitStage
-from lukhas.pipeline.stages.observe import ObserveStage
-from lukhas.policy.modes import FailureMode
-from lukhas.policy.rate_limiting.plans import LimitPlan
+from lukhas.pipeline.stages.message_limit import MessageLimit, close_reason
 
-__all__ = (
-    "AcceptStage",
-    "Connection",
-    "ConnectionClosedError",
-    "MessageLimit",
-    "refuse_connection",
-)
+__all__ = ("Connection", "ConnectionClosedError", "refuse_connection")
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -31,75 +20,10 @@ _Send = Callable[[_Message], Awaitable[None]]
 _DENIAL: Final = "websocket.http.response"
 _TRY_AGAIN_LATER: Final = 1013  # RFC 6455 section 7.4.2, IANA WebSocket close codes
 _POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
-_MOST_REASON_BYTES = 123  # RFC 6455 section 5.5
 
 
 class ConnectionClosedError(LukhasError, OSError):
     """The app sends to a connection that was closed because of a limit."""
-
-
-class AcceptStage:
-    """Lets `observe` count a connection when it is accepted, while what is inside keeps it open.
-
-    A connection may last for hours: its time to the handshake is what belongs among the durations
-    of requests. A limit on requests in flight holds it to its end.
-    """
-
-    name = "accept"
-    on_failure = FailureMode.OPEN
-
-    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
-        """Passes the exchange on; the answer to an accepted connection counts as whole."""
-        response = await call_next(exchange)
-        if not isinstance(response.body, Pushed):
-            return response
-        return Response(response.status, response.headers, b"", on_close=response.on_close)
-
-
-class MessageLimit:
-    """A `receive` that counts the messages of the client.
-
-    Args:
-        limits: the limit stage.
-        plan: the limits on messages.
-        exchange: the connection.
-        clock: the time.
-        observe: told about messages over a limit; None for nobody.
-    """
-
-    __slots__ = ("_clock", "_exchange", "_limits", "_observe", "_plan")
-
-    def __init__(
-        self,
-        limits: LimitStage,
-        plan: LimitPlan,
-        *,
-        exchange: Exchange,
-        clock: Clock,
-        observe: ObserveStage | None,
-    ) -> None:
-        self._limits = limits
-        self._plan = plan
-        self._exchange = exchange
-        self._clock = clock
-        self._observe = observe
-
-    async def close_code(self) -> tuple[int, str] | None:
-        """Charges one message; gives the code and the reason to close with if it is too much."""
-        now_ns = self._clock.now_ns()
-        try:
-            decision = await self._limits.admit_message(self._exchange, self._plan, now_ns)
-        except CountersUnavailableError as error:
-            return _TRY_AGAIN_LATER, _reason(f"messages cannot be counted: {error.policy}")
-        if decision is None:
-            return None
-        if self._observe is not None:
-            self._observe.count_limits(self._exchange, decision)
-        if decision.allowed:
-            return None
-        wait_s = decision.retry_after_s
-        again = f", try again in {wait_s} s" if wait_s is not None else ""
-        return _POLICY_VIOLATION, _reason(f"over the limit {decision.policy}{again}")
 
 
 class Connection:
@@ -240,9 +164,5 @@ async def refuse_connection(
         if decision is not None and not decision.allowed:
             reason = f"over the limit {decision.policy}"
         code = _TRY_AGAIN_LATER if response.status in {429, 503} else _POLICY_VIOLATION
-        await send({"type": "websocket.close", "code": code, "reason": _reason(reason)})
+        await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
     close(response)
-
-
-def _reason(text: str) -> str:
-    return text.encode()[:_MOST_REASON_BYTES].decode("utf-8", "ignore")

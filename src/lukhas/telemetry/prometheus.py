@@ -30,6 +30,13 @@ _GAUGE_HELP = {
     "limit_states": "Subjects whose requests are being counted.",
     "limit_store_failures": "How often the store of the counters did not answer.",
     "limit_shared_states": "How often a subject had to share a counter: there were too many.",
+    "proxy_headers_refused": "Connections whose PROXY header was missing, wrong or late.",
+    "tls_handshakes_failed": "TLS handshakes that failed.",
+    "websockets_open": "Open WebSocket connections.",
+    "websocket_messages_in": "WebSocket messages of clients.",
+    "websocket_messages_out": "WebSocket messages to clients.",
+    "websocket_bytes_in": "Bytes of WebSocket frames of clients.",
+    "websocket_bytes_out": "Bytes of WebSocket frames to clients.",
     "workers_alive": "Workers that have reported within the last 3 s.",
 }
 

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from lukhas.config.settings import Settings
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
+from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.gateway.worker import front_limits
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
@@ -256,6 +259,7 @@ class Gateway:
     server: FrontServer
     pool: UpstreamPool
     listening: socket.socket
+    doors: FrontDoors
     clients: list[Client] = field(default_factory=list)
 
     @property
@@ -263,8 +267,13 @@ class Gateway:
         port: int = self.listening.getsockname()[1]
         return port
 
-    async def client(self, *, limit: int = 2**16) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=limit)
+    async def client(
+        self, *, limit: int = 2**16, context: ssl.SSLContext | None = None, name: str | None = None
+    ) -> Client:
+        """A client that has connected, by TLS where there is a context."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, limit=limit, ssl=context, server_hostname=name
+        )
         client = Client(reader, writer)
         self.clients.append(client)
         return client
@@ -284,6 +293,7 @@ async def gateway(
     *,
     upstream_port: int | None = None,
     limits: Callable[[FrontLimits], FrontLimits] | None = None,
+    rate_limits: Sequence[Mapping[str, object]] = (),
     timeouts: UpstreamTimeouts | None = None,
     connections: int = 16,
     prefix: bytes = b"",
@@ -295,6 +305,7 @@ async def gateway(
         tmp_path: for the state.
         upstream_port: where to forward, instead of to the origin.
         limits: changes the front server's limits.
+        rate_limits: limits on top of the tiers.
         timeouts: of the upstream.
         connections: size of the pool.
         prefix: put before each path.
@@ -302,7 +313,8 @@ async def gateway(
     """
     origin = Origin()
     await origin.start()
-    values = {"tiers": {"free": None}, "state_dir": tmp_path / "state"} | settings
+    common = {"tiers": {"free": None}, "state_dir": tmp_path / "state", "limits": rate_limits}
+    values = common | settings
     built = Settings.model_validate(values)
     hub = Hub(built, under_observe=(FaultStage(),))
     pool = UpstreamPool(
@@ -314,13 +326,29 @@ async def gateway(
     )
     forwarding = Forwarding(pool, prefix=prefix, body_bytes=built.server.body_bytes)
     front = dataclasses.replace(front_limits(built), drain_s=5.0)
-    way = ShortWay(hub.pipeline, forwarding)
-    state = FrontState(way.take, hub.intake, limits(front) if limits else front)
-    server = FrontServer(state, hub.clock)
+    certificates = served_certificates(built)
+    state = FrontState(
+        ShortWay(hub.pipeline, forwarding).take,
+        hub.intake,
+        limits(front) if limits else front,
+        scheme="http" if certificates is None else "https",
+    )
+    doors = FrontDoors(built, state, certificates)
+    doors.take_websockets(
+        hub.pipeline,
+        UpgradeTarget(
+            "127.0.0.1",
+            upstream_port or origin.port,
+            connect_s=3.0,
+            response_s=6.0,
+            head=forwarding.head_of,
+        ),
+    )
+    server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     await server.listen(listening)
-    running = Gateway(origin, hub, state, server, pool, listening)
+    running = Gateway(origin, hub, state, server, pool, listening, doors)
     try:
         yield running
     finally:

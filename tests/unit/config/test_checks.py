@@ -150,6 +150,6 @@ def test_a_limit_on_messages_is_for_the_middleware() -> None:
     """The gateway has none to count, so there it would be ignored silently."""
     tree = {"limits": [{"name": "chat", "limits": "5/s", "cost": "messages"}]}
     assert findings(tree) == [
-        ("limits[0].cost", "the limit 'chat' counts messages, and the gateway carries no WebSocket")
+        ("limits[0].cost", "the limit 'chat' counts messages, and no route carries WebSocket")
     ]
     assert not list(check_settings(Settings.model_validate(tree), needs_upstream=False))

@@ -70,6 +70,11 @@ class LimitStage(Gate):
         self._plans = LimitPlans(rules, self._route_limits)
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the counters are across the network, so that asking them takes a wait."""
+        return self._remote is not None
+
+    @property
     def settles(self) -> bool:
         """Whether some limit has to be told when a response has ended."""
         return self._plans.settles

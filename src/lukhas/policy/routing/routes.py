@@ -28,6 +28,7 @@ class RouteRule:
         body_bytes: the largest request body; None for the server's limit.
         cost: what a request costs of each limit that counts requests.
         compression: how its responses are compressed.
+        websocket: whether WebSocket connections may be opened.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RouteRule:
     body_bytes: int | None = None
     cost: int = 1
     compression: CompressionPolicy = CompressionPolicy()  # noqa: RUF009 - a frozen value
+    websocket: bool = False
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
