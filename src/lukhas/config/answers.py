@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from lukhas.config.caching import YEAR_S, PostKind, QueryNames
+from lukhas.config.cors import OriginText
 from lukhas.config.fields import (
     Allowance,
     Host,
@@ -14,6 +15,7 @@ from lukhas.config.fields import (
     Section,
     SizeBytes,
 )
+from lukhas.config.transformation import FieldText, RemovedField
 from lukhas.policy.modes import Mode
 
 __all__ = ("LogSettings", "RouteSettings")
@@ -77,6 +79,35 @@ class RouteSettings(Section):
     exempt: bool = Field(False, description="Frees these requests from every limit.")
     body_bytes: SizeBytes | None = Field(
         None, description="In place of `server.body_bytes`; 0 is without a cap."
+    )
+    cors: Mode | None = Field(None, description="In place of `cors.mode`.")
+    cors_origins: tuple[OriginText, ...] | None = Field(
+        None, description="In place of `cors.origins`."
+    )
+    set_request_headers: tuple[FieldText, ...] = Field(
+        (), description="As `headers.set_request`, here only, after the general ones."
+    )
+    remove_request_headers: tuple[RemovedField, ...] = Field(
+        (), description="As `headers.remove_request`, here only."
+    )
+    set_response_headers: tuple[FieldText, ...] = Field(
+        (), description="As `headers.set_response`, here only, after the general ones."
+    )
+    remove_response_headers: tuple[RemovedField, ...] = Field(
+        (), description="As `headers.remove_response`, here only."
+    )
+    rewrite: str | None = Field(
+        None,
+        description="The path that the API sees, such as `/v2/items/{id}` for the path "
+        "`/items/{id}`; null is that of the client.",
+    )
+    redirect: str | None = Field(
+        None,
+        description="Where clients are sent instead of being served, such as `/v2/items/{id}` or "
+        "`https://api.example.com/items/{id}`; the query goes along.",
+    )
+    redirect_status: Literal[301, 302, 303, 307, 308] = Field(
+        308, description="The status of the redirect; 307 and 308 keep the method."
     )
     websocket: bool = Field(
         False,

@@ -10,8 +10,11 @@ from lukhas.config.caching import effective_values
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.settings import Settings
 from lukhas.config.templates import template_shape
+from lukhas.errors import ConfigError
+from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import CostBasis, parse_cost
 from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.routing.rewriting import pattern_of
 
 __all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
 
@@ -47,6 +50,8 @@ def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Find
         yield from _message_limits(settings)
     yield from _route_limits(settings)
     yield from _cache(settings)
+    yield from _paths(settings)
+    yield from _cors(settings)
     yield from _overload(settings)
 
 
@@ -82,6 +87,41 @@ def _upstream(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
 
 def _answers_loopback(address: Address) -> bool:
     return address.is_loopback or address.host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
+
+
+def _paths(settings: Settings) -> Iterator[Finding]:
+    for index, route in enumerate(settings.routes):
+        for key, text in (("rewrite", route.rewrite), ("redirect", route.redirect)):
+            if text is None:
+                continue
+            try:
+                pattern_of(text, route.path)
+            except ConfigError as error:
+                yield Finding(("routes", index, key), error.what, error.hint)
+        if route.rewrite is not None and not route.rewrite.startswith("/"):
+            what = f"the rewrite {route.rewrite!r} is not a path"
+            yield Finding(("routes", index, "rewrite"), what, "only a redirect may name a host")
+        if route.rewrite is not None and route.redirect is not None:
+            what = f"the route {route.name!r} is rewritten and redirected"
+            yield Finding(("routes", index, "redirect"), what, "remove rewrite or redirect")
+
+
+def _cors(settings: Settings) -> Iterator[Finding]:
+    cors = settings.cors
+    places: list[tuple[KeyPath, Mode, tuple[str, ...]]] = [
+        (("cors", "origins"), cors.mode, cors.origins)
+    ]
+    for index, route in enumerate(settings.routes):
+        mode = cors.mode if route.cors is None else route.cors
+        origins = cors.origins if route.cors_origins is None else route.cors_origins
+        if route.cors is not None or route.cors_origins is not None:
+            places.append((("routes", index, "cors_origins"), mode, origins))
+    for path, mode, origins in places:
+        if mode is not Mode.OFF and not origins:
+            yield Finding(path, "CORS is on and allows no origin", "name origins, or set it to off")
+        if cors.credentials and "*" in origins:
+            what = "credentials are allowed for every origin"
+            yield Finding(path, what, 'name the origins in place of "*"')
 
 
 def _names(settings: Settings) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ __all__ = (
     "TimeZone",
     "UpstreamUrl",
     "Workers",
+    "checked",
     "checked_secret_store_url",
 )
 
@@ -68,8 +69,12 @@ class Section(BaseModel):
     )
 
 
-def _checked(read: Callable[[str], T]) -> Callable[[object], object]:
-    """Makes a reader of text into a validator; what is no text is left to the type."""
+def checked(read: Callable[[str], T]) -> Callable[[object], object]:
+    """Makes a reader of text into a validator; what is no text is left to the type.
+
+    Args:
+        read: gives the value; raises `ConfigError`.
+    """
 
     def validate(value: object) -> object:
         if not isinstance(value, str):
@@ -240,19 +245,19 @@ def _workers(value: object) -> object:
 AddressField = Annotated[
     Address, BeforeValidator(_read_address), Field(json_schema_extra={"kind": "HOST:PORT"})
 ]
-SizeBytes = Annotated[int, BeforeValidator(_checked(parse_size)), Field(ge=0, le=2**53)]
+SizeBytes = Annotated[int, BeforeValidator(checked(parse_size)), Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Allowance = Annotated[str, AfterValidator(_checked(_limits))]
-CountedBy = Annotated[str, AfterValidator(_checked(_dimension))]
+Allowance = Annotated[str, AfterValidator(checked(_limits))]
+CountedBy = Annotated[str, AfterValidator(checked(_dimension))]
 CostText = Annotated[str, BeforeValidator(_cost)]
-TimeZone = Annotated[str, AfterValidator(_checked(_zone))]
-StoreUrl = Annotated[str, AfterValidator(_checked(_store_url))]
-PathTemplate = Annotated[str, AfterValidator(_checked(_template))]
-Name = Annotated[str, AfterValidator(_checked(_name))]
-Method = Annotated[str, AfterValidator(_checked(_method))]
-FieldName = Annotated[str, AfterValidator(_checked(_field_name))]
-Cidr = Annotated[str, AfterValidator(_checked(_cidr))]
-Host = Annotated[str, AfterValidator(_checked(_host))]
-UpstreamUrl = Annotated[str, AfterValidator(_checked(_upstream_url))]
+TimeZone = Annotated[str, AfterValidator(checked(_zone))]
+StoreUrl = Annotated[str, AfterValidator(checked(_store_url))]
+PathTemplate = Annotated[str, AfterValidator(checked(_template))]
+Name = Annotated[str, AfterValidator(checked(_name))]
+Method = Annotated[str, AfterValidator(checked(_method))]
+FieldName = Annotated[str, AfterValidator(checked(_field_name))]
+Cidr = Annotated[str, AfterValidator(checked(_cidr))]
+Host = Annotated[str, AfterValidator(checked(_host))]
+UpstreamUrl = Annotated[str, AfterValidator(checked(_upstream_url))]
 StateDir = Annotated[Path, AfterValidator(_state_dir)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]

@@ -17,11 +17,13 @@ from lukhas.config.consumers import (
     RateLimitHeaderSettings,
     TierSettings,
 )
+from lukhas.config.cors import CorsSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
 from lukhas.config.sources import default_state_dir, process_environment
 from lukhas.config.tls import Http2Settings, TlsSettings
+from lukhas.config.transformation import HeaderSettings
 from lukhas.config.websockets import WebSocketSettings
 from lukhas.policy.strategies import Strategy
 
@@ -82,6 +84,8 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
     compression: CompressionSettings = CompressionSettings()
+    cors: CorsSettings = CorsSettings()
+    headers: HeaderSettings = HeaderSettings()
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."
     )

@@ -19,6 +19,7 @@ from lukhas.hub.policies import (
     route_table,
     token_verifier,
 )
+from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
 from lukhas.identity.pepper import load_pepper
@@ -110,15 +111,20 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        table = route_table(settings)
+        routes = RouteStage(table)
         self.pipeline = Pipeline(
             (
                 ObserveStage(self.recorder, self.clock),
                 *under_observe,
-                RouteStage(route_table(settings)),
+                routes,
+                *cors_stages(table, routes),
                 self._identify,
                 self._limits,
                 *((SettleStage(self._limits),) if self._settles else ()),
+                *redirect_stages(table),
                 *_with_compression(self._cache, settings),
+                *transform_stages(table),
                 *admit_stages(settings.overload, self.clock, self.recorder),
             ),
             self._on_contained,

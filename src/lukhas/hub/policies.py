@@ -9,6 +9,7 @@ from lukhas.config.consumers import LimitSettings
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.hub.transformations import cors_policy, redirect_of, transformation
 from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
@@ -196,6 +197,9 @@ def route_table(settings: Settings) -> RouteTable:
             compression=compression_policy(settings, route),
             body_bytes=route.body_bytes,
             websocket=route.websocket,
+            cors=cors_policy(settings, route),
+            transformation=transformation(settings, route),
+            redirect=redirect_of(route),
         )
         for route in settings.routes
     ]
@@ -204,6 +208,8 @@ def route_table(settings: Settings) -> RouteTable:
         template="*",
         cache=cache_policy(settings),
         compression=compression_policy(settings),
+        cors=cors_policy(settings),
+        transformation=transformation(settings),
     )
     return RouteTable(rules, default=default)
 

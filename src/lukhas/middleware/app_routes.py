@@ -155,4 +155,6 @@ class AppRoutes:
         position = self.index.find(method, authority, text)
         if position < 0:
             return settings
-        return self.matches[position].get(settings.rule.name, settings)
+        found = self.matches[position].get(settings.rule.name, settings)
+        # What the settings do with the path, they do with the parameters of their own route.
+        return RouteMatch(found.rule, settings.params) if settings.params else found

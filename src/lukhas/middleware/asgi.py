@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import unquote
 
 from lukhas.clock import Clock, SystemClock
 from lukhas.errors import ConfigError
@@ -169,8 +170,10 @@ class OptimizerMiddleware:
             return
         scope[EXCHANGE_KEY] = exchange
         if exchange.head is not head:
-            # The cache asks whether what it has is still right.
+            # The cache asks whether what it has is still right, or the route changes something.
             scope = _as_asked(scope, exchange.head)
+            if exchange.head.path != head.path:
+                scope = _at_path(scope, exchange.head.path)
         if _may_be_encoded(exchange):
             scope = _without_files(scope)
         await self._call_metered(scope, receive, Relay(send, run, exchange=exchange, tagged=tagged))
@@ -290,8 +293,13 @@ class _UnderWay(NamedTuple):
 
 
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:
-    """The scope with the fields and the query that the cache asks with."""
+    """The scope with the fields and the query that the stages ask with."""
     return {**scope, "headers": head.headers.raw, "query_string": head.query}
+
+
+def _at_path(scope: Scope, path: bytes) -> Scope:
+    """The scope with the path that a route is rewritten to."""
+    return {**scope, "path": unquote(path, errors="surrogateescape"), "raw_path": path}
 
 
 def _may_be_encoded(exchange: Exchange) -> bool:

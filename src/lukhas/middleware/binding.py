@@ -15,6 +15,7 @@ from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler, Stage
 from lukhas.pipeline.stages.accept import AcceptStage
 from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.cors import CorsStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.limit_rules import RouteLimits
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -158,9 +159,13 @@ class Binding:
         limits = self._limit_stage
         settling = any(isinstance(stage, SettleStage) for stage in self._pipeline.stages)
         stages: list[Stage] = []
+        routes = RouteStage(base)
         for stage in self._pipeline.stages:
             if stage is self._route_stage:
-                stages.append(RouteStage(finder))
+                routes = RouteStage(finder)
+                stages.append(routes)
+            elif isinstance(stage, CorsStage):
+                stages.append(stage.with_routes(routes))
             elif isinstance(stage, LimitStage) and limits is not None:
                 stages.append(limits)
                 if limits.settles and not settling:

@@ -12,6 +12,10 @@ UPSTREAM = {"upstream": "http://localhost:9000"}
 TOKEN = "0123456789abcdef"
 
 
+def _route(**values: object) -> dict[str, object]:
+    return {"name": "r", "path": "/x/{a}", **values}
+
+
 def findings(tree: dict[str, Any]) -> list[tuple[str, str]]:
     found = check_settings(Settings.model_validate(UPSTREAM | tree), needs_upstream=True)
     return [(dotted(finding.path), finding.what) for finding in found if finding.hint]
@@ -38,6 +42,12 @@ def findings(tree: dict[str, Any]) -> list[tuple[str, str]]:
             "limits": [{"name": "l", "limits": "5/s", "routes": ["a"]}],
         },
         {"cache": {"default_ttl_s": 5, "max_ttl_s": 5}},
+        {"routes": [{"name": "a", "path": "/x/{id}", "rewrite": "/y/{id}"}]},
+        {"routes": [{"name": "a", "path": "/x", "redirect": "https://x.test/y"}]},
+        {
+            "cors": {"mode": "enforce", "origins": ["https://a.test"]},
+            "routes": [{"name": "a", "path": "/x", "cors": "off"}],
+        },
         {"overload": {"min_limit": 7, "max_limit": 7, "initial_limit": 7}},
         {"overload": {"shares": {"free": 45}}},
     ],
@@ -55,6 +65,21 @@ def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
         ({"admin": {"listen": "0.0.0.0:8001"}}, "admin.listen", "without a token"),
         ({"upstream": "http://127.0.0.1:8000"}, "upstream.url", "gateway itself"),
         ({"upstream": "http://localhost:8001"}, "upstream.url", "gateway itself"),
+        ({"routes": [_route(rewrite="/{b}")]}, "routes[0].rewrite", "names the parameter"),
+        ({"routes": [_route(rewrite="http://x/")]}, "routes[0].rewrite", "is not a path"),
+        ({"routes": [_route(redirect="x")]}, "routes[0].redirect", "is not a path"),
+        (
+            {"routes": [_route(rewrite="/b", redirect="/c")]},
+            "routes[0].redirect",
+            "rewritten and redirected",
+        ),
+        ({"cors": {"mode": "enforce"}}, "cors.origins", "allows no origin"),
+        ({"routes": [_route(cors="enforce")]}, "routes[0].cors_origins", "allows no origin"),
+        (
+            {"cors": {"mode": "enforce", "origins": ["*"], "credentials": True}},
+            "cors.origins",
+            "every origin",
+        ),
         ({"overload": {"min_limit": 9, "max_limit": 8}}, "overload.min_limit", "max_limit 8"),
         ({"overload": {"initial_limit": 9}}, "overload.initial_limit", "not between"),
         ({"overload": {"initial_limit": 1001}}, "overload.initial_limit", "not between"),

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
+from lukhas.policy.cors import CorsPolicy
+from lukhas.policy.routing.rewriting import Redirect
+from lukhas.policy.routing.transformation import Transformation
 
 __all__ = ("RouteMatch", "RouteRule", "RouteTable")
 
@@ -29,6 +32,9 @@ class RouteRule:
         cost: what a request costs of each limit that counts requests.
         compression: how its responses are compressed.
         websocket: whether WebSocket connections may be opened.
+        cors: which pages of other origins may read its answers.
+        transformation: what is changed on the way to the origin and back.
+        redirect: where clients are sent instead; None where they are served.
     """
 
     name: str
@@ -41,6 +47,9 @@ class RouteRule:
     cost: int = 1
     compression: CompressionPolicy = CompressionPolicy()  # noqa: RUF009 - a frozen value
     websocket: bool = False
+    cors: CorsPolicy = CorsPolicy()  # noqa: RUF009 - a frozen value
+    transformation: Transformation = Transformation()  # noqa: RUF009 - a frozen value
+    redirect: Redirect | None = None
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
