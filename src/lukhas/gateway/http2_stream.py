@@ -61,6 +61,7 @@ class Http2Stream:
         ending: whether the response ends with `out`.
         owed: bytes that the client sent and has no new room for yet.
         held: whether the reader of the body is slow.
+        is_answered: whether the head of the response went out, or never will.
         streamed: whether the head of the response left its end open.
         began_s: when it was opened (the loop's time).
         blocked_s: since when nothing could be sent (the loop's time); 0 while it can.
@@ -77,6 +78,7 @@ class Http2Stream:
         "blocked_s",
         "ending",
         "held",
+        "is_answered",
         "number",
         "out",
         "owed",
@@ -110,6 +112,7 @@ class Http2Stream:
         self.owed = 0
         self.held = False
         self.streamed = False
+        self.is_answered = False
         self.began_s = shared.state.now_s
         self.blocked_s = 0.0
 
@@ -142,14 +145,17 @@ class Http2Stream:
 
     def send_continue(self) -> None:
         """The client may send the body that it announced."""
-        self._owner.send(header_frames(self.number, encoded_status(100), end_stream=False))
+        self._send_interim(100, [])
 
     def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+        if self.is_answered:
+            return
         block = encoded_status(status) + b"".join(encoded_field(*field) for field in fields)
         self._owner.send(header_frames(self.number, block, end_stream=False))
 
     def cancel(self, why: str) -> None:
         """Nobody waits for the response any more; whatever is under way ends."""
+        self.is_answered = True
         body = self.request.body
         if body is not None:
             body.abort(BodyAbortedError(why))
@@ -205,6 +211,7 @@ class Http2Stream:
             self._owner.reset(self, ErrorCode.INTERNAL_ERROR)
 
     def _send_head(self, response: Response, *, length: int | None, end: bool) -> None:
+        self.is_answered = True
         exchange = self.request.exchange
         added = exchange.added if exchange is not None else []
         block = self._shared.block(response, added, length=length)
