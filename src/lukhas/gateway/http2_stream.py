@@ -57,6 +57,7 @@ class Http2Stream:
     Attributes:
         request: what it asks.
         remote_closed: whether the client has sent everything.
+        head: frames to send in front of `out`, which need no room.
         out: what has to be sent.
         ending: whether the response ends with `out`.
         owed: bytes that the client sent and has no new room for yet.
@@ -77,6 +78,7 @@ class Http2Stream:
         "began_s",
         "blocked_s",
         "ending",
+        "head",
         "held",
         "is_answered",
         "number",
@@ -107,6 +109,7 @@ class Http2Stream:
         self.number = number
         self.send_window = send_window
         self.remote_closed = False
+        self.head = b""
         self.out = memoryview(b"")
         self.ending = False
         self.owed = 0
@@ -210,19 +213,20 @@ class Http2Stream:
                 discard(response)
             self._owner.reset(self, ErrorCode.INTERNAL_ERROR)
 
-    def _send_head(self, response: Response, *, length: int | None, end: bool) -> None:
+    def _head(self, response: Response, *, length: int | None, end: bool) -> bytes:
         self.is_answered = True
         exchange = self.request.exchange
         added = exchange.added if exchange is not None else []
         block = self._shared.block(response, added, length=length)
-        self._owner.send(header_frames(self.number, block, end_stream=end))
+        return header_frames(self.number, block, end_stream=end)
 
     def respond(self, response: Response, body: bytes) -> None:
         """Sends a response whose body is there."""
         if response.taps:
             response, body = through_taps(response, body)
         bodiless = self._is_bodiless(response)
-        self._send_head(response, length=len(body), end=bodiless or not body)
+        length = None if bodiless else len(body)
+        self.head = self._head(response, length=length, end=bodiless or not body)
         close(response)
         self.ending = True
         # A view: cutting it up copies nothing.
@@ -234,10 +238,10 @@ class Http2Stream:
 
     async def _send_stream(self, response: Response) -> None:
         if self._is_bodiless(response):
-            self._send_head(response, length=None, end=True)
+            self._owner.send(self._head(response, length=None, end=True))
             discard(response)
         else:
-            self._send_head(response, length=None, end=False)
+            self._owner.send(self._head(response, length=None, end=False))
             self.streamed = True
             try:
                 await self._pump(response)
