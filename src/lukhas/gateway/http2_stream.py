@@ -129,7 +129,6 @@ class Http2Stream:
             raise RuntimeError("a stream without a request was begun")
         request.begun = True
         state.requests += 1
-        exchange.relay_interim = self._send_interim
         run = state.handler(exchange)
         try:
             step = driving.start(run)
@@ -159,6 +158,8 @@ class Http2Stream:
     def cancel(self, why: str) -> None:
         """Nobody waits for the response any more; whatever is under way ends."""
         self.is_answered = True
+        if self.request.exchange is not None:
+            self.request.exchange.relay_interim = None
         body = self.request.body
         if body is not None:
             body.abort(BodyAbortedError(why))
@@ -173,7 +174,11 @@ class Http2Stream:
     def _go_on(self, run: driving.Run, step: driving.Step) -> None:
         if type(step) is Response and type(step.body) is bytes:
             self.respond(step, step.body)
-        elif type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            return
+        exchange = self.request.exchange
+        if exchange is not None:
+            exchange.relay_interim = self._send_interim
+        if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
@@ -215,8 +220,12 @@ class Http2Stream:
 
     def _head(self, response: Response, *, length: int | None, end: bool) -> bytes:
         self.is_answered = True
+        added: HeaderPairs = []
         exchange = self.request.exchange
-        added = exchange.added if exchange is not None else []
+        if exchange is not None:
+            added = exchange.added
+            # It holds us: together they would wait for the garbage collector.
+            exchange.relay_interim = None
         block = self._shared.block(response, added, length=length)
         return header_frames(self.number, block, end_stream=end)
 

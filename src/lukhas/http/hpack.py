@@ -26,6 +26,7 @@ _STATIC = tuple(
 _TABLE_BYTES = 4096
 _ENTRY_BYTES = 32  # RFC 7541 section 4.1
 _MOST_INTEGER = 2**28
+_SHORT = tuple(bytes((number,)) for number in range(0x7F))
 _KNOWN_BLOCKS = 64
 _KNOWN_BLOCK_BYTES = 512
 _STATUS_INDEX = {200: 8, 204: 9, 206: 10, 304: 11, 400: 12, 404: 13, 500: 14}
@@ -139,7 +140,7 @@ class HpackDecoder:
 
 def encoded_field(name: bytes, value: bytes) -> bytes:
     """A field as a literal that no table remembers; that needs no state to be kept."""
-    return b"\x00%b%b%b%b" % (_length(len(name)), name, _length(len(value)), value)
+    return b"".join((b"\x00", _length(len(name)), name, _length(len(value)), value))
 
 
 def encoded_status(status: int) -> bytes:
@@ -151,7 +152,7 @@ def encoded_status(status: int) -> bytes:
 def _length(number: int) -> bytes:
     """A length of seven bits, as of a string that is not Huffman-coded."""
     if number < 0x7F:
-        return bytes((number,))
+        return _SHORT[number]
     out = bytearray((0x7F,))
     number -= 0x7F
     while number >= 0x80:
