@@ -1,5 +1,7 @@
 """Header blocks and data of HTTP/2 into requests."""
 
+from typing import cast
+
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.framing import Fault, FrontLimits, MalformedRequestError
@@ -13,6 +15,7 @@ from lukhas.gateway.http2_shared import Http2Shared
 from lukhas.gateway.http2_stream import Http2Stream
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.http2_frames import ErrorCode, StreamError
+from lukhas.http.messages import RequestHead
 from lukhas.pipeline.intake import Intake
 
 __all__ = ("BODY_TOO_SLOW", "RequestIntake", "is_awaited_whole", "late_body")
@@ -48,6 +51,8 @@ class RequestIntake:
         self._shared = shared
         self._intake = intake
         self._peer = peer
+        self._last: HeaderPairs | None = None
+        self._last_head = cast("RequestHead", None)
 
     def request(
         self, stream: Http2Stream, decoded: HeaderPairs | None, *, end_stream: bool
@@ -60,7 +65,9 @@ class RequestIntake:
         """
         if decoded is None:
             raise MalformedRequestError(HEAD_TOO_LARGE)
-        head = self._shared.head(decoded)
+        # A block that came before gives the very same list.
+        head = self._last_head if decoded is self._last else self._shared.head(decoded)
+        self._last, self._last_head = decoded, head
         index = head.headers.index()
         length = _length(index.get(b"content-length"))
         if end_stream and length:

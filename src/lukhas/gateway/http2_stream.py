@@ -58,10 +58,12 @@ class Http2Stream:
     Attributes:
         request: what it asks.
         remote_closed: whether the client has sent everything.
+        head: frames to send in front of `out`, which need no room.
         out: what has to be sent.
         ending: whether the response ends with `out`.
         owed: bytes that the client sent and has no new room for yet.
         held: whether the reader of the body is slow.
+        is_answered: whether the head of the response went out, or never will.
         streamed: whether the head of the response left its end open.
         began_s: when it was opened (the loop's time).
         blocked_s: since when nothing could be sent (the loop's time); 0 while it can.
@@ -77,7 +79,9 @@ class Http2Stream:
         "began_s",
         "blocked_s",
         "ending",
+        "head",
         "held",
+        "is_answered",
         "number",
         "out",
         "owed",
@@ -106,11 +110,13 @@ class Http2Stream:
         self.number = number
         self.send_window = send_window
         self.remote_closed = False
+        self.head = b""
         self.out = memoryview(b"")
         self.ending = False
         self.owed = 0
         self.held = False
         self.streamed = False
+        self.is_answered = False
         self.began_s = shared.state.now_s
         self.blocked_s = 0.0
 
@@ -124,7 +130,6 @@ class Http2Stream:
             raise RuntimeError("a stream without a request was begun")
         request.begun = True
         state.requests += 1
-        exchange.relay_interim = self._send_interim
         run: driving.Run | None = None
         try:
             run, step = first_step(state.take, exchange)
@@ -143,14 +148,19 @@ class Http2Stream:
 
     def send_continue(self) -> None:
         """The client may send the body that it announced."""
-        self._owner.send(header_frames(self.number, encoded_status(100), end_stream=False))
+        self._send_interim(100, [])
 
     def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+        if self.is_answered:
+            return
         block = encoded_status(status) + b"".join(encoded_field(*field) for field in fields)
         self._owner.send(header_frames(self.number, block, end_stream=False))
 
     def cancel(self, why: str) -> None:
         """Nobody waits for the response any more; whatever is under way ends."""
+        self.is_answered = True
+        if self.request.exchange is not None:
+            self.request.exchange.relay_interim = None
         body = self.request.body
         if body is not None:
             body.abort(BodyAbortedError(why))
@@ -165,7 +175,11 @@ class Http2Stream:
     def _go_on(self, run: driving.Run | None, step: driving.Step) -> None:
         if type(step) is Response and type(step.body) is bytes:
             self.respond(step, step.body)
-        elif type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
+            return
+        exchange = self.request.exchange
+        if exchange is not None:
+            exchange.relay_interim = self._send_interim
+        if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
@@ -206,18 +220,24 @@ class Http2Stream:
                 discard(response)
             self._owner.reset(self, ErrorCode.INTERNAL_ERROR)
 
-    def _send_head(self, response: Response, *, length: int | None, end: bool) -> None:
+    def _head(self, response: Response, *, length: int | None, end: bool) -> bytes:
+        self.is_answered = True
+        added: HeaderPairs = []
         exchange = self.request.exchange
-        added = exchange.added if exchange is not None else []
+        if exchange is not None:
+            added = exchange.added
+            # It holds us: together they would wait for the garbage collector.
+            exchange.relay_interim = None
         block = self._shared.block(response, added, length=length)
-        self._owner.send(header_frames(self.number, block, end_stream=end))
+        return header_frames(self.number, block, end_stream=end)
 
     def respond(self, response: Response, body: bytes) -> None:
         """Sends a response whose body is there."""
         if response.taps:
             response, body = through_taps(response, body)
         bodiless = self._is_bodiless(response)
-        self._send_head(response, length=len(body), end=bodiless or not body)
+        length = None if bodiless else len(body)
+        self.head = self._head(response, length=length, end=bodiless or not body)
         close(response)
         self.ending = True
         # A view: cutting it up copies nothing.
@@ -229,10 +249,10 @@ class Http2Stream:
 
     async def _send_stream(self, response: Response) -> None:
         if self._is_bodiless(response):
-            self._send_head(response, length=None, end=True)
+            self._owner.send(self._head(response, length=None, end=True))
             discard(response)
         else:
-            self._send_head(response, length=None, end=False)
+            self._owner.send(self._head(response, length=None, end=False))
             self.streamed = True
             try:
                 await self._pump(response)

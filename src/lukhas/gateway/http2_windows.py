@@ -93,8 +93,9 @@ class SendWindows:
 
     def flush(self, stream: Http2Stream, now_s: float) -> None:
         """Sends what there is room for; the rest follows when there is more."""
+        head, stream.head = stream.head, b""
         if not stream.out:
-            self._done(stream)
+            self._done(stream, head)
             return
         while stream.out and not self.paused:
             room = min(self._window, stream.send_window, _TURN_BYTES)
@@ -106,9 +107,13 @@ class SendWindows:
             stream.send_window -= len(part)
             stream.blocked_s = 0.0
             last = stream.ending and not stream.out
-            self._send(data_frames(stream.number, part, end_stream=last))
+            # With the head in one piece, as long as there is room for some of the body.
+            self._send(head + data_frames(stream.number, part, end_stream=last))
+            head = b""
             if stream.out and self._blocked:
                 break
+        if head:
+            self._send(head)
         if stream.out:
             stream.blocked_s = stream.blocked_s or now_s
             self._blocked[stream.number] = stream
@@ -119,9 +124,11 @@ class SendWindows:
         else:
             stream.sent()
 
-    def _done(self, stream: Http2Stream) -> None:
+    def _done(self, stream: Http2Stream, head: bytes) -> None:
         """There is nothing more to send: the head said so, or the last data did not."""
         self.forget(stream)
+        if head:
+            self._send(head)
         if not stream.ending:
             return
         if stream.streamed:

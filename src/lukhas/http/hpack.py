@@ -26,6 +26,9 @@ _STATIC = tuple(
 _TABLE_BYTES = 4096
 _ENTRY_BYTES = 32  # RFC 7541 section 4.1
 _MOST_INTEGER = 2**28
+_SHORT = tuple(bytes((number,)) for number in range(0x7F))
+_KNOWN_BLOCKS = 64
+_KNOWN_BLOCK_BYTES = 512
 _STATUS_INDEX = {200: 8, 204: 9, 206: 10, 304: 11, 400: 12, 404: 13, 500: 14}
 
 
@@ -42,21 +45,38 @@ class HpackDecoder:
         list_bytes: the largest list of fields, each counted with 32 bytes on top.
     """
 
-    __slots__ = ("_entries", "_limit", "_most", "_size")
+    __slots__ = ("_entries", "_known", "_limit", "_most", "_size")
 
     def __init__(self, list_bytes: int) -> None:
         self._limit = list_bytes
         self._entries: deque[tuple[bytes, bytes]] = deque()
         self._size = 0
         self._most = _TABLE_BYTES
+        # Blocks read before that did not change the table, as long as nothing else has since.
+        self._known: dict[bytes, HeaderPairs] = {}
 
     def decode(self, block: bytes) -> HeaderPairs | None:
-        """The fields of a block; None if they are more than there may be.
+        """The fields of a block, not to be changed; None if they are more than there may be.
 
         Raises:
             HpackError: the block is broken.
         """
+        known = self._known.get(block)
+        if known is not None:
+            return known
+        fields, changed = self._read(block)
+        if changed:
+            self._known.clear()
+        elif fields is not None and len(block) <= _KNOWN_BLOCK_BYTES:
+            if len(self._known) >= _KNOWN_BLOCKS:
+                self._known.clear()
+            self._known[block] = fields
+        return fields
+
+    def _read(self, block: bytes) -> tuple[HeaderPairs | None, bool]:
+        """The fields, and whether the table is another one now."""
         fields: HeaderPairs = []
+        changed = False
         size = at = 0
         end = len(block)
         try:
@@ -69,17 +89,19 @@ class HpackDecoder:
                     if fields or size:
                         raise HpackError("a change of the table within a block")
                     at = self._resize(block, at)
+                    changed = True
                     continue
                 else:
                     field, at = self._literal(block, at, 0x3F if first & 0x40 else 0x0F)
                     if first & 0x40:
                         self._add(field)
+                        changed = True
                 size += len(field[0]) + len(field[1]) + _ENTRY_BYTES
                 if size <= self._limit:
                     fields.append(field)
         except (IndexError, HuffmanError) as error:
             raise HpackError(f"a broken header block: {error}") from None
-        return fields if size <= self._limit else None
+        return (fields if size <= self._limit else None), changed
 
     def _literal(self, block: bytes, at: int, mask: int) -> tuple[tuple[bytes, bytes], int]:
         index, at = _integer(block, at, mask)
@@ -118,7 +140,7 @@ class HpackDecoder:
 
 def encoded_field(name: bytes, value: bytes) -> bytes:
     """A field as a literal that no table remembers; that needs no state to be kept."""
-    return b"\x00%b%b%b%b" % (_length(len(name)), name, _length(len(value)), value)
+    return b"".join((b"\x00", _length(len(name)), name, _length(len(value)), value))
 
 
 def encoded_status(status: int) -> bytes:
@@ -130,7 +152,7 @@ def encoded_status(status: int) -> bytes:
 def _length(number: int) -> bytes:
     """A length of seven bits, as of a string that is not Huffman-coded."""
     if number < 0x7F:
-        return bytes((number,))
+        return _SHORT[number]
     out = bytearray((0x7F,))
     number -= 0x7F
     while number >= 0x80:

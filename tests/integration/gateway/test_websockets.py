@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 
 from lukhas.gateway.framing import FrontLimits
+from lukhas.testing.redis_server import RedisServer
 from tests.integration.gateway.certificates import Authority
 from tests.integration.gateway.kit import WAIT_S, Gateway, Turn, gateway, until
 
@@ -385,3 +386,35 @@ async def test_over_tls(tmp_path: Path) -> None:
             await connection.send("secret")
             assert await connection.recv() == "secret"
         assert echo.requests[0].headers["x-forwarded-proto"] == "https"
+
+
+async def test_messages_counted_in_redis_keep_their_order(tmp_path: Path) -> None:
+    """While the store is asked, what comes next waits its turn; nothing overtakes or is lost."""
+    with RedisServer() as server:
+        counters = {"store": f"redis://127.0.0.1:{server.port}", "deadline_s": 20.0}
+        limits = [{"name": "talk", "limits": "60/minute", "cost": "messages"}]
+        async with echoing(tmp_path, rate_limits=limits, counters=counters) as (gate, echo):
+            await gate.hub.start()
+            async with opened(gate, compression=None) as connection:
+                sent = [f"message {number} " + "x" * (number % 7 * 1000) for number in range(60)]
+                for message in sent:
+                    await connection.send(message)
+                assert [await connection.recv() for _ in sent] == sent
+                await connection.send("one too many")
+                assert (await closed(connection))[0] == 1008
+            await until(lambda: echo.codes == [1008])
+
+
+async def test_a_client_that_leaves_while_its_messages_are_counted(tmp_path: Path) -> None:
+    """Nothing is left of its connection."""
+    with RedisServer() as server:
+        counters = {"store": f"redis://127.0.0.1:{server.port}", "deadline_s": 20.0}
+        limits = [{"name": "talk", "limits": "1000/minute", "cost": "messages"}]
+        async with echoing(tmp_path, rate_limits=limits, counters=counters) as (gate, echo):
+            await gate.hub.start()
+            connection = await opened(gate, compression=None)
+            for _ in range(50):
+                await connection.send("x")
+            connection.transport.abort()
+            await until(lambda: not gate.doors.figures.open and echo.codes)
+            await until(lambda: not gate.state.connections)
