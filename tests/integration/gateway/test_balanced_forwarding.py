@@ -38,9 +38,10 @@ class Server:
 
     answer: Answer
     received: list[bytes] = field(default_factory=list)
-    port: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -48,7 +49,12 @@ class Server:
                 self.received.append(head.split(b" ", 1)[0] + body)
                 await self.answer(writer)
                 await writer.drain()
-        writer.close()
+
+    def close(self) -> None:
+        """Hangs up on everybody."""
+        for writer in self.writers:
+            writer.transport.abort()
+
 
 
 def answering(status: int, body: bytes = b"ok", *, after_s: float = 0.0) -> Answer:
@@ -89,7 +95,8 @@ async def balanced(
             else:
                 listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
                 stack.callback(listener.close)
-                port = server.port = listener.sockets[0].getsockname()[1]
+                stack.callback(server.close)
+                port = listener.sockets[0].getsockname()[1]
             timeouts = UpstreamTimeouts(connect_s=5.0, response_s=10.0)
             pool = UpstreamPool(f"t{number}", "127.0.0.1", port, timeouts=timeouts)
             stack.callback(pool.close)
@@ -237,7 +244,7 @@ async def test_a_slow_target_is_left_alone() -> None:
 
 async def test_a_client_that_goes_away_says_nothing_about_the_target() -> None:
     """A request given up frees its place, and is no failure."""
-    slow = Server(answering(200, after_s=30.0))
+    slow = Server(answering(200, after_s=5.0))
     async with balanced(slow) as (forwarding, targets, pools):
         given_up = asyncio.create_task(_response(forwarding))
         while not slow.received:
