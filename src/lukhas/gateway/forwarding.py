@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from lukhas.errors import ConfigError, NotAvailableError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody
@@ -112,6 +112,8 @@ class Forwarding:
                 return _too_large(exchange, limit)
             if body.complete:
                 payload = body.take_all()
+                # Taken once; whoever sends the exchange again finds it here.
+                exchange.body = cast("Any", payload)
         method = exchange.head.method
         is_head = method == "HEAD"
         head = self._head(exchange, payload)

@@ -1,0 +1,121 @@
+"""The gateway's handler for an upstream of several targets: chooses one, and tries again."""
+
+import asyncio
+from collections.abc import Callable
+
+from lukhas.clock import Clock
+from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamError
+from lukhas.gateway.body_stream import RequestBody
+from lukhas.gateway.target_selection import Target, TargetSelection
+from lukhas.http.messages import Response
+from lukhas.pipeline.driving import enter_task
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import discard
+from lukhas.policy.resilience.retries import RetryBudget, RetrySettings, backoff_ns, may_retry
+from lukhas.units import SECOND_NS
+
+__all__ = ("BalancedForwarding",)
+
+
+class BalancedForwarding:
+    """Forwards each exchange to a target, and to another one if it failed and that is safe.
+
+    A request is sent again if none of it was sent, or if it may be sent twice (RFC 9110 section
+    9.2.2) and its body, if any, is still whole; never more often, and never by more of all
+    requests, than `retries` allows. The first retry goes to another target at once; where there is
+    none left that was not tried, it waits for a random while.
+
+    How long one try may take is set by the timeouts of the connections.
+
+    Args:
+        name: of the upstream, for errors.
+        selection: its targets. All must put the same prefix before paths.
+        clock: where time comes from.
+        draw: gives a random number from 0 to 1, 1 not included.
+        retries: how much is tried again.
+        sticky: what binds the caller of an exchange to a target; empty for nothing.
+        on_retry: told of each retry.
+    """
+
+    def __init__(  # noqa: PLR0913 - all but the first two are by name
+        self,
+        name: str,
+        selection: TargetSelection,
+        *,
+        clock: Clock,
+        draw: Callable[[], float],
+        retries: RetrySettings | None = None,
+        sticky: Callable[[Exchange], bytes] | None = None,
+        on_retry: Callable[[], None] | None = None,
+    ) -> None:
+        self._name = name
+        self._selection = selection
+        self._clock = clock
+        self._draw = draw
+        self._retries = RetrySettings() if retries is None else retries
+        self._budget = RetryBudget(self._retries)
+        self._sticky = sticky
+        self._on_retry = on_retry
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """See `Handler`.
+
+        Raises:
+            UpstreamError: no target could answer.
+            BodyAbortedError: the client's body did not arrive.
+        """
+        self._budget.requested()
+        sticky = b"" if self._sticky is None else self._sticky(exchange)
+        tried: list[Target] = []
+        while True:
+            now_ns = self._clock.now_ns()
+            target = self._selection.choose(now_ns, sticky=sticky, tried=tried)
+            if target is None:
+                raise UpstreamConnectError(self._name, "it has no target", sent=False)
+            if target in tried:
+                await self._pause(len(tried))
+            tried.append(target)
+            try:
+                response = await self._attempt(target, exchange)
+            except UpstreamError as error:
+                if not self._tries_again(exchange, len(tried), was_sent=error.sent):
+                    raise
+                continue
+            if response.status not in self._retries.statuses or not self._tries_again(
+                exchange, len(tried), was_sent=True
+            ):
+                return response
+            discard(response)
+
+    async def _attempt(self, target: Target, exchange: Exchange) -> Response:
+        load = target.candidate.load
+        load.began()
+        began_ns = self._clock.now_ns()
+        try:
+            response = await target.forward(exchange)
+        except BaseException as error:
+            # That all our own connections are in use says nothing about the target.
+            if isinstance(error, UpstreamError) and not isinstance(error, UpstreamBusyError):
+                self._selection.failed(target, began_ns, self._clock.now_ns())
+            else:
+                load.ended()
+            raise
+        self._selection.answered(target, response, began_ns, self._clock.now_ns())
+        return response
+
+    def _tries_again(self, exchange: Exchange, tries: int, *, was_sent: bool) -> bool:
+        """Whether to send it once more; takes that from the budget."""
+        body_is_gone = was_sent and isinstance(exchange.body, RequestBody)
+        if (
+            tries >= self._retries.tries
+            or not may_retry(exchange.head.method, was_sent=was_sent, body_is_gone=body_is_gone)
+            or not self._budget.take(self._clock.now_ns())
+        ):
+            return False
+        if self._on_retry is not None:
+            self._on_retry()
+        return True
+
+    async def _pause(self, retry: int) -> None:
+        await enter_task()
+        await asyncio.sleep(backoff_ns(self._retries, retry, self._draw()) / SECOND_NS)
