@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from lukhas.config.addresses import Address, parse_address
 from lukhas.config.sizes import parse_size
+from lukhas.config.targets import parse_target
 from lukhas.config.templates import template_shape
 from lukhas.errors import ConfigError
 from lukhas.policy.rate_limiting.costs import parse_cost
@@ -56,7 +56,6 @@ MOST_WORKERS = 64
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 section 5.6.2
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 
@@ -200,25 +199,9 @@ def _host(text: str) -> str:
 
 
 def _upstream_url(text: str) -> str:
-    hint = 'write it like "http://localhost:9000"'
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise ConfigError(f"{text!r} is not a URL", hint=hint) from None
-    if url.scheme == "https":
-        what = "https to an upstream is not available in this version"
-        raise ConfigError(what, hint="use an http:// address")
-    if url.scheme != "http" or not url.hostname or any(c.isspace() for c in text):
-        raise ConfigError(f"{text!r} is not an HTTP URL", hint=hint)
-    if url.username is not None or url.password is not None:
-        raise ConfigError("the URL holds a user or a password", hint="leave them out of the URL")
-    if "?" in text or "#" in text or not _PATH.fullmatch(url.path):
-        what = f"the URL {text!r} holds a query, a fragment or a path that cannot be"
-        raise ConfigError(what, hint="keep scheme, host, port and the path to put before each path")
-    if port == 0:
-        raise ConfigError(f"{text!r} names port 0", hint="name the port the API listens on")
-    return f"http://{url.netloc.lower()}{url.path.rstrip('/')}"
+    if "://" not in text and not text.startswith("unix:"):
+        raise ConfigError(f"{text!r} is not a URL", hint='write it like "http://localhost:9000"')
+    return parse_target(text).url
 
 
 def _state_dir(path: Path) -> Path:

@@ -1,14 +1,14 @@
-"""Settings of the ways in and out: the listeners, the upstream, the front server."""
+"""Settings of the ways in: the listeners and the front server."""
 
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
 from lukhas.config.addresses import Address
-from lukhas.config.fields import AddressField, Cidr, Host, Seconds, Section, SizeBytes, UpstreamUrl
+from lukhas.config.fields import AddressField, Cidr, Host, Seconds, Section, SizeBytes
 from lukhas.units import KIB, MIB
 
-__all__ = ("ADMIN_SESSION_COOKIE", "AdminSettings", "ServerSettings", "UpstreamSettings")
+__all__ = ("ADMIN_SESSION_COOKIE", "AdminSettings", "ServerSettings")
 
 ADMIN_SESSION_COOKIE = "lukhas_admin_session"
 """The cookie of the admin plane. Cookies ignore ports, so browsers send it to the gateway too."""
@@ -25,30 +25,6 @@ class AdminSettings(Section):
         min_length=16,
         description="What callers of the admin plane present as bearer token, 16 characters or "
         "more; needed as soon as it listens beyond this machine. Never printed.",
-    )
-
-
-class UpstreamSettings(Section):
-    """The API behind the gateway."""
-
-    url: UpstreamUrl | None = Field(
-        None,
-        description="Where the API is, such as `http://localhost:9000`; a path is put before that "
-        "of each request. Needed by the gateway only.",
-    )
-    connect_timeout_s: Seconds = Field(5.0, description="How long a connection may take to open.")
-    response_timeout_s: Seconds = Field(
-        30.0, description="How long the first byte of a response may take."
-    )
-    idle_timeout_s: Seconds = Field(
-        60.0, description="How long a response may pause between two parts."
-    )
-    pool_connections: int = Field(
-        128, ge=1, le=65_536, description="How many connections may be open at once."
-    )
-    pool_idle_s: Seconds = Field(
-        4.0,
-        description="How long an unused connection is kept; below the keep-alive of the upstream.",
     )
 
 

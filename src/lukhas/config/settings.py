@@ -20,10 +20,11 @@ from lukhas.config.consumers import (
 from lukhas.config.cors import CorsSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.overload import OverloadSettings
-from lukhas.config.serving import AdminSettings, ServerSettings, UpstreamSettings
+from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
 from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
+from lukhas.config.upstreams import UpstreamSettings
 from lukhas.config.websockets import WebSocketSettings
 from lukhas.policy.strategies import Strategy
 

@@ -52,7 +52,7 @@ class TargetSelection:
         on_ejected: told the key of a target that is left out, and until when.
     """
 
-    def __init__(  # noqa: PLR0913 - all but the first are by name
+    def __init__(
         self,
         targets: Sequence[Target],
         *,
