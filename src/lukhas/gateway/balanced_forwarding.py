@@ -37,7 +37,7 @@ class BalancedForwarding:
         on_retry: told of each retry.
     """
 
-    def __init__(  # noqa: PLR0913 - all but the first two are by name
+    def __init__(
         self,
         name: str,
         selection: TargetSelection,
