@@ -9,11 +9,20 @@ from pydantic_core import PydanticCustomError
 
 from lukhas.config.fields import CONFIG_FAULT, Seconds, Section
 
-__all__ = ("BalancerKind", "BalancingSettings", "OutlierEjectionSettings", "UpstreamRetrySettings")
+__all__ = (
+    "BalancerKind",
+    "BalancingSettings",
+    "OutlierEjectionSettings",
+    "ProbingSettings",
+    "UpstreamRetrySettings",
+)
 
 # Names are tokens (RFC 9110 section 5.1, RFC 6265 section 4.1.1).
 _HASH_KEY = re.compile(r"client|consumer|(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _Percent = Annotated[float, Field(ge=0, le=100)]
+_AnyStatus = Annotated[int, Field(ge=200, le=599)]
+_Row = Annotated[int, Field(ge=1, le=1000)]
+_PROBE_PATH = re.compile(r"/[!-~]*")
 _Status = Annotated[int, Field(ge=500, le=599)]
 
 
@@ -37,6 +46,12 @@ def _hash_key(text: str) -> str:
         f"{text!r} binds nobody to a target",
         'use "client", "consumer", "header:NAME" or "cookie:NAME"',
     )
+
+
+def _probe_path(text: str) -> str:
+    if _PROBE_PATH.fullmatch(text) and "#" not in text:
+        return text
+    raise _fault(f"{text!r} is no path", 'write it like "/healthz"')
 
 
 class OutlierEjectionSettings(Section):
@@ -101,6 +116,29 @@ class UpstreamRetrySettings(Section):
         return self
 
 
+class ProbingSettings(Section):
+    """How targets are asked whether they are well; by each worker on its own."""
+
+    path: Annotated[str, AfterValidator(_probe_path)] | None = Field(
+        None,
+        description="The path to ask for with GET, such as `/healthz`; null is none.",
+    )
+    interval_s: Seconds = Field(10.0, description="The longest time between two questions.")
+    timeout_s: Seconds = Field(2.0, description="An answer that takes longer is none.")
+    unfit_after: _Row = Field(3, description="So many bad answers in a row: it gets no requests.")
+    fit_after: _Row = Field(2, description="So many good ones in a row: it gets requests again.")
+    least_status: _AnyStatus = Field(200, description="The lowest status that is good.")
+    most_status: _AnyStatus = Field(399, description="The highest status that is good.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.most_status < self.least_status:
+            raise _fault(
+                "`most_status` is below `least_status`", "raise it, or lower `least_status`"
+            )
+        return self
+
+
 class BalancingSettings(Section):
     """Who of several targets gets a request."""
 
@@ -116,6 +154,7 @@ class BalancingSettings(Section):
         'address), `"consumer"`, `"header:NAME"` or `"cookie:NAME"`. Who has none gets any.',
     )
     outliers: OutlierEjectionSettings = OutlierEjectionSettings()
+    probes: ProbingSettings = ProbingSettings()
     warm_up_s: float = Field(
         30.0,
         ge=0,

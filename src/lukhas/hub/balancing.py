@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from lukhas.config.balancing import BalancerKind, BalancingSettings
+from lukhas.config.balancing import BalancerKind, BalancingSettings, ProbingSettings
 from lukhas.http.cookies import cookie_value
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.balancing.balancer import Balancer
@@ -13,6 +13,7 @@ from lukhas.policy.balancing.least_requests import LeastRequests
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
 from lukhas.policy.resilience.outliers import OutlierSettings
+from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
 from lukhas.units import SECOND_NS
 
@@ -30,6 +31,7 @@ class BalancingPolicies:
         outliers: when a target is left out.
         warm_up_ns: how long one that comes back takes to get its whole part.
         panic_share: below which part of fit targets all are used.
+        probes: how targets are asked; None where they are not.
         retries: what is sent again.
         sticky: what binds the caller of an exchange to a target; None for nothing.
     """
@@ -38,6 +40,7 @@ class BalancingPolicies:
     outliers: OutlierSettings
     warm_up_ns: int
     panic_share: float
+    probes: ProbeSettings | None
     retries: RetrySettings
     sticky: Sticky | None
 
@@ -55,6 +58,7 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
         ),
         warm_up_ns=_ns(settings.warm_up_s),
         panic_share=settings.panic_percent / 100,
+        probes=_probes(settings.probes),
         retries=RetrySettings(
             tries=retries.tries,
             statuses=frozenset(retries.statuses),
@@ -69,6 +73,20 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
 
 def _ns(seconds: float) -> int:
     return round(seconds * SECOND_NS)
+
+
+def _probes(probes: ProbingSettings) -> ProbeSettings | None:
+    if probes.path is None:
+        return None
+    return ProbeSettings(
+        path=probes.path.encode(),
+        interval_ns=_ns(probes.interval_s),
+        timeout_ns=_ns(probes.timeout_s),
+        unfit_after=probes.unfit_after,
+        fit_after=probes.fit_after,
+        least_status=probes.least_status,
+        most_status=probes.most_status,
+    )
 
 
 def _balancer(kind: BalancerKind) -> Balancer:

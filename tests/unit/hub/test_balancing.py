@@ -14,6 +14,7 @@ from lukhas.policy.balancing.least_requests import LeastRequests
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
 from lukhas.policy.resilience.outliers import OutlierSettings
+from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 
@@ -28,6 +29,15 @@ def test_every_setting_arrives() -> None:
                     "pause_s": 4,
                     "longest_pause_s": 5,
                     "most_percent": 60,
+                },
+                "probes": {
+                    "path": "/healthz?x",
+                    "interval_s": 5,
+                    "timeout_s": 1,
+                    "unfit_after": 4,
+                    "fit_after": 6,
+                    "least_status": 204,
+                    "most_status": 205,
                 },
                 "warm_up_s": 7,
                 "panic_percent": 25,
@@ -47,6 +57,7 @@ def test_every_setting_arrives() -> None:
     assert policies.retries == RetrySettings(
         4, frozenset((503,)), 0.1, 8, 2 * MILLISECOND_NS, 9 * MILLISECOND_NS
     )
+    assert policies.probes == ProbeSettings(b"/healthz?x", 5 * SECOND_NS, SECOND_NS, 4, 6, 204, 205)
     assert policies.sticky is None
 
 
@@ -55,6 +66,9 @@ def test_the_defaults_are_those_of_the_policies() -> None:
     policies = balancing_policies(BalancingSettings())
     assert policies.outliers == OutlierSettings()
     assert policies.retries == RetrySettings()
+    assert policies.probes is None
+    asked = balancing_policies(BalancingSettings.model_validate({"probes": {"path": "/"}}))
+    assert asked.probes == ProbeSettings()
 
 
 @pytest.mark.parametrize(
