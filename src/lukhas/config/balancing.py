@@ -14,6 +14,7 @@ __all__ = (
     "BalancingSettings",
     "OutlierEjectionSettings",
     "ProbingSettings",
+    "UpstreamBreakerSettings",
     "UpstreamRetrySettings",
 )
 
@@ -139,6 +140,31 @@ class ProbingSettings(Section):
         return self
 
 
+class UpstreamBreakerSettings(Section):
+    """When an upstream is left alone for a moment because all of it fails."""
+
+    failures: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="So many requests in a row, retries included, that got no answer or a 502, 503 "
+        "or 504; then others get 503 at once. null is never.",
+    )
+    pause_s: Seconds = Field(0.1, description="For how long; each time in a row twice as long.")
+    longest_pause_s: Seconds = Field(5.0, description="It is never left alone for longer.")
+    trials: int = Field(
+        1, ge=1, le=1000, description="So many requests are let through then; all must go well."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.longest_pause_s < self.pause_s:
+            raise _fault(
+                "`longest_pause_s` is shorter than `pause_s`", "raise it, or lower `pause_s`"
+            )
+        return self
+
+
 class BalancingSettings(Section):
     """Who of several targets gets a request."""
 
@@ -155,6 +181,7 @@ class BalancingSettings(Section):
     )
     outliers: OutlierEjectionSettings = OutlierEjectionSettings()
     probes: ProbingSettings = ProbingSettings()
+    breaker: UpstreamBreakerSettings = UpstreamBreakerSettings()
     warm_up_s: float = Field(
         30.0,
         ge=0,

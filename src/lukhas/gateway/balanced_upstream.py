@@ -55,6 +55,7 @@ class BalancedUpstream:
             draw=draw,
             retries=policies.retries,
             sticky=policies.sticky,
+            breaker=policies.breaker,
             on_retry=self._retried,
         )
         self.probing: Probing | None = None

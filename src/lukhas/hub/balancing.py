@@ -4,7 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from lukhas.config.balancing import BalancerKind, BalancingSettings, ProbingSettings
+from lukhas.config.balancing import (
+    BalancerKind,
+    BalancingSettings,
+    ProbingSettings,
+    UpstreamBreakerSettings,
+)
 from lukhas.http.cookies import cookie_value
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.balancing.balancer import Balancer
@@ -12,6 +17,7 @@ from lukhas.policy.balancing.consistent_hash import ConsistentHash
 from lukhas.policy.balancing.least_requests import LeastRequests
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
+from lukhas.policy.breaker import BreakerSettings
 from lukhas.policy.resilience.outliers import OutlierSettings
 from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
@@ -32,6 +38,7 @@ class BalancingPolicies:
         warm_up_ns: how long one that comes back takes to get its whole part.
         panic_share: below which part of fit targets all are used.
         probes: how targets are asked; None where they are not.
+        breaker: when the whole upstream is left alone; None for never.
         retries: what is sent again.
         sticky: what binds the caller of an exchange to a target; None for nothing.
     """
@@ -41,6 +48,7 @@ class BalancingPolicies:
     warm_up_ns: int
     panic_share: float
     probes: ProbeSettings | None
+    breaker: BreakerSettings | None
     retries: RetrySettings
     sticky: Sticky | None
 
@@ -59,6 +67,7 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
         warm_up_ns=_ns(settings.warm_up_s),
         panic_share=settings.panic_percent / 100,
         probes=_probes(settings.probes),
+        breaker=_breaker(settings.breaker),
         retries=RetrySettings(
             tries=retries.tries,
             statuses=frozenset(retries.statuses),
@@ -86,6 +95,17 @@ def _probes(probes: ProbingSettings) -> ProbeSettings | None:
         fit_after=probes.fit_after,
         least_status=probes.least_status,
         most_status=probes.most_status,
+    )
+
+
+def _breaker(breaker: UpstreamBreakerSettings) -> BreakerSettings | None:
+    if breaker.failures is None:
+        return None
+    return BreakerSettings(
+        failures=breaker.failures,
+        pause_ns=_ns(breaker.pause_s),
+        longest_pause_ns=_ns(breaker.longest_pause_s),
+        trials=breaker.trials,
     )
 
 

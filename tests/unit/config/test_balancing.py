@@ -32,6 +32,7 @@ def test_callers_are_bound_by_one_of_these(key: str) -> None:
         ({"balancer": "consistent_hash", "hash_key": "ip"}, "binds nobody to a target"),
         ({"balancer": "consistent_hash", "hash_key": "header:a b"}, "binds nobody to a target"),
         ({"outliers": {"pause_s": 60, "longest_pause_s": 30}}, "shorter than `pause_s`"),
+        ({"breaker": {"pause_s": 9}}, "shorter than `pause_s`"),
         ({"probes": {"path": "healthz"}}, "is no path: write it like"),
         ({"probes": {"path": "/a b"}}, "is no path"),
         ({"probes": {"least_status": 500}}, "`most_status` is below `least_status`"),

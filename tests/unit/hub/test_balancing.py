@@ -13,6 +13,7 @@ from lukhas.policy.balancing.consistent_hash import ConsistentHash
 from lukhas.policy.balancing.least_requests import LeastRequests
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
+from lukhas.policy.breaker import BreakerSettings
 from lukhas.policy.resilience.outliers import OutlierSettings
 from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
@@ -39,6 +40,7 @@ def test_every_setting_arrives() -> None:
                     "least_status": 204,
                     "most_status": 205,
                 },
+                "breaker": {"failures": 9, "pause_s": 1, "longest_pause_s": 3, "trials": 2},
                 "warm_up_s": 7,
                 "panic_percent": 25,
                 "retries": {
@@ -58,6 +60,9 @@ def test_every_setting_arrives() -> None:
         4, frozenset((503,)), 0.1, 8, 2 * MILLISECOND_NS, 9 * MILLISECOND_NS
     )
     assert policies.probes == ProbeSettings(b"/healthz?x", 5 * SECOND_NS, SECOND_NS, 4, 6, 204, 205)
+    assert policies.breaker == BreakerSettings(
+        failures=9, pause_ns=SECOND_NS, longest_pause_ns=3 * SECOND_NS, trials=2
+    )
     assert policies.sticky is None
 
 
@@ -67,6 +72,7 @@ def test_the_defaults_are_those_of_the_policies() -> None:
     assert policies.outliers == OutlierSettings()
     assert policies.retries == RetrySettings()
     assert policies.probes is None
+    assert policies.breaker is None
     asked = balancing_policies(BalancingSettings.model_validate({"probes": {"path": "/"}}))
     assert asked.probes == ProbeSettings()
 
