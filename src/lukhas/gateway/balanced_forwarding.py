@@ -11,10 +11,13 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import enter_task
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
+from lukhas.policy.breaker import CLOSED, BreakerSettings, ask, failed, succeeded
 from lukhas.policy.resilience.retries import RetryBudget, RetrySettings, backoff_ns, may_retry
 from lukhas.units import SECOND_NS
 
 __all__ = ("BalancedForwarding",)
+
+_GATEWAY_FAULTS = frozenset((502, 503, 504))
 
 
 class BalancedForwarding:
@@ -34,6 +37,7 @@ class BalancedForwarding:
         draw: gives a random number from 0 to 1, 1 not included.
         retries: how much is tried again.
         sticky: what binds the caller of an exchange to a target; empty for nothing.
+        breaker: when the whole upstream is left alone, as all its targets fail; None for never.
         on_retry: told of each retry.
     """
 
@@ -46,6 +50,7 @@ class BalancedForwarding:
         draw: Callable[[], float],
         retries: RetrySettings | None = None,
         sticky: Callable[[Exchange], bytes] | None = None,
+        breaker: BreakerSettings | None = None,
         on_retry: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
@@ -55,6 +60,8 @@ class BalancedForwarding:
         self._retries = RetrySettings() if retries is None else retries
         self._budget = RetryBudget(self._retries)
         self._sticky = sticky
+        self._breaker = breaker
+        self._state = CLOSED
         self._on_retry = on_retry
 
     async def __call__(self, exchange: Exchange) -> Response:
@@ -62,8 +69,27 @@ class BalancedForwarding:
 
         Raises:
             UpstreamError: no target could answer.
+            UpstreamBusyError: so it was a moment ago, and none was asked.
             BodyAbortedError: the client's body did not arrive.
         """
+        breaker = self._breaker
+        if breaker is None:
+            return await self._tried(exchange)
+        self._state, passes = ask(self._state, breaker, self._clock.now_ns())
+        if not passes:
+            raise UpstreamBusyError(self._name, "it is left alone, for it failed", sent=False)
+        try:
+            response = await self._tried(exchange)
+        except UpstreamBusyError:
+            raise
+        except UpstreamError:
+            self._state = failed(self._state, breaker, self._clock.now_ns())
+            raise
+        after = failed if response.status in _GATEWAY_FAULTS else succeeded
+        self._state = after(self._state, breaker, self._clock.now_ns())
+        return response
+
+    async def _tried(self, exchange: Exchange) -> Response:
         self._budget.requested()
         sticky = b"" if self._sticky is None else self._sticky(exchange)
         tried: list[Target] = []

@@ -8,6 +8,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.balancing.balancer import Balancer, Candidate, ChoiceFacts
 from lukhas.policy.resilience.outliers import OutlierSettings, TargetHealth, may_eject, reported
+from lukhas.policy.resilience.probes import PROBED_FIT, ProbeState
 from lukhas.policy.resilience.warm_up import WARM_UP_NS, share_of, usable
 from lukhas.units import SECOND_NS
 
@@ -27,12 +28,14 @@ class Target:
         candidate: its key, weight and load.
         forward: sends an exchange to it.
         health: what its answers tell.
+        probed: what its answers to probes tell; see `TargetSelection.probed`.
         back_ns: when it began to serve, or serves again; 0: it always did.
     """
 
     candidate: Candidate
     forward: Handler
     health: TargetHealth = field(default_factory=TargetHealth)
+    probed: ProbeState = PROBED_FIT
     back_ns: int = 0
 
 
@@ -75,6 +78,7 @@ class TargetSelection:
         # Until then some target is out or warming up; afterwards there is nothing to look at.
         self._settled_ns = max(starts_ns, default=0)
         self._is_settled = not starts_ns
+        self._all_probed_fit = True
 
     def choose(
         self, now_ns: int, *, sticky: bytes = b"", tried: Collection[Target] = _NO_TARGETS
@@ -99,11 +103,15 @@ class TargetSelection:
         return targets[self._balancer.choose(candidates, facts, now_ns)]
 
     def _fit(self, now_ns: int) -> tuple[Target, ...]:
-        if not self._is_settled and now_ns >= self._settled_ns:
+        if now_ns >= self._settled_ns and self._all_probed_fit:
             self._is_settled = True
         for target in self._targets:
             target.candidate.share = share_of(target.back_ns, now_ns, self._warm_up_ns)
-        fit = tuple(target for target in self._targets if not target.health.is_out(now_ns))
+        fit = tuple(
+            target
+            for target in self._targets
+            if target.probed.is_fit and not target.health.is_out(now_ns)
+        )
         if usable(len(fit), len(self._targets), panic_share=self._panic_share):
             return fit
         for candidate in self._candidates:
@@ -124,6 +132,22 @@ class TargetSelection:
             self._is_settled = False
             if self._on_ejected is not None:
                 self._on_ejected(target.candidate.key, after.until_ns)
+
+    def probed(self, target: Target, after: ProbeState, now_ns: int) -> None:
+        """What a probe told. One that becomes fit starts slowly."""
+        before, target.probed = target.probed, after
+        if before.is_fit is after.is_fit:
+            return
+        self._is_settled = False
+        self._all_probed_fit = all(target.probed.is_fit for target in self._targets)
+        if after.is_fit:
+            target.back_ns = max(target.back_ns, now_ns)
+            self._settled_ns = max(self._settled_ns, target.back_ns + self._warm_up_ns)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those that may get requests."""
+        return self._targets
 
     def _may_eject(self, now_ns: int) -> bool:
         healths = {target.candidate.key: target.health for target in self._targets}

@@ -1,8 +1,18 @@
 """The Cookie field of a request (RFC 6265 section 4.2)."""
 
-from lukhas.http.headers import HeaderPairs
+from lukhas.http.headers import HeaderPairs, Headers
 
-__all__ = ("without_cookie",)
+__all__ = ("cookie_value", "without_cookie")
+
+
+def cookie_value(headers: Headers, name: bytes) -> bytes:
+    """The value of the first cookie of this name, as it was sent; empty if there is none."""
+    for field in headers.get_all(b"cookie"):
+        for pair in field.split(b";"):
+            key, _, value = pair.strip().partition(b"=")
+            if key == name:
+                return value
+    return b""
 
 
 def without_cookie(fields: HeaderPairs, name: bytes) -> HeaderPairs:

@@ -1,0 +1,74 @@
+"""An upstream of several targets, put together: choosing, trying again, looking after them."""
+
+from collections.abc import Callable, Sequence
+
+from lukhas.clock import Clock
+from lukhas.gateway.balanced_forwarding import BalancedForwarding
+from lukhas.gateway.probing import Probing
+from lukhas.gateway.target_selection import Target, TargetSelection
+from lukhas.hub.balancing import BalancingPolicies
+
+__all__ = ("BalancedUpstream",)
+
+
+class BalancedUpstream:
+    """What a worker has for one upstream.
+
+    Args:
+        name: of the upstream.
+        targets: all its targets; for another set of them, another one of this is made. A `Target`
+            may go on from one to the next, with all that is known of it.
+        policies: what decides; of this upstream alone.
+        clock: where time comes from.
+        draw: gives a random number from 0 to 1, 1 not included.
+
+    Attributes:
+        forward: the handler.
+        probing: asks the targets, once it is started; None where nothing is to be asked.
+        retries: requests that were sent again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        policies: BalancingPolicies,
+        *,
+        clock: Clock,
+        draw: Callable[[], float],
+    ) -> None:
+        selection = TargetSelection(
+            targets,
+            balancer=policies.balancer,
+            draw=draw,
+            outliers=policies.outliers,
+            warm_up_ns=policies.warm_up_ns,
+            panic_share=policies.panic_share,
+        )
+        self._selection = selection
+        self._clock = clock
+        self.retries = 0
+        self.forward = BalancedForwarding(
+            name,
+            selection,
+            clock=clock,
+            draw=draw,
+            retries=policies.retries,
+            sticky=policies.sticky,
+            breaker=policies.breaker,
+            on_retry=self._retried,
+        )
+        self.probing: Probing | None = None
+        if policies.probes is not None:
+            self.probing = Probing(selection, policies.probes, clock=clock, draw=draw)
+
+    def _retried(self) -> None:
+        self.retries += 1
+
+    def left_out(self) -> int:
+        """How many targets get no requests now, unless too few are left."""
+        now_ns = self._clock.now_ns()
+        return sum(
+            target.health.is_out(now_ns) or not target.probed.is_fit
+            for target in self._selection.targets
+        )
