@@ -16,6 +16,8 @@ import uvloop
 from benchmarks.measurement import Figure, Section, interleaved_us, pin
 from lukhas.config.consumers import TierSettings
 from lukhas.config.settings import Settings
+from lukhas.config.targets import TargetAddress
+from lukhas.gateway.dialling import Dial
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
@@ -78,7 +80,8 @@ def run() -> Section:
 async def _cases(loop: "_Loop") -> list[Case]:
     roomy, narrow = _hub(_ROOMY), _hub(_NARROW)
     bare = roomy.pipeline.with_stages([]).around(_uncached)
-    pool = UpstreamPool("default", "127.0.0.1", 1, timeouts=UpstreamTimeouts())
+    dial = Dial(TargetAddress("http", "127.0.0.1", 1))
+    pool = UpstreamPool("default", dial, timeouts=UpstreamTimeouts())
     hit_head, miss_head = _head(b"/cached"), _head(b"/uncached")
     known, differing = itertools.repeat(b""), itertools.count()
     return [

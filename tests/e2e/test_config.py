@@ -55,7 +55,6 @@ _BAD = {
         "'one'",
     ),
     "not-toml": ('upstream = "http://a.test"\nlisten =\n', [2], "TOML"),
-    "https": ('upstream = "https://a.test"\n', [1], "https"),
     "several": (
         'upstream = "http://a.test"\nworkers = 0\n[cache]\nmode = "of"\nmax_ttl_s = -1\n',
         [2, 4, 5],

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from lukhas.config.balancing import BalancingSettings
 from lukhas.config.fields import CONFIG_FAULT, Seconds, Section, UpstreamUrl
 
 __all__ = ("UpstreamSettings", "UpstreamTlsSettings")
@@ -82,3 +83,4 @@ class UpstreamSettings(Section):
         "fe80::/10). Those of cloud metadata services are refused all the same.",
     )
     tls: UpstreamTlsSettings = UpstreamTlsSettings()
+    balancing: BalancingSettings = BalancingSettings()

@@ -1,21 +1,19 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
-from lukhas.errors import ConfigError, NotAvailableError, UpstreamError, UpstreamProtocolError
+from lukhas.errors import UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_pool import UpstreamPool
-from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
-__all__ = ("Forwarding", "UpstreamAddress", "parse_upstream_url")
+__all__ = ("Forwarding",)
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
@@ -32,47 +30,8 @@ _DROPPED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamAddress:
-    """Where an upstream is.
-
-    Attributes:
-        host: host name or address.
-        port: port.
-        prefix: put before each path; empty or starting with `/`, without a last `/`.
-    """
-
-    host: str
-    port: int
-    prefix: bytes
-
-
-def parse_upstream_url(url: str) -> UpstreamAddress:
-    """Reads an upstream URL such as `http://localhost:9000/base`.
-
-    Raises:
-        ConfigError: it is no HTTP URL.
-        NotAvailableError: it is an https URL.
-    """
-    scheme, separator, rest = url.partition("://")
-    hint = "write it like http://localhost:9000"
-    if not separator or scheme.lower() not in {"http", "https"}:
-        raise ConfigError(f"{url!r} is not an http URL", where="upstream.url", hint=hint)
-    if scheme.lower() == "https":
-        raise NotAvailableError("https to an upstream", "use an http:// address in this version")
-    authority, _, path = rest.partition("/")
-    normal = normalise_authority(authority.encode("utf-8", "replace"), scheme="")
-    if normal is None or any(mark in path for mark in "?#"):
-        raise ConfigError(f"{url!r} is not an http URL", where="upstream.url", hint=hint)
-    host, _, port = normal.decode("ascii").rpartition(":")
-    if not host or port.endswith("]"):
-        host, port = normal.decode("ascii"), "80"
-    prefix = f"/{path}".rstrip("/").encode("ascii", "replace")
-    return UpstreamAddress(host.strip("[]"), int(port), prefix)
-
-
 class Forwarding:
-    """Forwards exchanges to one upstream. Several, with balancing, will be chosen here.
+    """Forwards exchanges to one server.
 
     Every request is written anew: nothing of the client's framing is passed on, only what was
     understood. What the client said about proxies before us is dropped unless it is one we trust.

@@ -17,15 +17,14 @@ from pathlib import Path
 from lukhas.config.addresses import Address
 from lukhas.config.settings import Settings
 from lukhas.config.sources import process_environment
-from lukhas.errors import ConfigError
 from lukhas.gateway.children import ChildFailedError
 from lukhas.gateway.family import Family
-from lukhas.gateway.forwarding import parse_upstream_url
 from lukhas.gateway.listening import Listeners, bound_address, listening_socket
 from lukhas.gateway.orders import Order, Orders
 from lukhas.gateway.pid_file import PidFile, running_gateway
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
 from lukhas.gateway.tls import check_tls
+from lukhas.gateway.upstream import dials_of
 from lukhas.hub.policies import limit_policies, route_table, tier_limits
 from lukhas.storage.node import prepare_state_dir
 
@@ -90,11 +89,7 @@ def run(
 
 def _check(settings: Settings) -> None:
     """Finds here what would else only fail in a child."""
-    if settings.upstream.url is None:
-        raise ConfigError(
-            "no upstream is set", where="upstream.url", hint="give the address of the API"
-        )
-    parse_upstream_url(settings.upstream.url)
+    dials_of(settings.upstream)
     check_tls(settings.tls)
     route_table(settings)
     tier_limits(settings)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
+from lukhas.gateway.dialling import Dial
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
@@ -20,8 +21,7 @@ class UpstreamPool:
 
     Args:
         name: the name of the upstream.
-        host: host name or address.
-        port: port.
+        dial: opens a connection.
         timeouts: how long to wait for what.
         connections: the most connections to keep open.
         idle_s: how long an idle one is kept: less than the origin keeps it, or a request would meet
@@ -31,16 +31,14 @@ class UpstreamPool:
     def __init__(
         self,
         name: str,
-        host: str,
-        port: int,
+        dial: Dial,
         *,
         timeouts: UpstreamTimeouts,
         connections: int = 128,
         idle_s: float = 4.0,
     ) -> None:
         self.name = name
-        self._host = host
-        self._port = port
+        self._dial = dial
         self._timeouts = timeouts
         self._most = connections
         self._idle_s = idle_s
@@ -88,13 +86,13 @@ class UpstreamPool:
                 raise UpstreamBusyError(self.name, what, sent=False) from error
             raise UpstreamTimeoutError(self.name, "no connection in time", sent=False) from error
         except OSError as error:
-            what = f"cannot connect to {self._host}:{self._port}: {error.strerror or error}"
+            what = f"cannot connect to {self._dial.place}: {error.strerror or error}"
             raise UpstreamConnectError(self.name, what, sent=False) from error
 
     async def _connect(self) -> UpstreamConnection:
         self._opening += 1
         try:
-            _transport, connection = await self._loop.create_connection(
+            _transport, connection = await self._dial(
                 lambda: UpstreamConnection(
                     self._loop,
                     self.name,
@@ -102,9 +100,7 @@ class UpstreamPool:
                     self._outbox,
                     on_free=self._freed,
                     on_gone=self._gone,
-                ),
-                self._host,
-                self._port,
+                )
             )
         except BaseException:
             self._wake()

@@ -15,6 +15,7 @@ from lukhas.errors import (
     UpstreamProtocolError,
     UpstreamTimeoutError,
 )
+from lukhas.gateway.dialling import Dial
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.websocket_tunnel import TunnelFigures, WebSocketTunnel
 from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
@@ -49,15 +50,13 @@ class UpgradeTarget:
     """Where handshakes go.
 
     Attributes:
-        host: host name or address.
-        port: port.
+        dial: opens a connection.
         connect_s: how long a connection may take.
         response_s: how long the answer to the handshake may take.
         head: makes the request head of an exchange, the last empty line included.
     """
 
-    host: str
-    port: int
+    dial: Dial
     connect_s: float
     response_s: float
     head: Callable[[Exchange], bytes]
@@ -217,16 +216,13 @@ def _other_version(exchange: Exchange) -> Response:
 
 
 async def _connected(target: UpgradeTarget) -> "_Handshake":
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(target.connect_s):
-            _, handshake = await loop.create_connection(
-                lambda: _Handshake(target), target.host, target.port
-            )
+            _, handshake = await target.dial(lambda: _Handshake(target))
     except TimeoutError as error:
         raise UpstreamTimeoutError(_NAME, "no connection in time", sent=False) from error
     except OSError as error:
-        what = f"cannot connect to {target.host}:{target.port}: {error.strerror or error}"
+        what = f"cannot connect to {target.dial.place}: {error.strerror or error}"
         raise UpstreamConnectError(_NAME, what, sent=False) from error
     return handshake
 

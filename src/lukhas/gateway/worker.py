@@ -11,15 +11,13 @@ from contextlib import ExitStack
 import uvloop
 
 from lukhas.config.settings import Settings
-from lukhas.errors import ConfigError, LukhasError
+from lukhas.errors import LukhasError
 from lukhas.gateway.faults import FaultStage
-from lukhas.gateway.forwarding import Forwarding, parse_upstream_url
 from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
-from lukhas.gateway.upstream_connection import UpstreamTimeouts
-from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.upstream import Upstream
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
@@ -34,7 +32,6 @@ from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
-from lukhas.telemetry.recorder import Recorder
 
 __all__ = ("front_limits", "main", "serve")
 
@@ -81,9 +78,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         disk_bytes=SERVE_DISK_BYTES,
     )
     await hub.start()
-    pool, forwarding = _forwarding(settings, hub.recorder)
-    server, doors = _front(hub, forwarding)
-    _watch(hub, server.state, pool)
+    upstream = Upstream(settings, hub.recorder, hub.clock)
+    server, doors = _front(hub, upstream)
+    _watch(hub, server.state)
+    upstream.show(hub.recorder)
+    upstream.start()
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
@@ -111,7 +110,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     for job in jobs:
         job.cancel()
     await sender.close()
-    pool.close()
+    await upstream.close()
     await hub.close()
 
 
@@ -135,65 +134,34 @@ def front_limits(settings: Settings) -> FrontLimits:
     )
 
 
-def _front(hub: Hub, forwarding: Forwarding) -> tuple[FrontServer, FrontDoors]:
+def _front(hub: Hub, upstream: Upstream) -> tuple[FrontServer, FrontDoors]:
     """The server, and the ways in to it."""
     settings = hub.settings
     certificates = served_certificates(settings)
     state = FrontState(
-        ShortWay(hub.pipeline, forwarding).take,
+        ShortWay(hub.pipeline, upstream.handler).take,
         hub.intake,
         front_limits(settings),
         scheme="http" if certificates is None else "https",
     )
     doors = FrontDoors(settings, state, certificates)
-    doors.take_websockets(hub.pipeline, _upgrade_target(settings, forwarding))
+    doors.take_websockets(hub.pipeline, _upgrade_target(settings, upstream))
     doors.show(hub.recorder)
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     return server, doors
 
 
-def _upgrade_target(settings: Settings, forwarding: Forwarding) -> UpgradeTarget:
-    upstream = settings.upstream
-    address = parse_upstream_url(upstream.url or "")
+def _upgrade_target(settings: Settings, upstream: Upstream) -> UpgradeTarget:
     return UpgradeTarget(
-        address.host,
-        address.port,
-        connect_s=upstream.connect_timeout_s,
-        response_s=upstream.response_timeout_s,
-        head=forwarding.head_of,
+        upstream.dial,
+        connect_s=settings.upstream.connect_timeout_s,
+        response_s=settings.upstream.response_timeout_s,
+        head=upstream.first.head_of,
     )
 
 
-def _forwarding(settings: Settings, recorder: Recorder) -> tuple[UpstreamPool, Forwarding]:
-    upstream = settings.upstream
-    if upstream.url is None:
-        raise ConfigError(
-            "no upstream is set", where="upstream.url", hint="give the address of the API"
-        )
-    address = parse_upstream_url(upstream.url)
-    pool = UpstreamPool(
-        "default",
-        address.host,
-        address.port,
-        timeouts=UpstreamTimeouts(
-            connect_s=upstream.connect_timeout_s,
-            response_s=upstream.response_timeout_s,
-            idle_s=upstream.idle_timeout_s,
-        ),
-        connections=upstream.pool_connections,
-        idle_s=upstream.pool_idle_s,
-    )
-    return pool, Forwarding(
-        pool,
-        prefix=address.prefix,
-        body_bytes=settings.server.body_bytes,
-        on_error=lambda error: recorder.upstream_failed(error.upstream, error.kind),
-    )
-
-
-def _watch(hub: Hub, state: FrontState, pool: UpstreamPool) -> None:
+def _watch(hub: Hub, state: FrontState) -> None:
     watch = hub.recorder.watch
     watch("connections_open", lambda: len(state.connections))
-    watch("upstream_connections", lambda: pool.counts()[0])
     watch("malformed_requests", lambda: state.malformed)
     watch("unhandled_failures", lambda: state.unhandled)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lukhas.config.settings import Settings
+from lukhas.config.targets import TargetAddress
+from lukhas.gateway.dialling import Dial
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
@@ -23,7 +25,17 @@ from lukhas.gateway.worker import front_limits
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
 
-__all__ = ("Answer", "Client", "Gateway", "Origin", "Turn", "gateway", "until", "whole")
+__all__ = (
+    "Answer",
+    "Client",
+    "Gateway",
+    "Origin",
+    "Turn",
+    "gateway",
+    "plain_dial",
+    "until",
+    "whole",
+)
 
 WAIT_S = 10.0
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -287,6 +299,11 @@ class Gateway:
             client.close()
 
 
+def plain_dial(port: int, host: str = "127.0.0.1") -> Dial:
+    """Opens plain connections to a port."""
+    return Dial(TargetAddress("http", host, port))
+
+
 @contextlib.asynccontextmanager
 async def gateway(
     tmp_path: Path,
@@ -317,10 +334,10 @@ async def gateway(
     values = common | settings
     built = Settings.model_validate(values)
     hub = Hub(built, under_observe=(FaultStage(),))
+    dial = plain_dial(upstream_port or origin.port)
     pool = UpstreamPool(
         "default",
-        "127.0.0.1",
-        upstream_port or origin.port,
+        dial,
         timeouts=timeouts or UpstreamTimeouts(connect_s=3.0, response_s=6.0, idle_s=6.0),
         connections=connections,
     )
@@ -337,8 +354,7 @@ async def gateway(
     doors.take_websockets(
         hub.pipeline,
         UpgradeTarget(
-            "127.0.0.1",
-            upstream_port or origin.port,
+            dial,
             connect_s=3.0,
             response_s=6.0,
             head=forwarding.head_of,

@@ -97,7 +97,7 @@ async def balanced(
                 stack.callback(server.close)
                 port = listener.sockets[0].getsockname()[1]
             timeouts = UpstreamTimeouts(connect_s=5.0, response_s=10.0)
-            pool = UpstreamPool(f"t{number}", "127.0.0.1", port, timeouts=timeouts)
+            pool = UpstreamPool(f"t{number}", plain_dial(port), timeouts=timeouts)
             stack.callback(pool.close)
             pools.append(pool)
             targets.append(Target(Candidate(f"t{number}", Load()), Forwarding(pool)))

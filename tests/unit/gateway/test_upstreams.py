@@ -1,4 +1,4 @@
-"""Upstream URLs, and the pool at its limit."""
+"""The pool at its limit."""
 
 import asyncio
 import contextlib
@@ -11,69 +11,25 @@ from lukhas.config.settings import Settings
 from lukhas.errors import (
     ConfigError,
     HandlerError,
-    NotAvailableError,
     UpstreamConnectError,
     UpstreamError,
 )
 from lukhas.gateway.faults import FaultStage
-from lukhas.gateway.forwarding import Forwarding, UpstreamAddress, parse_upstream_url
+from lukhas.gateway.forwarding import Forwarding
+from lukhas.gateway.upstream import targets_of
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
-from lukhas.gateway.worker import _forwarding, front_limits
+from lukhas.gateway.worker import front_limits
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.telemetry.recorder import Recorder
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("http://localhost:9000", UpstreamAddress("localhost", 9000, b"")),
-        ("http://localhost", UpstreamAddress("localhost", 80, b"")),
-        ("HTTP://A.example:080/", UpstreamAddress("a.example", 80, b"")),
-        ("http://a.example/base/", UpstreamAddress("a.example", 80, b"/base")),
-        ("http://127.0.0.1:1/a/b", UpstreamAddress("127.0.0.1", 1, b"/a/b")),
-        ("http://[::1]:9000", UpstreamAddress("::1", 9000, b"")),
-        ("http://[::1]", UpstreamAddress("::1", 80, b"")),
-    ],
-)
-def test_upstream_urls(url: str, address: UpstreamAddress) -> None:
-    """Host, port and prefix of a URL."""
-    assert parse_upstream_url(url) == address
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "localhost:9000",
-        "ftp://a.example",
-        "http://",
-        "http://user@a.example",
-        "http://a.example:99999",
-        "http://a.example/x?y",
-        "http://a.example/#x",
-        "http://\u00e4.example",
-    ],
-)
-def test_bad_upstream_urls(url: str) -> None:
-    """What is no HTTP URL is refused with the setting's name and an example."""
-    with pytest.raises(ConfigError) as raised:
-        parse_upstream_url(url)
-    assert raised.value.where == "upstream.url"
-    assert "http://localhost:9000" in raised.value.hint
-
-
-def test_https_upstreams_are_refused() -> None:
-    """TLS to an upstream is not built, and says so."""
-    with pytest.raises(NotAvailableError):
-        parse_upstream_url("https://a.example")
+from tests.integration.gateway.kit import plain_dial
 
 
 def test_no_upstream_is_refused() -> None:
     """A worker without an upstream does not start."""
     with pytest.raises(ConfigError, match=r"upstream\.url"):
-        _forwarding(Settings(), Recorder())
+        targets_of(Settings().upstream)
 
 
 def test_front_limits_follow_the_settings() -> None:
@@ -95,7 +51,7 @@ def test_front_limits_follow_the_settings() -> None:
 @contextlib.asynccontextmanager
 async def pool_of(most: int, port: int) -> AsyncIterator[UpstreamPool]:
     timeouts = UpstreamTimeouts(connect_s=5.0)
-    pool = UpstreamPool("default", "127.0.0.1", port, timeouts=timeouts, connections=most)
+    pool = UpstreamPool("default", plain_dial(port), timeouts=timeouts, connections=most)
     try:
         yield pool
     finally:
@@ -131,7 +87,7 @@ async def test_a_refused_connection_frees_its_place() -> None:
 async def test_an_unknown_host_is_no_connection() -> None:
     """A name that means nothing is an error of the upstream."""
     timeouts = UpstreamTimeouts(connect_s=5.0)
-    pool = UpstreamPool("default", "host.invalid", 80, timeouts=timeouts)
+    pool = UpstreamPool("default", plain_dial(80, "host.invalid"), timeouts=timeouts)
     with pytest.raises(UpstreamError):
         await pool.open()
     pool.close()
