@@ -77,7 +77,8 @@ class BalancedForwarding:
             return await self._tried(exchange)
         self._state, passes = ask(self._state, breaker, self._clock.now_ns())
         if not passes:
-            raise UpstreamBusyError(self._name, "it is left alone, for it failed", sent=False)
+            what = "it failed again and again, and is left alone for a moment"
+            raise UpstreamBusyError(self._name, what, sent=False)
         try:
             response = await self._tried(exchange)
         except UpstreamBusyError:

@@ -39,7 +39,7 @@ def _answer(exchange: Exchange, error: UpstreamError) -> Response:
         title = "The upstream did not answer in time"
         return _told(exchange, error, status=504, slug="upstream-timeout", title=title)
     if isinstance(error, UpstreamBusyError):
-        title = "The upstream has no connection free"
+        title = "The upstream takes no request now"
         return _told(exchange, error, status=503, slug="upstream-busy", title=title)
     title = "The upstream failed"
     return _told(exchange, error, status=502, slug="upstream-failed", title=title)
