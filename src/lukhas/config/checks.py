@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from lukhas.config.addresses import Address
 from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.settings import Settings
+from lukhas.config.targets import TargetAddress, parse_target
 from lukhas.config.templates import template_shape
 from lukhas.errors import ConfigError
 from lukhas.policy.modes import Mode
@@ -18,7 +18,6 @@ from lukhas.policy.routing.rewriting import pattern_of
 
 __all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
 
-_HTTP_PORT = 80
 _WHOLE_PERCENT = 100
 DEFAULT_ROUTE = "default"
 """The name under which requests that match no route are counted."""
@@ -67,21 +66,40 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
 
 
 def _upstream(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
-    path = ("upstream", "url")
-    if settings.upstream.url is None:
-        if needs_upstream:
-            yield Finding(
-                path,
-                "upstream.url is missing: there is no API to stand in front of",
-                "set upstream.url, LUKHAS_UPSTREAM or --upstream, such as http://localhost:9000",
-            )
+    upstream = settings.upstream
+    places: list[tuple[KeyPath, str]] = []
+    if upstream.url is not None:
+        places.append((("upstream", "url"), upstream.url))
+    places += [
+        (("upstream", "targets", index), text) for index, text in enumerate(upstream.targets)
+    ]
+    if needs_upstream and not places:
+        yield Finding(
+            ("upstream", "url"),
+            "upstream.url is missing: there is no API to stand in front of",
+            "set upstream.url, LUKHAS_UPSTREAM or --upstream, such as http://localhost:9000",
+        )
+    seen: set[str] = set()
+    for path, text in places:
+        target = parse_target(text)
+        yield from _not_itself(settings, path, target)
+        if target.prefix != parse_target(places[0][1]).prefix:
+            what = f"{text} has another path than {places[0][1]}"
+            yield Finding(path, what, "give all servers of the API the same path")
+        if target.url in seen:
+            yield Finding(path, f"{text} is there twice", "name each server once")
+        seen.add(target.url)
+
+
+def _not_itself(settings: Settings, path: KeyPath, target: TargetAddress) -> Iterator[Finding]:
+    if target.socket_path:
         return
-    url = urlsplit(settings.upstream.url)
-    target = Address(url.hostname or "", url.port or _HTTP_PORT)
+    address = Address(target.host, target.port)
     for name, own in (("listen", settings.listen), ("admin.listen", settings.admin.listen)):
-        same_host = target.host == own.host or (target.is_loopback and _answers_loopback(own))
-        if target.port == own.port and same_host:
-            what = f"upstream.url {settings.upstream.url} is the gateway itself ({name} = {own})"
+        same_host = address.host == own.host or (address.is_loopback and _answers_loopback(own))
+        if address.port == own.port and same_host:
+            key = ".".join(map(str, path[:2]))
+            what = f"{key} {target.url} is the gateway itself ({name} = {own})"
             yield Finding(path, what, "name the address of the API")
 
 

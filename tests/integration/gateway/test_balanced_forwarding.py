@@ -27,6 +27,7 @@ from lukhas.policy.balancing.loads import Load
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
 from lukhas.policy.resilience.retries import RetrySettings
+from tests.integration.gateway.kit import plain_dial
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 PATIENT = RetrySettings(tries=3, least_a_second=1000, first_pause_ns=0, longest_pause_ns=0)

@@ -187,7 +187,7 @@ async def test_a_server_that_fails_is_hidden() -> None:
     broken, fine = Server("broken"), Server("fine")
     broken.fails = True
     async with several(broken, fine) as (url, *targets):
-        balancing = {"balancer": "round_robin"}
+        balancing = {"balancer": "round_robin", "retries": {"least_per_second": 10}}
         async with opened(url=url, targets=targets, balancing=balancing) as upstream:
             answers = [await ask(upstream) for _ in range(30)]
             recorder = Recorder()
