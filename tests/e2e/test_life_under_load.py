@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.kit import Gateway, run_cli, run_gateway, state_of, wait_for
@@ -62,6 +63,11 @@ def _renew(running: Gateway, what: str, *, by: str) -> None:
     before = running.service.stderr.count(done)
     if by == "signal":
         running.service.process.send_signal(_SIGNALS[what])
+    elif by == "api":
+        url = f"{running.admin_url}/api/v1/{what}"
+        headers = {"authorization": f"Bearer {running.token}"}
+        answer = httpx.post(url, headers=headers, trust_env=False, timeout=30.0)
+        assert answer.status_code == 200, answer.text
     else:
         told = run_cli(what, "--state-dir", str(running.state_dir))
         assert told.returncode == 0, told.stderr
@@ -83,8 +89,8 @@ def test_three_upgrades_and_three_reloads_lose_nothing(tmp_path: Path) -> None:
                 ("reload", "signal"),
                 ("upgrade", "command"),
                 ("reload", "command"),
-                ("upgrade", "command"),
-                ("reload", "signal"),
+                ("upgrade", "api"),
+                ("reload", "api"),
             ):
                 _renew(running, what, by=by)
                 _all_kinds_are_answered(load)
