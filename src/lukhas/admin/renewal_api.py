@@ -56,12 +56,16 @@ async def _carried_out(
     detail = "The parent process does not answer." if outcome is None else outcome.detail
     faults = outcome.faults if outcome is not None else ()
     _audit.info("%s by admin from %s came to nothing: %s", order, who, detail)
-    answer = problem_answer(
-        422 if faults else 503,
-        "settings-refused" if faults else f"{order}-failed",
-        "The settings are refused" if faults else f"The {order} came to nothing",
-        f"{detail} (nothing has changed)",
-        extensions=(("faults", faults),) if faults else (),
-    )
+    told = f"{detail} (nothing has changed)"
+    if faults:
+        answer = problem_answer(
+            422,
+            "settings-refused",
+            "The settings are refused",
+            told,
+            extensions=(("faults", faults),),
+        )
+    else:
+        answer = problem_answer(503, "renewal-failed", "The new workers did not start", told)
     # FastAPI passes responses on as they are.
     return cast("Renewal", answer)

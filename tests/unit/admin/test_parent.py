@@ -141,7 +141,7 @@ async def test_workers_that_do_not_start(http: httpx.AsyncClient, family: Family
     answer = await http.post("/api/v1/upgrade")
     await obeying
     assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:lukhas:problem:upgrade-failed"
+    assert answer.json()["type"] == "urn:lukhas:problem:renewal-failed"
 
 
 async def test_a_parent_that_does_not_answer(http: httpx.AsyncClient, family: Family) -> None:
