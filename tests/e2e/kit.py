@@ -140,10 +140,14 @@ class Gateway:
     @property
     def worker_pid(self) -> int:
         """The process that carries the traffic."""
-        (pid,) = (
-            pid for pid in descendants(self.service.process.pid) if "lukhas.gateway" in command(pid)
-        )
+        (pid,) = self.worker_pids
         return pid
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that carry the traffic, the oldest first."""
+        family = descendants(self.service.process.pid)
+        return sorted(pid for pid in family if "lukhas.gateway" in command(pid))
 
 
 @contextlib.contextmanager
@@ -229,8 +233,13 @@ def descendants(pid: int) -> list[int]:
 
 def is_running(pid: int) -> bool:
     """Whether there is such a process, which is not just a leftover that nobody has waited for."""
+    return state_of(pid) not in {"", "Z"}
+
+
+def state_of(pid: int) -> str:
+    """The state of a process as one letter (proc_pid_stat(5)); empty if there is none."""
     stat = _read(Path(f"/proc/{pid}/stat"))
-    return bool(stat) and stat.rpartition(")")[2].split()[0] != "Z"
+    return stat.rpartition(")")[2].split()[0] if stat else ""
 
 
 def command(pid: int) -> str:

@@ -3,11 +3,18 @@
 import logging
 import sys
 import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.limits import limits_router
+from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
+from lukhas.admin.renewal_api import renewal_router
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -61,12 +68,26 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             begin.wait()
 
     access = CacheAccess(CachePurges(settings))
+    routers = [limits_router(settings), cache_router(access)]
+    lifespans = [access.lifespan()]
+    parent = Parent(task.control_path) if task.control_path is not None else None
+    if parent is not None:
+        routers.append(renewal_router(parent))
+        lifespans.append(parent.lifespan)
     run_admin(
-        options,
-        get_ready=get_ready,
-        routers=[limits_router(settings), cache_router(access)],
-        lifespan=access.lifespan(),
+        options, get_ready=get_ready, routers=routers, lifespan=_all(lifespans), parent=parent
     )
+
+
+def _all(lifespans: Sequence[AdminLifespan]) -> AdminLifespan:
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for lifespan in lifespans:
+                await stack.enter_async_context(lifespan(app))
+            yield
+
+    return opened
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
 from lukhas.admin.handover import Figures, leave_figures, take_figures
+from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.link import TelemetryReceiver
@@ -31,7 +32,7 @@ class AdminOptions:
         telemetry_path: the Unix socket to make for the workers' reports.
         token: what opens the admin plane.
         gateway_url: where the gateway answers, for people.
-        workers: how many workers are to report.
+        workers: how many workers are to report, until the parent process says otherwise.
         handover_path: where the figures of an earlier admin process are taken from, and left for
             the next one; None for nowhere.
         grace_s: how long open requests may go on after SIGTERM.
@@ -53,6 +54,7 @@ def run_admin(
     lifespan: AdminLifespan | None = None,
     clock: Clock | None = None,
     get_ready: Callable[[], None] | None = None,
+    parent: Parent | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -65,6 +67,7 @@ def run_admin(
         lifespan: opens and closes what those routers need.
         clock: the time; the system's if None.
         get_ready: called when everything is prepared; serving begins when it returns.
+        parent: what is known of the parent process, if there is one.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
@@ -75,8 +78,10 @@ def run_admin(
         clock=clock,
         started_ns=clock.now_ns(),
         gateway_url=options.gateway_url,
-        workers_wanted=options.workers,
+        workers_wanted=lambda: _workers_wanted(parent, options.workers),
     )
+    if parent is not None:
+        state.own_parts = parent.parts
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
         log_config=None,
@@ -96,6 +101,11 @@ def run_admin(
         runner.run(_serve(options, config, state, early))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
+
+
+def _workers_wanted(parent: Parent | None, at_start: int) -> int:
+    status = parent.status if parent is not None else None
+    return at_start if status is None else status.workers_wanted
 
 
 def _go_on_with_figures(options: AdminOptions, state: AdminState) -> None:

@@ -15,6 +15,10 @@ def _no_parts() -> list[PartHealth]:
     return []
 
 
+def _one() -> int:
+    return 1
+
+
 @dataclass(slots=True, kw_only=True)
 class AdminState:
     """Shared by everything that the admin plane serves.
@@ -24,7 +28,7 @@ class AdminState:
         clock: the time.
         started_ns: when the admin process started.
         gateway_url: where the gateway answers, for people, e.g. `"http://127.0.0.1:8000"`.
-        workers_wanted: how many workers are to serve.
+        workers_wanted: gives how many workers are to serve.
         own_parts: the health of the parts that live in the admin process itself.
         closing: set when the process is to end, so that streams end too.
     """
@@ -33,6 +37,6 @@ class AdminState:
     clock: Clock
     started_ns: int
     gateway_url: str
-    workers_wanted: int = 1
+    workers_wanted: Callable[[], int] = _one
     own_parts: Callable[[], list[PartHealth]] = _no_parts
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from lukhas.config.fields import MOST_WORKERS
@@ -12,6 +13,7 @@ from lukhas.gateway.children import Child
 from lukhas.gateway.generation import Generation, all_or_none, usable_cpus
 from lukhas.gateway.listening import Listeners
 from lukhas.hub.child_link import ChildTask
+from lukhas.hub.control_link import CONTROL_SOCKET
 
 __all__ = ("Family", "worker_count")
 
@@ -32,6 +34,8 @@ class Family:
 
     Attributes:
         settings: those in effect.
+        control_path: where children ask the parent for something.
+        generation: the number of the set of children that serves, counted from 1.
     """
 
     def __init__(
@@ -41,13 +45,15 @@ class Family:
         self._listeners = listeners
         self._admin_plane = admin_plane
         self._run_dir = run_dir
+        self.control_path = run_dir / CONTROL_SOCKET
         self._number = 0
         self._workers, self._admin = self._next(settings)
+        self.generation = self._number
         self._admin_keeping: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
     def __str__(self) -> str:
-        return f"generation {self._number}, {worker_count(self.settings)} workers"
+        return f"generation {self.generation}, {worker_count(self.settings)} workers"
 
     async def start(self) -> None:
         """Starts the first children.
@@ -59,8 +65,12 @@ class Family:
         self._workers.keep()
         self._admin_keeping = asyncio.create_task(self._admin.keep())
 
-    async def renew(self, settings: Settings) -> None:
+    async def renew(self, settings: Settings, *, on_served: Callable[[], None]) -> None:
         """Starts new children, and drains the old ones once the new ones are ready.
+
+        Args:
+            settings: those of the new children.
+            on_served: called when the new workers serve; nothing can go wrong after that.
 
         Raises:
             LukhasError: the new workers cannot be started; the old ones go on as before.
@@ -77,8 +87,9 @@ class Family:
             await asyncio.gather(workers.stop(), admin.stop())
             raise
         old, self._workers = self._workers, workers
-        self.settings = settings
+        self.settings, self.generation = settings, self._number
         workers.keep()
+        on_served()
         # Before the old workers end, so that there is somebody to take their last figures.
         await self._renew_admin(admin)
         retiring = asyncio.create_task(old.stop())
@@ -151,6 +162,7 @@ class Family:
             sibling_descriptors=siblings,
             telemetry_path=self._run_dir / "telemetry.sock",
             handover_path=self._run_dir / "figures",
+            control_path=self.control_path,
             name=name,
             generation=self._number,
             workers=worker_count(settings),

@@ -1,11 +1,13 @@
-"""What a running gateway is told by signals."""
+"""What a running gateway is told to do, by signals and at its control socket."""
 
 import asyncio
 import os
 import signal
 from enum import StrEnum
 
-__all__ = ("Order", "Orders")
+from lukhas.hub.control_link import Outcome
+
+__all__ = ("Order", "Orders", "Ticket")
 
 
 class Order(StrEnum):
@@ -15,12 +17,37 @@ class Order(StrEnum):
     UPGRADE = "upgrade"
 
 
+class Ticket:
+    """An order on its way, for whoever gave it; made in a running loop.
+
+    Args:
+        order: the order.
+
+    Attributes:
+        decided: what comes of it, as soon as that is clear.
+        ended: the same when all of it is done.
+    """
+
+    def __init__(self, order: Order) -> None:
+        loop = asyncio.get_running_loop()
+        self.order = order
+        self.decided: asyncio.Future[Outcome] = loop.create_future()
+        self.ended: asyncio.Future[Outcome] = loop.create_future()
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tells what came of it; a second time when all of it is done."""
+        if not self.decided.done():
+            self.decided.set_result(outcome)
+        if outcome.finished and not self.ended.done():
+            self.ended.set_result(outcome)
+
+
 class Orders:
-    """Takes orders from SIGHUP and SIGUSR2; one that already waits is not taken twice."""
+    """Takes orders, also from SIGHUP and SIGUSR2; one that already waits is not taken twice."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Order] = asyncio.Queue()
-        self._asked: set[Order] = set()
+        self._waiting: asyncio.Queue[Ticket] = asyncio.Queue()
+        self._asked: dict[Order, Ticket] = {}
 
     def listen(self, stop: asyncio.Event) -> None:
         """Begins to listen to the signals.
@@ -41,17 +68,20 @@ class Orders:
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         loop.add_signal_handler(signal.SIGUSR2, self.ask, Order.UPGRADE)
 
-    def ask(self, order: Order) -> None:
-        """Takes an order."""
-        if order not in self._asked:
-            self._asked.add(order)
-            self._waiting.put_nowait(order)
+    def ask(self, order: Order) -> Ticket:
+        """Takes an order; gives the ticket of the one that waits already, if there is one."""
+        ticket = self._asked.get(order)
+        if ticket is None:
+            ticket = self._asked[order] = Ticket(order)
+            self._waiting.put_nowait(ticket)
+        return ticket
 
-    async def next(self) -> Order:
+    async def next(self) -> Ticket:
         """The next order, as soon as there is one."""
-        order = await self._waiting.get()
-        self._asked.discard(order)
-        return order
+        ticket = await self._waiting.get()
+        # Who asks from now on asks for one more: this one may have read the settings already.
+        del self._asked[ticket.order]
+        return ticket
 
 
 def _has_terminal() -> bool:

@@ -14,17 +14,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from lukhas.clock import SystemClock
 from lukhas.config.addresses import Address
+from lukhas.config.faults import SettingsError
 from lukhas.config.settings import Settings
 from lukhas.config.sources import process_environment
 from lukhas.gateway.children import ChildFailedError
-from lukhas.gateway.family import Family
+from lukhas.gateway.control import Control
+from lukhas.gateway.family import Family, worker_count
 from lukhas.gateway.listening import Listeners, bound_address, listening_socket
-from lukhas.gateway.orders import Order, Orders
+from lukhas.gateway.orders import Orders, Ticket
 from lukhas.gateway.pid_file import PidFile, running_gateway
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
 from lukhas.gateway.tls import check_tls
 from lukhas.gateway.upstream import dials_of
+from lukhas.hub.control_link import CONTROL_SOCKET, Outcome, ParentStatus
 from lukhas.hub.policies import limit_policies, route_table, tier_limits
 from lukhas.storage.node import prepare_state_dir
 
@@ -101,6 +105,8 @@ class _Supervisor:
         self._family = family
         self._read_settings = read_settings
         self._orders = Orders()
+        self._control = Control(self._orders, self._status)
+        self._last: Outcome | None = None
 
     async def run(self, announce: Callable[[], None]) -> int:
         loop = asyncio.get_running_loop()
@@ -108,7 +114,10 @@ class _Supervisor:
         for caught in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(caught, stop.set)
         self._orders.listen(stop)
-        with _found_by_pid(self._family.settings.state_dir):
+        await self._control.listen(self._family.control_path)
+        with _found_by_pid(self._family.settings.state_dir) as is_found:
+            if is_found:
+                await self._listen_for_commands()
             serving = asyncio.create_task(self._serve(announce))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -117,30 +126,73 @@ class _Supervisor:
                 # A failure to start has been told by the child, on the stderr that we share.
                 return _exit_code(serving) if serving.done() else 0
             finally:
+                await self._control.close()
                 stopping.cancel()
                 serving.cancel()
                 await self._family.end(serving)
+
+    async def _listen_for_commands(self) -> None:
+        path = self._family.settings.state_dir / CONTROL_SOCKET
+        try:
+            await self._control.listen(path)
+        except OSError as error:
+            _log.warning("%s cannot be made (%s): commands send signals instead", path, error)
 
     async def _serve(self, announce: Callable[[], None]) -> None:
         await self._family.start()
         announce()
         while True:
-            order = await self._orders.next()
+            ticket = await self._orders.next()
             notify("RELOADING=1", f"MONOTONIC_USEC={monotonic_us()}")
-            await self._carry_out(order)
+            await self._carry_out(ticket)
             notify("READY=1")
 
-    async def _carry_out(self, order: Order) -> None:
+    async def _carry_out(self, ticket: Ticket) -> None:
+        order = ticket.order
         _log.info("%s: starting new workers", order)
+
+        def served() -> None:
+            self._tell(ticket, done=True, detail=str(self._family), finished=False)
+
         try:
             settings = self._read_settings()
             _check(settings)
-            await self._family.renew(settings)
+            await self._family.renew(settings, on_served=served)
         except Exception as error:  # noqa: BLE001 - whatever it is, the old workers go on serving
             what = " ".join(str(error).split()) or type(error).__name__
             _log.error("%s refused, nothing has changed: %s", order, what)
+            faults = tuple(map(str, error.faults)) if isinstance(error, SettingsError) else ()
+            self._tell(ticket, done=False, detail=what, faults=faults)
         else:
             _log.info("%s done: %s", order, self._family)
+            self._tell(ticket, done=True, detail=str(self._family))
+
+    def _tell(
+        self,
+        ticket: Ticket,
+        *,
+        done: bool,
+        detail: str,
+        faults: tuple[str, ...] = (),
+        finished: bool = True,
+    ) -> None:
+        self._last = Outcome(
+            order=ticket.order.value,
+            done=done,
+            detail=detail,
+            faults=faults,
+            time_ns=SystemClock().now_ns(),
+            finished=finished,
+        )
+        ticket.tell(self._last)
+        self._control.tell()
+
+    def _status(self) -> ParentStatus:
+        return ParentStatus(
+            generation=self._family.generation,
+            workers_wanted=worker_count(self._family.settings),
+            last=self._last,
+        )
 
 
 def _exit_code(serving: "asyncio.Task[None]") -> int:
@@ -154,7 +206,8 @@ def _exit_code(serving: "asyncio.Task[None]") -> int:
 
 
 @contextlib.contextmanager
-def _found_by_pid(state_dir: Path) -> Iterator[None]:
+def _found_by_pid(state_dir: Path) -> Iterator[bool]:
+    """Keeps the pid file of a state directory; gives whether commands find this gateway by it."""
     pid_file = PidFile(state_dir)
     if not pid_file.is_ours:
         _log.warning(
@@ -164,6 +217,6 @@ def _found_by_pid(state_dir: Path) -> Iterator[None]:
             state_dir,
         )
     try:
-        yield
+        yield pid_file.is_ours
     finally:
         pid_file.close()

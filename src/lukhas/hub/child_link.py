@@ -40,6 +40,7 @@ class ChildTask:
         ready_descriptor: where it says that it is ready; -1 for nowhere.
         telemetry_path: the Unix socket between workers and admin process.
         handover_path: where one admin process leaves its figures for the next.
+        control_path: the Unix socket of the parent, see `control_link`.
         waits: whether it is to get ready and then wait for `begin` (see `Child`), because another
             child still does its work.
         name: the name of the child, unique in its generation.
@@ -54,6 +55,7 @@ class ChildTask:
     ready_descriptor: int = -1
     telemetry_path: Path
     handover_path: Path | None = None
+    control_path: Path | None = None
     waits: bool = False
     name: str
     generation: int = 1

@@ -25,11 +25,11 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def get(port: int, path: str = "/", **fields: str) -> tuple[int, bytes]:
+def get(port: int, path: str = "/", method: str = "GET", **fields: str) -> tuple[int, bytes]:
     """A request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
     try:
-        connection.request("GET", path, headers=fields)
+        connection.request(method, path, headers=fields)
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -84,10 +84,10 @@ class Served:
         until(lambda: self.said(answer) > before or self.process.poll() is not None)
         assert self.said(answer) > before, "".join(self.lines)
 
-    def ask_admin(self, path: str) -> tuple[int, bytes]:
+    def ask_admin(self, path: str, *, method: str = "GET") -> tuple[int, bytes]:
         """A request to the admin plane, with its token."""
         token = (self.state_dir / "admin.token").read_text().strip()
-        return get(self.admin_port, path, Authorization=f"Bearer {token}")
+        return get(self.admin_port, path, method, Authorization=f"Bearer {token}")
 
     def read(self) -> None:
         """Collects what it says, to the end."""

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,10 +71,32 @@ def test_a_reload_with_a_mistake_changes_nothing(tmp_path: Path) -> None:
             assert served.workers() == before
             assert get(served.port, "/fine")[0] == 200
 
+            # The same by command, over the admin API, and in health.
+            mistake = f"{file}:6: unknown key 'tiers.fre': did you mean 'free'?"
+            command = [
+                sys.executable,
+                "-m",
+                "lukhas",
+                "reload",
+                "--state-dir",
+                str(served.state_dir),
+            ]
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert told.returncode == 2
+            assert f"reload refused, nothing has changed: {mistake}" in told.stderr
+            status, body = served.ask_admin("/api/v1/reload", method="POST")
+            assert (status, json.loads(body)["faults"]) == (422, [mistake])
+            parts = json.loads(served.ask_admin("/health")[1])["parts"]
+            (settings,) = [part for part in parts if part["name"] == "settings"]
+            assert settings["state"] == "degraded"
+            assert mistake in settings["detail"]
+            assert served.workers() == before
+
             write_config(file, load, "internal = '7/minute'", workers=1)
             served.tell(signal.SIGHUP, "reload done: generation 2, 1 workers")
             until(lambda: len(served.workers()) == 1)
             assert not served.workers() & before
+            until(lambda: json.loads(served.ask_admin("/health")[1])["status"] == "ok")
 
 
 def test_new_settings_are_those_of_the_new_workers(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_fewer_workers_than_wanted_are_degraded(
     state: AdminState, clock: ManualClock, report: Report
 ) -> None:
     """The node serves, with less than its promise."""
-    state.workers_wanted = 2
+    state.workers_wanted = lambda: 2
     report()
     health = health_of(state, clock.time_ns)
     assert (health.status, health.ready) == ("degraded", True)
