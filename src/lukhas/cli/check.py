@@ -19,6 +19,7 @@ def check(
     Settings in the environment count, as they do for `serve`.
     """
     from lukhas.config.faults import SettingsError
+    from lukhas.config.upstream_checks import upstreams_text
 
     try:
         settings = load({}, file, needs_upstream=True).settings
@@ -27,4 +28,4 @@ def check(
             sys.stderr.write(f"lukhas: {fault}\n")
         raise typer.Exit(2) from None
     counts = f"{len(settings.routes)} routes, {len(settings.limits)} limits"
-    sys.stdout.write(f"{file}: good: upstream {settings.upstream.url}, {counts}\n")
+    sys.stdout.write(f"{file}: good: upstream {upstreams_text(settings)}, {counts}\n")

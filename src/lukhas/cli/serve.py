@@ -70,6 +70,7 @@ def serve(
 def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None]:
     def announce(listen: "Address", admin: "Address") -> None:
         from lukhas.admin.access import load_token
+        from lukhas.config.upstream_checks import upstreams_text
         from lukhas.telemetry.logs import configure_logging
 
         secret = settings.admin.token
@@ -77,7 +78,7 @@ def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None
         token = load_token(configured, settings.state_dir)
         scheme = "http" if settings.tls.certificate is None else "https"
         sys.stderr.write(
-            f"lukhas: serving {settings.upstream.url} on {scheme}://{listen},"
+            f"lukhas: serving {upstreams_text(settings)} on {scheme}://{listen},"
             f" admin on http://{admin} (token: see {token.source})\n"
         )
         # Only now: until everything runs, nobody waits for this.

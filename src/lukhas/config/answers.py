@@ -1,9 +1,10 @@
 """Settings of the routes and of the log."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from lukhas.config.balancing import hash_key_text
 from lukhas.config.caching import YEAR_S, PostKind, QueryNames
 from lukhas.config.cors import OriginText
 from lukhas.config.fields import (
@@ -108,6 +109,20 @@ class RouteSettings(Section):
     )
     redirect_status: Literal[301, 302, 303, 307, 308] = Field(
         308, description="The status of the redirect; 307 and 308 keep the method."
+    )
+    upstream: Name | None = Field(
+        None,
+        description="Which of `upstreams` these requests go to; null is that of all others.",
+    )
+    split: dict[Name, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+        default_factory=dict,
+        description="Several of `upstreams` in place of one, each with its weight, such as "
+        "`{ stable = 95, canary = 5 }`; `default` is that of all others.",
+    )
+    split_by: Annotated[str, AfterValidator(hash_key_text)] = Field(
+        "consumer",
+        description="Who stays with one of them: the `consumer`, the `client` address, or the "
+        "value of `header:NAME` or `cookie:NAME`; where there is none, each request is drawn for.",
     )
     websocket: bool = Field(
         False,

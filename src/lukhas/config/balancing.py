@@ -16,6 +16,7 @@ __all__ = (
     "ProbingSettings",
     "UpstreamBreakerSettings",
     "UpstreamRetrySettings",
+    "hash_key_text",
 )
 
 # Names are tokens (RFC 9110 section 5.1, RFC 6265 section 4.1.1).
@@ -40,7 +41,8 @@ def _fault(what: str, hint: str) -> PydanticCustomError:
     return PydanticCustomError(CONFIG_FAULT, "{what}: {hint}", {"what": what, "hint": hint})
 
 
-def _hash_key(text: str) -> str:
+def hash_key_text(text: str) -> str:
+    """The text, if it says what binds a caller to a target."""
     if _HASH_KEY.fullmatch(text):
         return text
     raise _fault(
@@ -174,7 +176,7 @@ class BalancingSettings(Section):
         "flight; `round_robin`: in turn; `least_requests`: the one of two with fewer in flight; "
         "`consistent_hash`: always the same for the same `hash_key`. All mind the weights.",
     )
-    hash_key: Annotated[str, AfterValidator(_hash_key)] | None = Field(
+    hash_key: Annotated[str, AfterValidator(hash_key_text)] | None = Field(
         None,
         description='What binds a caller to a target, with `consistent_hash`: `"client"` (the '
         'address), `"consumer"`, `"header:NAME"` or `"cookie:NAME"`. Who has none gets any.',

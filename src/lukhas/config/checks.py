@@ -1,47 +1,31 @@
 """How settings fit together: mistakes that no single value shows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from lukhas.config.addresses import Address
 from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
+from lukhas.config.findings import Finding
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.settings import Settings
-from lukhas.config.targets import TargetAddress, parse_target
 from lukhas.config.templates import template_shape
+from lukhas.config.upstream_checks import upstream_findings
 from lukhas.errors import ConfigError
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.costs import CostBasis, parse_cost
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.rewriting import pattern_of
 
-__all__ = ("DEFAULT_ROUTE", "Finding", "check_settings")
+__all__ = ("DEFAULT_ROUTE", "check_settings")
 
 _WHOLE_PERCENT = 100
 DEFAULT_ROUTE = "default"
 """The name under which requests that match no route are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One mistake.
-
-    Attributes:
-        path: the value it is about.
-        what: what is wrong.
-        hint: what to do about it.
-    """
-
-    path: KeyPath
-    what: str
-    hint: str
-
-
 def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
     """All mistakes in how the values fit together."""
     yield from _listeners(settings)
-    yield from _upstream(settings, needs_upstream=needs_upstream)
+    yield from upstream_findings(settings, needs_upstream=needs_upstream)
     yield from _names(settings)
     yield from _routes_alike(settings)
     yield from _limits(settings)
@@ -63,48 +47,6 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
     if not settings.admin.listen.is_loopback and settings.admin.token is None:
         what = f"the admin plane listens on {settings.admin.listen} without a token"
         yield Finding(("admin", "listen"), what, "set admin.token, or listen on 127.0.0.1")
-
-
-def _upstream(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
-    upstream = settings.upstream
-    places: list[tuple[KeyPath, str]] = []
-    if upstream.url is not None:
-        places.append((("upstream", "url"), upstream.url))
-    places += [
-        (("upstream", "targets", index), text) for index, text in enumerate(upstream.targets)
-    ]
-    if needs_upstream and not places:
-        yield Finding(
-            ("upstream", "url"),
-            "upstream.url is missing: there is no API to stand in front of",
-            "set upstream.url, LUKHAS_UPSTREAM or --upstream, such as http://localhost:9000",
-        )
-    seen: set[str] = set()
-    for path, text in places:
-        target = parse_target(text)
-        yield from _not_itself(settings, path, target)
-        if target.prefix != parse_target(places[0][1]).prefix:
-            what = f"{text} has another path than {places[0][1]}"
-            yield Finding(path, what, "give all servers of the API the same path")
-        if target.url in seen:
-            yield Finding(path, f"{text} is there twice", "name each server once")
-        seen.add(target.url)
-
-
-def _not_itself(settings: Settings, path: KeyPath, target: TargetAddress) -> Iterator[Finding]:
-    if target.socket_path:
-        return
-    address = Address(target.host, target.port)
-    for name, own in (("listen", settings.listen), ("admin.listen", settings.admin.listen)):
-        same_host = address.host == own.host or (address.is_loopback and _answers_loopback(own))
-        if address.port == own.port and same_host:
-            key = ".".join(map(str, path[:2]))
-            what = f"{key} {target.url} is the gateway itself ({name} = {own})"
-            yield Finding(path, what, "name the address of the API")
-
-
-def _answers_loopback(address: Address) -> bool:
-    return address.is_loopback or address.host in {"0.0.0.0", "::"}  # noqa: S104 - compared only
 
 
 def _paths(settings: Settings) -> Iterator[Finding]:

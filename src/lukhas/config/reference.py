@@ -102,13 +102,15 @@ def _kind(kind: Any) -> str:
         return "HOST:PORT"
     if kind is SecretStr:
         return "text, secret"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "table"
     return _TYPES.get(kind, "path")
 
 
 def _default(path: tuple[str, ...], info: FieldInfo) -> str:
     if info.is_required():
         return "must be given"
-    if info.default_factory is not None:
+    if info.default_factory is not None or isinstance(info.default, BaseModel):
         return "see right"
     if path[-1].endswith("_bytes") and info.default:
         return f"`{format_size(info.default)}`"

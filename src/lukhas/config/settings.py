@@ -25,7 +25,7 @@ from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
 from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
-from lukhas.config.upstreams import UpstreamSettings
+from lukhas.config.upstreams import NamedUpstreamSettings, UpstreamSettings
 from lukhas.config.websockets import WebSocketSettings
 from lukhas.policy.strategies import Strategy
 
@@ -67,6 +67,11 @@ class Settings(Section):
     )
     admin: AdminSettings = AdminSettings()
     upstream: Annotated[UpstreamSettings, _ShortForm()] = UpstreamSettings()
+    upstreams: tuple[NamedUpstreamSettings, ...] = Field(
+        (),
+        description="More APIs behind the gateway, for the routes that name them. Without "
+        "`upstream`, the first is for all other requests.",
+    )
     workers: Workers = Field(
         1,
         description="How many processes serve requests, up to 64; `auto` is one for each CPU that "

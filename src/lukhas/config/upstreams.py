@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lukhas.config.balancing import BalancingSettings
-from lukhas.config.fields import CONFIG_FAULT, Seconds, Section, UpstreamUrl
+from lukhas.config.fields import CONFIG_FAULT, Host, Name, Seconds, Section, UpstreamUrl
 
-__all__ = ("UpstreamSettings", "UpstreamTlsSettings")
+__all__ = ("NamedUpstreamSettings", "UpstreamSettings", "UpstreamTlsSettings")
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|[0-9a-fA-F:.]+")
 
@@ -46,6 +46,9 @@ class UpstreamTlsSettings(Section):
     min_version: Literal["1.2", "1.3"] = Field("1.2", description="The oldest version of TLS.")
 
 
+Weight = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class UpstreamSettings(Section):
     """The API behind the gateway."""
 
@@ -59,6 +62,17 @@ class UpstreamSettings(Section):
         (),
         description="More servers of the same API, written as `url`; requests are balanced among "
         "all of them.",
+    )
+    weights: dict[str, Weight] = Field(
+        default_factory=dict,
+        description="How much of the requests a server gets in relation to the others, by its "
+        "address as it is written above; 1 where nothing is said. One with 0 is drained: it gets "
+        "no new requests.",
+    )
+    host: Literal["client", "target"] | Host = Field(
+        "client",
+        description="The `Host` that servers are asked with: that of the `client`, that of the "
+        "`target`, or this very one. `X-Forwarded-Host` always has that of the client.",
     )
     connect_timeout_s: Seconds = Field(5.0, description="How long a connection may take to open.")
     response_timeout_s: Seconds = Field(
@@ -84,3 +98,13 @@ class UpstreamSettings(Section):
     )
     tls: UpstreamTlsSettings = UpstreamTlsSettings()
     balancing: BalancingSettings = BalancingSettings()
+
+
+class NamedUpstreamSettings(UpstreamSettings):
+    """One more API behind the gateway, for the routes that name it."""
+
+    name: Name = Field(description="What routes, metrics and errors call it.")
+    tls: UpstreamTlsSettings = Field(UpstreamTlsSettings(), description="As `upstream.tls`.")
+    balancing: BalancingSettings = Field(
+        BalancingSettings(), description="As `upstream.balancing`."
+    )

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from lukhas.clock import Clock
+from lukhas.errors import UpstreamConnectError
 from lukhas.gateway.balanced_forwarding import BalancedForwarding
 from lukhas.gateway.probing import Probing
 from lukhas.gateway.target_selection import Target, TargetSelection
 from lukhas.hub.balancing import BalancingPolicies
+from lukhas.pipeline.exchange import Exchange
 
 __all__ = ("BalancedUpstream",)
 
@@ -45,6 +47,8 @@ class BalancedUpstream:
             warm_up_ns=policies.warm_up_ns,
             panic_share=policies.panic_share,
         )
+        self._name = name
+        self._sticky = policies.sticky
         self._selection = selection
         self._clock = clock
         self.retries = 0
@@ -61,6 +65,18 @@ class BalancedUpstream:
         self.probing: Probing | None = None
         if policies.probes is not None:
             self.probing = Probing(selection, policies.probes, clock=clock, draw=draw)
+
+    def choose(self, exchange: Exchange) -> Target:
+        """A target for what is not a request like any other, such as a WebSocket handshake.
+
+        Raises:
+            UpstreamConnectError: all are drained.
+        """
+        sticky = b"" if self._sticky is None else self._sticky(exchange)
+        target = self._selection.choose(self._clock.now_ns(), sticky=sticky)
+        if target is None:
+            raise UpstreamConnectError(self._name, "it has no target", sent=False)
+        return target
 
     def _retried(self) -> None:
         self.retries += 1

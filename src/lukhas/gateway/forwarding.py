@@ -39,6 +39,7 @@ class Forwarding:
     Args:
         pool: the connections.
         prefix: put before each path.
+        host: the Host that the server is asked with; that of the client if None.
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure of the upstream.
     """
@@ -48,11 +49,15 @@ class Forwarding:
         pool: UpstreamPool,
         *,
         prefix: bytes = b"",
+        host: bytes | None = None,
         body_bytes: int = 0,
         on_error: Callable[[UpstreamError], None] | None = None,
     ) -> None:
         self._pool = pool
         self._prefix = prefix
+        self._host = host
+        # What heads for this server have in common that others have not.
+        self._origin = prefix if host is None else b"%b %b" % (host, prefix)
         self._body_bytes = body_bytes
         self._on_error = on_error
 
@@ -106,8 +111,8 @@ class Forwarding:
         request = exchange.head
         # The same request comes again and again, and heads are kept (see `KnownHeads`).
         kept = request.forwarded
-        if kept is None:
-            kept = request.forwarded = self._kept(request)
+        if kept is None or kept[0] != self._origin:
+            kept = request.forwarded = (self._origin, self._kept(request))
         if payload is None:
             framing = b""
         elif isinstance(payload, bytes):
@@ -117,7 +122,7 @@ class Forwarding:
         else:
             framing = b"transfer-encoding: chunked\r\n"
         return b"%bx-forwarded-for: %b\r\nx-request-id: %b\r\n%b\r\n" % (
-            kept,
+            kept[1],
             self._forwarded_for(exchange),
             exchange.request_id,
             framing,
@@ -133,7 +138,8 @@ class Forwarding:
         if request.query:
             target += b"?" + request.query
         method = request.method.encode("ascii")
-        lines = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, request.authority)]
+        host = request.authority if self._host is None else self._host
+        lines = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, host)]
         for name, value in headers.raw:
             if name not in dropped:
                 lines += (name, b": ", value, b"\r\n")

@@ -2,7 +2,7 @@
 
 import ssl
 from asyncio import Protocol, Transport
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from lukhas.clock import Clock
@@ -19,6 +19,7 @@ from lukhas.gateway.websocket_upgrade import UpgradeTarget, WebSockets
 from lukhas.http.client_address import TrustedProxies
 from lukhas.http.http2_frames import PREFACE
 from lukhas.hub.policies import certificate_rules
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.telemetry.health import PartHealth
@@ -66,16 +67,18 @@ class FrontDoors:
         self._websockets: WebSockets | None = None
         self.figures = TunnelFigures()
 
-    def take_websockets(self, pipeline: Pipeline, target: UpgradeTarget) -> None:
+    def take_websockets(
+        self, pipeline: Pipeline, target_of: Callable[[Exchange], UpgradeTarget]
+    ) -> None:
         """Lets WebSocket connections in where a route takes them.
 
         Args:
             pipeline: that of all requests.
-            target: where the handshakes go.
+            target_of: where the handshake of an exchange goes.
         """
         if any(route.websocket for route in self._settings.routes):
             self._websockets = WebSockets(
-                pipeline, self._state, target, self._settings.websocket, self.figures
+                pipeline, self._state, target_of, self._settings.websocket, self.figures
             )
             self._state.websockets = self._websockets
 

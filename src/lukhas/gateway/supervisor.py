@@ -28,6 +28,7 @@ from lukhas.gateway.pid_file import PidFile, running_gateway
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
 from lukhas.gateway.tls import check_tls
 from lukhas.gateway.upstream import dials_of
+from lukhas.gateway.upstreams import named_upstreams
 from lukhas.hub.control_link import CONTROL_SOCKET, Outcome, ParentStatus
 from lukhas.hub.policies import limit_policies, route_table, tier_limits
 from lukhas.storage.node import prepare_state_dir
@@ -93,7 +94,8 @@ def run(
 
 def _check(settings: Settings) -> None:
     """Finds here what would else only fail in a child."""
-    dials_of(settings.upstream)
+    for _, upstream in named_upstreams(settings):
+        dials_of(upstream)
     check_tls(settings.tls)
     route_table(settings)
     tier_limits(settings)

@@ -38,7 +38,6 @@ from lukhas.pipeline.stages.route import RouteStage
 
 __all__ = ("UpgradeTarget", "Upgrading", "WebSockets")
 
-_NAME = "default"
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_BODY_BYTES = 1024 * 1024
 _VERSION = b"13"
@@ -51,12 +50,14 @@ class UpgradeTarget:
 
     Attributes:
         dial: opens a connection.
+        upstream: its upstream's name, for errors.
         connect_s: how long a connection may take.
         response_s: how long the answer to the handshake may take.
         head: makes the request head of an exchange, the last empty line included.
     """
 
     dial: Dial
+    upstream: str
     connect_s: float
     response_s: float
     head: Callable[[Exchange], bytes]
@@ -68,7 +69,7 @@ class WebSockets:
     Args:
         pipeline: that of all requests.
         state: what the connections share.
-        target: where the handshakes go.
+        target_of: where the handshake of an exchange goes.
         settings: limits on connections.
         figures: what the connections have carried.
     """
@@ -77,12 +78,12 @@ class WebSockets:
         self,
         pipeline: Pipeline,
         state: FrontState,
-        target: UpgradeTarget,
+        target_of: Callable[[Exchange], UpgradeTarget],
         settings: WebSocketSettings,
         figures: TunnelFigures,
     ) -> None:
         self.state = state
-        self.target = target
+        self.target_of = target_of
         self.settings = settings
         self.figures = figures
         self._routes = next(s for s in pipeline.stages if isinstance(s, RouteStage))
@@ -141,7 +142,7 @@ class Upgrading:
         if len(headers.get_all(b"sec-websocket-key")) != 1 or not is_handshake_key(key):
             return _invalid(exchange)
         await enter_task()
-        self._upstream = upstream = await _connected(self._sockets.target)
+        self._upstream = upstream = await _connected(self._sockets.target_of(exchange))
         try:
             response = await upstream.answer(exchange, accept_of(key), headers)
         except BaseException:
@@ -220,10 +221,10 @@ async def _connected(target: UpgradeTarget) -> "_Handshake":
         async with asyncio.timeout(target.connect_s):
             _, handshake = await target.dial(lambda: _Handshake(target))
     except TimeoutError as error:
-        raise UpstreamTimeoutError(_NAME, "no connection in time", sent=False) from error
+        raise UpstreamTimeoutError(target.upstream, "no connection in time", sent=False) from error
     except OSError as error:
         what = f"cannot connect to {target.dial.place}: {error.strerror or error}"
-        raise UpstreamConnectError(_NAME, what, sent=False) from error
+        raise UpstreamConnectError(target.upstream, what, sent=False) from error
     return handshake
 
 
@@ -237,6 +238,7 @@ class _Handshake(Protocol):
 
     def __init__(self, target: UpgradeTarget) -> None:
         self._target = target
+        self._name = target.upstream
         self._parser: Any = httptools.HttpResponseParser(self)
         self._done: Future[None] = asyncio.get_running_loop().create_future()
         self._raw: HeaderPairs = []
@@ -258,12 +260,14 @@ class _Handshake(Protocol):
             async with asyncio.timeout(self._target.response_s):
                 await self._done
         except TimeoutError as error:
-            raise UpstreamTimeoutError(_NAME, "no answer to the handshake", sent=True) from error
+            raise UpstreamTimeoutError(
+                self._name, "no answer to the handshake", sent=True
+            ) from error
         status = self._parser.get_status_code()
         headers = Headers(self._raw)
         dropped = HOP_BY_HOP | connection_options(headers) | {b"x-request-id", b"trailer"}
         if status == 101:
-            _check_accepted(headers, accept, asked)
+            self._check_accepted(headers, accept, asked)
             dropped |= {b"content-length"}
         kept = Headers([pair for pair in self._raw if pair[0] not in dropped])
         return Response(status, kept, Pushed() if status == 101 else self._body)
@@ -286,18 +290,18 @@ class _Handshake(Protocol):
             self.transport.pause_reading()
             self._finish()
         except httptools.HttpParserError as error:
-            self._fail(UpstreamProtocolError(_NAME, f"not HTTP/1.1: {error}", sent=True))
+            self._fail(UpstreamProtocolError(self._name, f"not HTTP/1.1: {error}", sent=True))
         else:
             most = _MOST_BODY_BYTES if self._head_done else _MOST_HEAD_BYTES
             if self._size > most:
-                self._fail(UpstreamProtocolError(_NAME, "the answer is too large", sent=True))
+                self._fail(UpstreamProtocolError(self._name, "the answer is too large", sent=True))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         if self._head_done and exc is None:
             self._finish()  # A refusal without a length ends with the connection.
         else:
-            self._fail(UpstreamProtocolError(_NAME, "closed the connection", sent=True))
+            self._fail(UpstreamProtocolError(self._name, "closed the connection", sent=True))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field; one after the head is a trailer, which is dropped."""
@@ -330,24 +334,23 @@ class _Handshake(Protocol):
             self._done.set_exception(error)
         self.transport.abort()
 
+    def _check_accepted(self, headers: Headers, accept: bytes, asked: Headers) -> None:
+        """Believes a 101 only if it answers this very handshake (RFC 6455 section 4.1).
 
-def _check_accepted(headers: Headers, accept: bytes, asked: Headers) -> None:
-    """Believes a 101 only if it answers this very handshake (RFC 6455 section 4.1).
-
-    Raises:
-        UpstreamProtocolError: it does not.
-    """
-    wrong = ""
-    if (headers.get(b"upgrade") or b"").lower() != b"websocket":
-        wrong = "switched to another protocol than WebSocket"
-    elif headers.get_all(b"sec-websocket-accept") != [accept]:
-        wrong = "accepted another handshake than ours"
-    elif not _offered(headers, asked, b"sec-websocket-protocol"):
-        wrong = "chose a subprotocol that was not offered"
-    elif b"sec-websocket-extensions" in headers and b"sec-websocket-extensions" not in asked:
-        wrong = "chose an extension that was not offered"
-    if wrong:
-        raise UpstreamProtocolError(_NAME, wrong, sent=True)
+        Raises:
+            UpstreamProtocolError: it does not.
+        """
+        wrong = ""
+        if (headers.get(b"upgrade") or b"").lower() != b"websocket":
+            wrong = "switched to another protocol than WebSocket"
+        elif headers.get_all(b"sec-websocket-accept") != [accept]:
+            wrong = "accepted another handshake than ours"
+        elif not _offered(headers, asked, b"sec-websocket-protocol"):
+            wrong = "chose a subprotocol that was not offered"
+        elif b"sec-websocket-extensions" in headers and b"sec-websocket-extensions" not in asked:
+            wrong = "chose an extension that was not offered"
+        if wrong:
+            raise UpstreamProtocolError(self._name, wrong, sent=True)
 
 
 def _offered(headers: Headers, asked: Headers, name: bytes) -> bool:

@@ -17,8 +17,7 @@ from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
-from lukhas.gateway.upstream import Upstream
-from lukhas.gateway.websocket_upgrade import UpgradeTarget
+from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
@@ -78,11 +77,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         disk_bytes=SERVE_DISK_BYTES,
     )
     await hub.start()
-    upstream = Upstream(settings, hub.recorder, hub.clock)
-    server, doors = _front(hub, upstream)
+    upstreams = Upstreams(settings, hub.recorder, hub.clock)
+    server, doors = _front(hub, upstreams)
     _watch(hub, server.state)
-    upstream.show(hub.recorder)
-    upstream.start()
+    upstreams.show(hub.recorder)
+    upstreams.start()
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
@@ -110,7 +109,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     for job in jobs:
         job.cancel()
     await sender.close()
-    await upstream.close()
+    await upstreams.close()
     await hub.close()
 
 
@@ -134,30 +133,21 @@ def front_limits(settings: Settings) -> FrontLimits:
     )
 
 
-def _front(hub: Hub, upstream: Upstream) -> tuple[FrontServer, FrontDoors]:
+def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     """The server, and the ways in to it."""
     settings = hub.settings
     certificates = served_certificates(settings)
     state = FrontState(
-        ShortWay(hub.pipeline, upstream.handler).take,
+        ShortWay(hub.pipeline, upstreams.handler).take,
         hub.intake,
         front_limits(settings),
         scheme="http" if certificates is None else "https",
     )
     doors = FrontDoors(settings, state, certificates)
-    doors.take_websockets(hub.pipeline, _upgrade_target(settings, upstream))
+    doors.take_websockets(hub.pipeline, upstreams.upgrade)
     doors.show(hub.recorder)
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     return server, doors
-
-
-def _upgrade_target(settings: Settings, upstream: Upstream) -> UpgradeTarget:
-    return UpgradeTarget(
-        upstream.dial,
-        connect_s=settings.upstream.connect_timeout_s,
-        response_s=settings.upstream.response_timeout_s,
-        head=upstream.first.head_of,
-    )
 
 
 def _watch(hub: Hub, state: FrontState) -> None:

@@ -26,7 +26,7 @@ class RequestHead:
             another host or path than the request has, a digest of them.
         negotiated: a memo of the negotiation: this head with one content coding.
         asked_by: a memo of the cache: for which consumer, by which fields, and who that is.
-        forwarded: a memo of the gateway: what of this head is sent on, worked out once.
+        forwarded: a memo of the gateway: to which origin this head was sent on, and what of it.
     """
 
     method: str
@@ -40,7 +40,7 @@ class RequestHead:
     asked_by: tuple[object, frozenset[bytes], int] | None = field(
         default=None, compare=False, repr=False
     )
-    forwarded: bytes | None = field(default=None, compare=False, repr=False)
+    forwarded: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
 
 class BodyTap(Protocol):

@@ -1,6 +1,5 @@
 """The settings about balancing into the policies that decide."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -10,8 +9,7 @@ from lukhas.config.balancing import (
     ProbingSettings,
     UpstreamBreakerSettings,
 )
-from lukhas.http.cookies import cookie_value
-from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.callers import CallerOf, caller_of
 from lukhas.policy.balancing.balancer import Balancer
 from lukhas.policy.balancing.consistent_hash import ConsistentHash
 from lukhas.policy.balancing.least_requests import LeastRequests
@@ -24,8 +22,6 @@ from lukhas.policy.resilience.retries import RetrySettings
 from lukhas.units import SECOND_NS
 
 __all__ = ("BalancingPolicies", "balancing_policies")
-
-Sticky = Callable[[Exchange], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class BalancingPolicies:
     probes: ProbeSettings | None
     breaker: BreakerSettings | None
     retries: RetrySettings
-    sticky: Sticky | None
+    sticky: CallerOf | None
 
 
 def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
@@ -76,7 +72,7 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
             first_pause_ns=_ns(retries.first_pause_s),
             longest_pause_ns=_ns(retries.longest_pause_s),
         ),
-        sticky=None if settings.hash_key is None else _sticky(settings.hash_key),
+        sticky=None if settings.hash_key is None else caller_of(settings.hash_key),
     )
 
 
@@ -121,20 +117,3 @@ def _balancer(kind: BalancerKind) -> Balancer:
             return ConsistentHash(PeakEwma())
         case _:
             assert_never(kind)
-
-
-def _sticky(hash_key: str) -> Sticky:
-    kind, _, text = hash_key.partition(":")
-    if kind == "client":
-        return lambda exchange: exchange.client.encode()
-    if kind == "consumer":
-        return _consumer
-    name = text.encode()
-    if kind == "cookie":
-        return lambda exchange: cookie_value(exchange.head.headers, name)
-    field = name.lower()
-    return lambda exchange: exchange.head.headers.get(field) or b""
-
-
-def _consumer(exchange: Exchange) -> bytes:
-    return exchange.consumer.key.encode() if exchange.consumer is not None else b""

@@ -172,7 +172,11 @@ class HubCache:
 
 def _node_space(settings: Settings) -> bytes:
     """Whose entries they are: gateways of several APIs may have one state directory."""
-    return f"{settings.cache.namespace}\0{settings.upstream.url or ''}".encode()
+    space = f"{settings.cache.namespace}\0{settings.upstream.url or ''}"
+    # What a route got of one API is no answer of another that it is given to.
+    named = [f"{upstream.name}={upstream.url}" for upstream in settings.upstreams]
+    routed = [f"{route.name}={route.upstream}" for route in settings.routes if route.upstream]
+    return "\0".join((space, *named, *routed)).encode()
 
 
 def disk_bytes_of(settings: Settings, default: int) -> int:

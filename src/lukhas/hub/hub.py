@@ -19,6 +19,7 @@ from lukhas.hub.policies import (
     route_table,
     token_verifier,
 )
+from lukhas.hub.splits import split_stages
 from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
@@ -124,6 +125,7 @@ class Hub:
             routes,
             *cors_stages(table, routes),
             self._identify,
+            *split_stages(table),
             self._limits,
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),

@@ -27,6 +27,7 @@ from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
+from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM, Split
 from lukhas.policy.strategies import STRATEGIES
 from lukhas.units import SECOND_NS
 
@@ -200,6 +201,8 @@ def route_table(settings: Settings) -> RouteTable:
             cors=cors_policy(settings, route),
             transformation=transformation(settings, route),
             redirect=redirect_of(route),
+            upstream=route.upstream or DEFAULT_UPSTREAM,
+            split=_split(route),
         )
         for route in settings.routes
     ]
@@ -212,6 +215,13 @@ def route_table(settings: Settings) -> RouteTable:
         transformation=transformation(settings),
     )
     return RouteTable(rules, default=default)
+
+
+def _split(route: RouteSettings) -> Split | None:
+    if not route.split:
+        return None
+    names, weights = tuple(route.split), tuple(route.split.values())
+    return Split(route.name, names, weights, by=route.split_by)
 
 
 def identity_settings(settings: Settings) -> IdentitySettings:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,6 +31,7 @@ class Exchange:
         consumer: who calls; set by `identify`.
         route: which route matched and so which policies apply; set by `route`.
         limit: the decision of `limit`, if limits applied.
+        upstream: the name of the upstream that was chosen for it; empty where the route names it.
         cache_result: hit, stale, miss, bypass or empty; set by `cache`.
         added: fields to add to whatever response goes out.
         verdicts: what each stage decided, in order; see `Reasoned`.
@@ -65,6 +67,7 @@ class Exchange:
         "route",
         "shed",
         "ticket",
+        "upstream",
         "verdicts",
     )
 
@@ -87,6 +90,7 @@ class Exchange:
         self.consumer: Consumer | None = None
         self.route: RouteMatch | None = None
         self.limit: LimitDecision | None = None
+        self.upstream = ""
         self.cache_result = ""
         self.added: HeaderPairs = [(b"x-request-id", request_id)]
         self.verdicts: list[Reasoned] = []
@@ -97,3 +101,10 @@ class Exchange:
         self.ticket: int
         self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None
+
+    @property
+    def upstream_name(self) -> str:
+        """The upstream that it goes to: the one chosen for it, else that of its route."""
+        if self.upstream or self.route is None:
+            return self.upstream or DEFAULT_UPSTREAM
+        return self.route.rule.upstream

@@ -350,15 +350,13 @@ async def gateway(
         limits(front) if limits else front,
         scheme="http" if certificates is None else "https",
     )
+    upgrade = UpgradeTarget(
+        dial, upstream="default", connect_s=3.0, response_s=6.0, head=forwarding.head_of
+    )
     doors = FrontDoors(built, state, certificates)
     doors.take_websockets(
         hub.pipeline,
-        UpgradeTarget(
-            dial,
-            connect_s=3.0,
-            response_s=6.0,
-            head=forwarding.head_of,
-        ),
+        lambda _: upgrade,
     )
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     listening = socket.create_server(("127.0.0.1", 0))

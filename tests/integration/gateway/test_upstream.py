@@ -14,7 +14,7 @@ import trustme
 from lukhas.clock import SystemClock
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, UpstreamConnectError
-from lukhas.gateway.upstream import Upstream
+from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
@@ -46,9 +46,9 @@ class Server:
 
 
 @asynccontextmanager
-async def opened(**upstream: object) -> AsyncIterator[Upstream]:
+async def opened(**upstream: object) -> AsyncIterator[Upstreams]:
     settings = Settings.model_validate({"upstream": upstream})
-    made = Upstream(settings, Recorder(), SystemClock())
+    made = Upstreams(settings, Recorder(), SystemClock())
     made.start()
     try:
         yield made
@@ -57,7 +57,7 @@ async def opened(**upstream: object) -> AsyncIterator[Upstream]:
         await asyncio.sleep(0.01)
 
 
-async def ask(upstream: Upstream, method: str = "GET") -> Response:
+async def ask(upstream: Upstreams, method: str = "GET") -> Response:
     head = RequestHead(method, "http", b"api.test", b"/x", b"", Headers([]))
     return await upstream.handler(Exchange(head, "192.0.2.1", 1, b"id"))
 
@@ -147,7 +147,7 @@ def test_files_that_cannot_be_used_are_told(tmp_path: Path, key: str) -> None:
             {"upstream": {"url": "https://a.test", "tls": {key: str(path)}}}
         )
         with pytest.raises(ConfigError) as raised:
-            Upstream(settings, Recorder(), SystemClock())
+            Upstreams(settings, Recorder(), SystemClock())
         assert raised.value.where == f"upstream.tls.{key}"
 
 

@@ -84,9 +84,38 @@ def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
         ),
         ({"upstream": {"targets": ["http://127.0.0.1:8001"]}}, "upstream.targets[0]", "itself"),
         (
-            {"upstream": {"url": "http://a/x", "targets": ["http://b/y"]}},
-            "upstream.targets[0]",
-            "another path",
+            {"upstream": {"url": "http://a", "weights": {"http://b": 1}}},
+            "upstream.weights",
+            "no server of the upstream",
+        ),
+        (
+            {"upstream": {"url": "http://a", "weights": {"http://a": 0}}},
+            "upstream.weights",
+            "no server has a weight",
+        ),
+        ({"upstreams": [{"name": "b"}]}, "upstreams[0].url", "has no server"),
+        (
+            {"upstreams": [{"name": "b", "url": "http://b"}, {"name": "b", "url": "http://c"}]},
+            "upstreams[1].name",
+            "taken by another",
+        ),
+        (
+            {"upstreams": [{"name": "default", "url": "http://b"}]},
+            "upstreams[0].name",
+            "all other requests",
+        ),
+        (
+            {"upstreams": [{"name": "b", "targets": ["http://127.0.0.1:8001"]}]},
+            "upstreams[0].targets[0]",
+            "upstreams[0].targets[0] http://127.0.0.1:8001 is the gateway itself",
+        ),
+        ({"routes": [_route(upstream="b")]}, "routes[0].upstream", "none of upstreams"),
+        ({"routes": [_route(split={"b": 1})]}, "routes[0].split", "none of upstreams"),
+        ({"routes": [_route(split={"default": 0})]}, "routes[0].split", "weight above 0"),
+        (
+            {"routes": [_route(split={"default": 1}, upstream="default")]},
+            "routes[0].split",
+            "and is split",
         ),
         (
             {"upstream": {"url": "http://a", "targets": ["http://A:80"]}},

@@ -1,6 +1,5 @@
 """The admit stage: no more work for an upstream than it can do, and fair shares of that."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
@@ -16,14 +15,12 @@ from lukhas.policy.overload.gate import Gate
 from lukhas.policy.overload.gradient import GradientSettings
 from lukhas.policy.overload.shedding import Access, TierShare
 from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS
 
-__all__ = ("DEFAULT_UPSTREAM", "REDUCED_CAPACITY", "AdmitSettings", "AdmitStage")
-
-DEFAULT_UPSTREAM = "default"
-"""The name of the upstream where there is only one."""
+__all__ = ("REDUCED_CAPACITY", "AdmitSettings", "AdmitStage")
 
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 """The problem type of a request refused because of overload.
@@ -68,18 +65,17 @@ class AdmitSettings:
 class AdmitStage:
     """Lets so many requests pass at once as the upstream can do, and refuses the others with 503.
 
-    The innermost stage: what is answered or refused before takes no slot. A slot is held until a
-    body that is there as a whole is handed on, or a stream ends. A stream of events
-    (`text/event-stream`) and what a wrapped app pushes with a known length give it back with their
-    head: the one may never end, the other is made. Time is measured to the response head; neither
-    events nor answers above 499 tell how fast the upstream is. Requests to exempt routes pass by.
+    Each upstream has slots of its own. The innermost stage: what is answered or refused before
+    takes no slot. A slot is held until a body that is there as a whole is handed on, or a stream
+    ends. A stream of events (`text/event-stream`) and what a wrapped app pushes with a known length
+    give it back with their head: the one may never end, the other is made. Time is measured to the
+    response head; neither events nor answers above 499 tell how fast the upstream is. Requests to
+    exempt routes pass by.
 
     Args:
         settings: how the upstream is protected.
         clock: tells how long answers take.
         recorder: counts what is refused.
-        upstream_of: the name of the upstream that an exchange goes to, where there are several;
-            each has slots of its own.
     """
 
     name = "admit"
@@ -90,16 +86,12 @@ class AdmitStage:
         settings: AdmitSettings,
         clock: Clock,
         recorder: Recorder,
-        *,
-        upstream_of: Callable[[Exchange], str] | None = None,
     ) -> None:
         self._settings = settings
         self._now_ns = clock.now_ns
         self._recorder = recorder
-        self._upstream_of = upstream_of
         self._numbers = {share.tier: index for index, share in enumerate(settings.shares)}
-        self._default = self._made()
-        self._doors = {DEFAULT_UPSTREAM: self._default}
+        self._doors = {DEFAULT_UPSTREAM: self._made()}
 
     @property
     def doors(self) -> tuple[Door, ...]:
@@ -119,8 +111,7 @@ class AdmitStage:
         if route is not None and route.rule.exempt:
             exchange.verdicts.append(_EXEMPT)
             return await call_next(exchange)
-        upstream_of = self._upstream_of
-        door = self._default if upstream_of is None else self.door(upstream_of(exchange))
+        door = self.door(exchange.upstream_name)
         consumer = exchange.consumer
         index = self._numbers[_FREE if consumer is None else consumer.tier]
         began_ns = self._now_ns()

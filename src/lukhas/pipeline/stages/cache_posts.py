@@ -66,6 +66,7 @@ def kept_for_get(
         exchange.request_id,
     )
     own.client, own.consumer, own.route = exchange.client, exchange.consumer, exchange.route
+    own.upstream = exchange.upstream
     request = cache_request(own.head, own.consumer, policy)
     timing = Timing(exchange.now_ns, exchange.now_ns)
     terms = decide_storing(

@@ -158,6 +158,7 @@ class CacheRefresher:
             cast("AsyncIterator[bytes]", body) if isinstance(body, bytes) else None,
         )
         own.client, own.consumer, own.route = exchange.client, exchange.consumer, exchange.route
+        own.upstream = exchange.upstream
         return Fetch(
             own,
             asked.call_next,

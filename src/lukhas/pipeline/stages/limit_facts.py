@@ -20,8 +20,6 @@ from lukhas.units import MILLISECOND_NS
 __all__ = ("ExchangeFacts", "changes_of", "costs_of", "subjects_of")
 
 _LONGEST_VALUE = 64
-# There is one upstream; what chooses among several will leave its name on the exchange.
-_THE_UPSTREAM = "upstream:default"
 _MAX_COST = 1_000_000_000
 # Server-Timing: cpu;dur=12.3 (W3C Server Timing).
 _CPU = re.compile(
@@ -161,7 +159,7 @@ def _value(part: DimensionPart, consumer: Consumer, exchange: Exchange) -> str:
         case Fact.ROUTE:
             return f"route:{exchange.route.rule.name if exchange.route is not None else ''}"
         case Fact.UPSTREAM:
-            return _THE_UPSTREAM
+            return f"upstream:{exchange.upstream_name}"
         case _:
             assert_never(part.fact)
 

@@ -9,6 +9,7 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.cors import CorsPolicy
 from lukhas.policy.routing.rewriting import Redirect
+from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM, Split
 from lukhas.policy.routing.transformation import Transformation
 
 __all__ = ("RouteMatch", "RouteRule", "RouteTable")
@@ -35,6 +36,8 @@ class RouteRule:
         cors: which pages of other origins may read its answers.
         transformation: what is changed on the way to the origin and back.
         redirect: where clients are sent instead; None where they are served.
+        upstream: the name of the upstream that the requests go to.
+        split: several upstreams in its place; None where there is only that one.
     """
 
     name: str
@@ -50,6 +53,8 @@ class RouteRule:
     cors: CorsPolicy = CorsPolicy()  # noqa: RUF009 - a frozen value
     transformation: Transformation = Transformation()  # noqa: RUF009 - a frozen value
     redirect: Redirect | None = None
+    upstream: str = DEFAULT_UPSTREAM
+    split: Split | None = None
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""

@@ -40,13 +40,12 @@ class Overload:
         mode: Mode = Mode.ENFORCE,
         queue_s: float = 0.0,
         queue_length: int = 2,
-        upstream_of: Callable[[Exchange], str] | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.recorder = Recorder()
         gradient = GradientSettings(limit, limit, limit)
         settings = AdmitSettings(SHARES, gradient, mode, queue_s, queue_length)
-        self.stage = AdmitStage(settings, self.clock, self.recorder, upstream_of=upstream_of)
+        self.stage = AdmitStage(settings, self.clock, self.recorder)
         self.contained = Contained()
         self.pipeline = Pipeline((self.stage,), self.contained)
         self.open: list[asyncio.Future[Response]] = []
@@ -279,16 +278,22 @@ def test_who_is_not_known_is_free() -> None:
     assert ran(found.pipeline, handler, exchange()).status == 200
 
 
+def bound_for(upstream: str) -> Exchange:
+    made = exchange()
+    made.upstream = upstream
+    return made
+
+
 async def test_each_upstream_has_slots_of_its_own() -> None:
     """One that is overloaded does not touch the others."""
-    found = Overload(limit=1, upstream_of=lambda one: one.head.path.decode())
-    begun = found.begin(exchange(path=b"/slow"))
+    found = Overload(limit=1)
+    begun = found.begin(bound_for("slow"))
     await settled()
-    assert (await found.begin(exchange(path=b"/slow"))).status == 503
-    other = found.begin(exchange(path=b"/fast"))
+    assert (await found.begin(bound_for("slow"))).status == 503
+    other = found.begin(bound_for("fast"))
     await settled()
     assert len(found.open) == 2
-    assert found.stage.door("/fast").gate.standing.total == 1
+    assert found.stage.door("fast").gate.standing.total == 1
     found.finish()
     found.finish()
     await asyncio.gather(begun, other)
