@@ -19,7 +19,7 @@ def check(
     Settings in the environment count, as they do for `serve`.
     """
     from lukhas.config.faults import SettingsError
-    from lukhas.config.upstream_checks import upstreams_text
+    from lukhas.config.named_upstreams import upstreams_text
 
     try:
         settings = load({}, file, needs_upstream=True).settings

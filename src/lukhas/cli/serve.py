@@ -70,7 +70,7 @@ def serve(
 def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None]:
     def announce(listen: "Address", admin: "Address") -> None:
         from lukhas.admin.access import load_token
-        from lukhas.config.upstream_checks import upstreams_text
+        from lukhas.config.named_upstreams import upstreams_text
         from lukhas.telemetry.logs import configure_logging
 
         secret = settings.admin.token

@@ -11,15 +11,7 @@ from lukhas.config.targets import TargetAddress, parse_target
 from lukhas.config.upstreams import UpstreamSettings
 from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 
-__all__ = ("upstream_findings", "upstreams_text")
-
-
-def upstreams_text(settings: Settings) -> str:
-    """The upstreams, for people."""
-    named = [f"{upstream.name} ({upstream.url})" for upstream in settings.upstreams]
-    if settings.upstream.url is not None:
-        named.insert(0, settings.upstream.url)
-    return ", ".join(named)
+__all__ = ("upstream_findings",)
 
 
 def upstream_findings(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from lukhas.clock import SystemClock
 from lukhas.config.addresses import Address
 from lukhas.config.faults import SettingsError
+from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
 from lukhas.config.sources import process_environment
 from lukhas.gateway.children import ChildFailedError
@@ -28,7 +29,6 @@ from lukhas.gateway.pid_file import PidFile, running_gateway
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
 from lukhas.gateway.tls import check_tls
 from lukhas.gateway.upstream import dials_of
-from lukhas.gateway.upstreams import named_upstreams
 from lukhas.hub.control_link import CONTROL_SOCKET, Outcome, ParentStatus
 from lukhas.hub.policies import limit_policies, route_table, tier_limits
 from lukhas.storage.node import prepare_state_dir
@@ -94,7 +94,7 @@ def run(
 
 def _check(settings: Settings) -> None:
     """Finds here what would else only fail in a child."""
-    for _, upstream in named_upstreams(settings):
+    for upstream in named_upstreams(settings).values():
         dials_of(upstream)
     check_tls(settings.tls)
     route_table(settings)

@@ -1,35 +1,20 @@
 """All upstreams of a worker, and which of them an exchange goes to."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from lukhas.clock import Clock
+from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
-from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import UpstreamError
 from lukhas.gateway.upstream import Upstream
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
-from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.telemetry.recorder import Recorder
 
-__all__ = ("Upstreams", "named_upstreams")
-
-
-def named_upstreams(settings: Settings) -> Iterator[tuple[str, UpstreamSettings]]:
-    """The upstreams by name; first that of all requests whose route names no other.
-
-    Where `upstream` names no server, that is the first of `upstreams`, under its own name too.
-    """
-    default = settings.upstream
-    if default.url is None and not default.targets and settings.upstreams:
-        yield DEFAULT_UPSTREAM, settings.upstreams[0]
-    else:
-        yield DEFAULT_UPSTREAM, default
-    for upstream in settings.upstreams:
-        yield upstream.name, upstream
+__all__ = ("Upstreams",)
 
 
 class Upstreams:
@@ -51,21 +36,17 @@ class Upstreams:
 
     def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self._recorder = recorder
-        made: dict[int, Upstream] = {}
-        self._by_name: dict[str, Upstream] = {}
-        for name, one in named_upstreams(settings):
-            # The first of several may be there under two names: its connections are the same.
-            upstream = made.get(id(one))
-            if upstream is None:
-                upstream = made[id(one)] = Upstream(
-                    getattr(one, "name", name),
-                    one,
-                    body_bytes=settings.server.body_bytes,
-                    clock=clock,
-                    on_error=self._failed,
-                )
-            self._by_name[name] = upstream
-        self._all = tuple(made.values())
+        self._by_name = {
+            name: Upstream(
+                name,
+                upstream,
+                body_bytes=settings.server.body_bytes,
+                clock=clock,
+                on_error=self._failed,
+            )
+            for name, upstream in named_upstreams(settings).items()
+        }
+        self._all = tuple(self._by_name.values())
         self._handlers = {name: upstream.handler for name, upstream in self._by_name.items()}
         only = self._all[0].handler if len(self._all) == 1 else None
         self.handler: Handler = self._forward if only is None else only

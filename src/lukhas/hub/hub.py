@@ -131,7 +131,12 @@ class Hub:
             *redirect_stages(table),
             *_with_compression(self._cache, settings),
             *transform_stages(table),
-            *admit_stages(settings.overload, self.clock, self.recorder),
+            *admit_stages(
+                settings.overload,
+                self.clock,
+                self.recorder,
+                upstream=table.default.rule.upstream,
+            ),
         )
 
     async def start(self, *, with_keys: bool = True) -> None:

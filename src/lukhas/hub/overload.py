@@ -41,12 +41,19 @@ def admit_settings(overload: OverloadSettings) -> AdmitSettings:
 
 
 def admit_stages(
-    overload: OverloadSettings, clock: Clock, recorder: Recorder
+    overload: OverloadSettings, clock: Clock, recorder: Recorder, *, upstream: str
 ) -> tuple[AdmitStage, ...]:
-    """The stage, with its gauges; none where it is off, so that it costs nothing there."""
+    """The stage, with its gauges; none where it is off, so that it costs nothing there.
+
+    Args:
+        overload: how upstreams are protected.
+        clock: where time comes from.
+        recorder: counts what is refused.
+        upstream: the name of that of most requests.
+    """
     if overload.mode is Mode.OFF:
         return ()
-    stage = AdmitStage(admit_settings(overload), clock, recorder)
+    stage = AdmitStage(admit_settings(overload), clock, recorder, upstream=upstream)
     recorder.watch("overload_limit", lambda: sum(door.gate.standing.limit for door in stage.doors))
     recorder.watch(
         "overload_in_flight", lambda: sum(door.gate.standing.total for door in stage.doors)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.consumers import LimitSettings
+from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
@@ -186,6 +187,7 @@ def route_table(settings: Settings) -> RouteTable:
     Raises:
         ConfigError: two routes are alike, or a path cannot be read.
     """
+    first = next(iter(named_upstreams(settings)))
     rules = [
         RouteRule(
             name=route.name,
@@ -201,8 +203,8 @@ def route_table(settings: Settings) -> RouteTable:
             cors=cors_policy(settings, route),
             transformation=transformation(settings, route),
             redirect=redirect_of(route),
-            upstream=route.upstream or DEFAULT_UPSTREAM,
-            split=_split(route),
+            upstream=_upstream(route.upstream, first),
+            split=_split(route, first),
         )
         for route in settings.routes
     ]
@@ -213,15 +215,21 @@ def route_table(settings: Settings) -> RouteTable:
         compression=compression_policy(settings),
         cors=cors_policy(settings),
         transformation=transformation(settings),
+        upstream=first,
     )
     return RouteTable(rules, default=default)
 
 
-def _split(route: RouteSettings) -> Split | None:
+def _upstream(name: str | None, first: str) -> str:
+    """The name that an upstream has, whatever a route calls that of all others."""
+    return first if name is None or name == DEFAULT_UPSTREAM else name
+
+
+def _split(route: RouteSettings, first: str) -> Split | None:
     if not route.split:
         return None
-    names, weights = tuple(route.split), tuple(route.split.values())
-    return Split(route.name, names, weights, by=route.split_by)
+    names = tuple(_upstream(name, first) for name in route.split)
+    return Split(route.name, names, tuple(route.split.values()), by=route.split_by)
 
 
 def identity_settings(settings: Settings) -> IdentitySettings:

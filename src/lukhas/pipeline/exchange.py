@@ -105,6 +105,6 @@ class Exchange:
     @property
     def upstream_name(self) -> str:
         """The upstream that it goes to: the one chosen for it, else that of its route."""
-        if self.upstream or self.route is None:
-            return self.upstream or DEFAULT_UPSTREAM
-        return self.route.rule.upstream
+        if self.upstream:
+            return self.upstream
+        return DEFAULT_UPSTREAM if self.route is None else self.route.rule.upstream

@@ -20,6 +20,7 @@ from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.short_way import ShortWay
+from lukhas.pipeline.stages.admit import AdmitStage
 
 
 class Api:
@@ -99,6 +100,12 @@ def named(*apis: Api) -> list[dict[str, object]]:
     return [{"name": api.name, "url": api.url} for api in apis]
 
 
+def in_halves(by: str, **more: object) -> list[dict[str, object]]:
+    """A route whose requests go to both, as many to one as to the other."""
+    split = {"default": 50, "canary": 50}
+    return [{"name": "items", "path": "/items", "split": split, "split_by": by} | more]
+
+
 async def test_routes_go_to_their_upstream(tmp_path: Path) -> None:
     """By path or method; all others to `upstream`."""
     async with Api("shop") as shop, Api("billing") as billing:
@@ -117,13 +124,29 @@ async def test_routes_go_to_their_upstream(tmp_path: Path) -> None:
 
 
 async def test_without_upstream_the_first_of_them_gets_the_rest(tmp_path: Path) -> None:
-    """Under its own name, over the same connections."""
+    """Whatever it is called: over the same connections, with one set of slots and of counters."""
     async with Api("one") as one, Api("two") as two:
-        routes = [{"name": "own", "path": "/own", "upstream": "one"}]
-        async with served(tmp_path, upstreams=named(one, two), routes=routes) as found:
-            assert [(await found.ask(path))[0] for path in (b"/own", b"/x")] == [b"one", b"one"]
+        routes = [
+            {"name": "own", "path": "/own", "upstream": "one"},
+            {"name": "rest", "path": "/rest", "upstream": "default"},
+            {"name": "part", "path": "/part", "split": {"default": 1, "two": 0}},
+        ]
+        limits = [{"name": "all", "by": "upstream", "limits": "4/minute"}]
+        overload = {"mode": "enforce"}
+        async with served(
+            tmp_path,
+            upstreams=named(one, two),
+            routes=routes,
+            limits=limits,
+            overload=overload,
+        ) as found:
+            paths = (b"/own", b"/rest", b"/part", b"/x")
+            assert [(await found.ask(path))[0] for path in paths] == [b"one"] * 4
+            assert b"quota-exceeded" in (await found.ask(b"/own", (b"a", b"b")))[0]
             found.upstreams.show(found.hub.recorder)
             assert found.hub.recorder.gauges()["upstream_connections"] == 1.0
+            admit = next(s for s in found.hub.pipeline.stages if isinstance(s, AdmitStage))
+            assert len(admit.doors) == 1
 
 
 async def test_a_failure_names_its_upstream(tmp_path: Path) -> None:
@@ -140,14 +163,7 @@ async def test_a_failure_names_its_upstream(tmp_path: Path) -> None:
 async def test_a_split_keeps_callers_and_caches_apart(tmp_path: Path) -> None:
     """What the canary said is served to nobody who belongs to the other part."""
     async with Api("stable") as stable, Api("canary") as canary:
-        routes = [
-            {
-                "name": "items",
-                "path": "/items",
-                "split": {"default": 1, "canary": 1},
-                "split_by": "header:x-user",
-            }
-        ]
+        routes = in_halves("header:x-user")
         async with served(
             tmp_path, upstream=stable.url, upstreams=named(canary), routes=routes
         ) as found:
@@ -164,15 +180,7 @@ async def test_a_split_keeps_callers_and_caches_apart(tmp_path: Path) -> None:
 async def test_an_unknown_caller_is_drawn_for(tmp_path: Path) -> None:
     """Each request on its own, so both parts are asked."""
     async with Api("stable") as stable, Api("canary") as canary:
-        routes = [
-            {
-                "name": "items",
-                "path": "/items",
-                "split": {"default": 50, "canary": 50},
-                "split_by": "cookie:user",
-                "cache_mode": "off",
-            }
-        ]
+        routes = in_halves("cookie:user", cache_mode="off")
         async with served(
             tmp_path, upstream=stable.url, upstreams=named(canary), routes=routes
         ) as found:

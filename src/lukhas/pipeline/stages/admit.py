@@ -76,6 +76,7 @@ class AdmitStage:
         settings: how the upstream is protected.
         clock: tells how long answers take.
         recorder: counts what is refused.
+        upstream: the name of that of most requests.
     """
 
     name = "admit"
@@ -86,12 +87,14 @@ class AdmitStage:
         settings: AdmitSettings,
         clock: Clock,
         recorder: Recorder,
+        *,
+        upstream: str = DEFAULT_UPSTREAM,
     ) -> None:
         self._settings = settings
         self._now_ns = clock.now_ns
         self._recorder = recorder
         self._numbers = {share.tier: index for index, share in enumerate(settings.shares)}
-        self._doors = {DEFAULT_UPSTREAM: self._made()}
+        self._doors = {upstream: self._made()}
 
     @property
     def doors(self) -> tuple[Door, ...]:
