@@ -19,6 +19,7 @@ from lukhas.config.consumers import (
     TierSettings,
 )
 from lukhas.config.cors import CorsSettings
+from lukhas.config.decompression import DecompressionSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
@@ -100,6 +101,7 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
     compression: CompressionSettings = CompressionSettings()
+    request_decompression: DecompressionSettings = DecompressionSettings()
     cors: CorsSettings = CorsSettings()
     headers: HeaderSettings = HeaderSettings()
     routes: tuple[RouteSettings, ...] = Field(

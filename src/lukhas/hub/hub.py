@@ -19,6 +19,7 @@ from lukhas.hub.policies import (
     route_table,
     token_verifier,
 )
+from lukhas.hub.request_bodies import decompress_stages
 from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
@@ -128,6 +129,7 @@ class Hub:
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),
             *_with_compression(self._cache, settings),
+            *decompress_stages(table),
             *transform_stages(table),
             *admit_stages(settings.overload, self.clock, self.recorder),
         )

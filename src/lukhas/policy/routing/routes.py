@@ -8,6 +8,7 @@ from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.cors import CorsPolicy
+from lukhas.policy.decompression import DecompressionPolicy
 from lukhas.policy.routing.rewriting import Redirect
 from lukhas.policy.routing.transformation import Transformation
 
@@ -35,6 +36,7 @@ class RouteRule:
         cors: which pages of other origins may read its answers.
         transformation: what is changed on the way to the origin and back.
         redirect: where clients are sent instead; None where they are served.
+        decompression: how compressed request bodies are decoded.
     """
 
     name: str
@@ -50,6 +52,7 @@ class RouteRule:
     cors: CorsPolicy = CorsPolicy()  # noqa: RUF009 - a frozen value
     transformation: Transformation = Transformation()  # noqa: RUF009 - a frozen value
     redirect: Redirect | None = None
+    decompression: DecompressionPolicy = DecompressionPolicy()  # noqa: RUF009 - a frozen value
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
