@@ -12,6 +12,7 @@ from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache import HubCache
 from lukhas.hub.counters import HubCounters
+from lukhas.hub.openapi import HubOpenApi
 from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
     identity_settings,
@@ -112,6 +113,7 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        self._openapi = HubOpenApi(settings, self.recorder)
         stages = self._stages(settings, under_observe)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
@@ -128,8 +130,10 @@ class Hub:
             self._limits,
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),
+            *self._openapi.gates(),
             *_with_compression(self._cache, settings),
             *decompress_stages(table),
+            *self._openapi.body_stages(),
             *transform_stages(table),
             *admit_stages(settings.overload, self.clock, self.recorder),
         )
@@ -142,12 +146,14 @@ class Hub:
                 there is used all the same.
 
         Raises:
-            ConfigError: a file with keys of tokens cannot be used.
+            ConfigError: a file with keys of tokens, or the description of the API, cannot be used.
+            NotAvailableError: an extra is not installed.
             StateDirError: the state directory cannot be used.
             StoreError: the table is damaged, or cannot be made again from the registry.
         """
         if self._tokens is not None:
             self._tokens.open()
+        self._openapi.open()
         state_dir = self.settings.state_dir
         await self.counters.open()
         self.apply_limits()
