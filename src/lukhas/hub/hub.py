@@ -77,6 +77,7 @@ class Hub:
         cache: the cache.
         entries: its entries.
         counters: the limits' counters.
+        openapi: the validation by a description.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
-        self._openapi = HubOpenApi(settings, self.recorder)
+        self.openapi = HubOpenApi(settings, self.recorder)
         stages = self._stages(settings, under_observe)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
@@ -130,10 +131,10 @@ class Hub:
             self._limits,
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),
-            *self._openapi.gates(),
+            *self.openapi.gates(),
             *_with_compression(self._cache, settings),
             *decompress_stages(table),
-            *self._openapi.body_stages(),
+            *self.openapi.body_stages(),
             *transform_stages(table),
             *admit_stages(settings.overload, self.clock, self.recorder),
         )
@@ -153,7 +154,7 @@ class Hub:
         """
         if self._tokens is not None:
             self._tokens.open()
-        self._openapi.open()
+        self.openapi.open()
         state_dir = self.settings.state_dir
         await self.counters.open()
         self.apply_limits()

@@ -117,7 +117,7 @@ def _parsed(file: Path) -> Any:
     if file.suffix.lower() == ".json":
         try:
             return msgspec.json.decode(data)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             raise ConfigError(f"not valid JSON ({error})") from None
     import yaml
 

@@ -95,7 +95,7 @@ class OpenApiBodyStage(BodyReader):
     def _faults(self, pointer: str, body: bytes) -> list[Fault]:
         try:
             value = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8
             return [_NOT_JSON]
         return self._rules.opened().body_faults(pointer, value, most=self._rules.most_faults)
 
@@ -183,7 +183,7 @@ class OpenApiBodyStage(BodyReader):
             return [pointer]
         try:
             value = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8
             return [_NOT_JSON]
         return description.response_faults(pointer, value, most=1)
 

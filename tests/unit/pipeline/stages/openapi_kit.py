@@ -151,5 +151,5 @@ async def shop(folder: Path, document: Mapping[str, Any] = SHOP, **openapi: obje
             {"state_dir": folder / "state", "openapi": {"file": file, **openapi}}
         )
     )
-    hub._openapi.open()
+    hub.openapi.open()
     return Shop(hub)

@@ -76,6 +76,7 @@ async def test_the_place_is_a_json_pointer(
         (b"\xff", ("body", "", "json", "valid JSON")),
         (b'{"items": NaN}', ("body", "", "json", "valid JSON")),
         (b"[" * 100_000, ("body", "", "json", "valid JSON")),
+        (b'{"a": "\xd6"}', ("body", "", "json", "valid JSON")),
         (b"", ("body", "", "required", "a body")),
         (b"[]", ("body", "", "type", "object")),
     ],
