@@ -13,15 +13,15 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
 from lukhas.hub.openapi import read_description
 from lukhas.policy.openapi.description import ApiDescription
-from lukhas.policy.openapi.faults import Fault
+from lukhas.policy.openapi.faults import MessageFault
 from tests.unit.pipeline.stages.openapi_kit import SHOP
 
 SCHEMA = "/paths/~1items/post/requestBody/content/application~1json/schema"
 NAMES = st.from_regex(r"\A[a-z ]+\Z")
-ITEMS = st.fixed_dictionaries(
+ITEMS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"name": NAMES, "price": st.floats(0.01, 1e300) | st.integers(1, 2**80)},
     optional={
-        "note": st.none() | st.text(st.characters(exclude_categories=("Cs",))),
+        "note": st.none() | st.text(st.characters(exclude_categories=["Cs"])),
         "tags": st.lists(NAMES, max_size=3),
     },
 )
@@ -48,7 +48,7 @@ MUTATIONS: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
 ]
 
 
-def faults_of(value: object) -> list[Fault]:
+def faults_of(value: object) -> list[MessageFault]:
     return DESCRIPTION.body_faults(SCHEMA, value, most=50)
 
 
@@ -94,7 +94,7 @@ def test_any_query_gets_an_answer(query: bytes) -> None:
         assert fault.member()["in"] == "query"
 
 
-def query_faults(query: bytes) -> list[Fault]:
+def query_faults(query: bytes) -> list[MessageFault]:
     found = DESCRIPTION.find(b"/v1/items")
     assert found is not None
     head = RequestHead("GET", "http", b"a", b"/v1/items", query, Headers([]))

@@ -9,7 +9,7 @@ from lukhas.pipeline.openapi_rules import OpenApiRules
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stage import Gate
 from lukhas.policy.modes import FailureMode, Mode
-from lukhas.policy.openapi.faults import Fault
+from lukhas.policy.openapi.faults import MessageFault
 from lukhas.policy.openapi.paths import Found
 from lukhas.policy.verdicts import Outcome, Verdict
 
@@ -58,7 +58,7 @@ class OpenApiStage(Gate):
         return refusal(
             exchange,
             status=404 if found is None else 405,
-            slug="not-described",
+            slug="path-not-described" if found is None else "method-not-described",
             title="The API has no such operation",
             detail="Its description knows no such path."
             if found is None
@@ -68,7 +68,12 @@ class OpenApiStage(Gate):
 
 
 def told_faults(
-    exchange: Exchange, rules: OpenApiRules, faults: Sequence[Fault], *, stage: str, status: int = 0
+    exchange: Exchange,
+    rules: OpenApiRules,
+    faults: Sequence[MessageFault],
+    *,
+    stage: str,
+    is_media: bool = False,
 ) -> Response | None:
     """Records the faults of a request, and refuses it where the rules are enforced.
 
@@ -77,7 +82,7 @@ def told_faults(
         rules: what to go by.
         faults: at least one.
         stage: who found them.
-        status: in place of that of the rules.
+        is_media: whether it is about the media type or coding of the body, which is 415.
     """
     rules.counts.request_faults += 1
     first = faults[0]
@@ -103,7 +108,7 @@ def told_faults(
     more = f" There are {len(faults)} faults listed." if len(faults) > 1 else ""
     return refusal(
         exchange,
-        status=status or rules.status,
+        status=415 if is_media else 422 if rules.status == 422 else 400,
         slug="request-not-valid",
         title="The request does not fit the description of the API",
         detail=f"{what}{where}: {first.mismatch.rule}: expected {first.mismatch.expected}.{more}",

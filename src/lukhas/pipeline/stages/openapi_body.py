@@ -16,7 +16,7 @@ from lukhas.pipeline.stage import BodyReader, Handler
 from lukhas.pipeline.stages.openapi import told_faults
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.openapi.description import essence
-from lukhas.policy.openapi.faults import Fault, Mismatch, Place
+from lukhas.policy.openapi.faults import MessageFault, Mismatch, Place
 from lukhas.policy.openapi.operations import Operation, is_json, media_for
 from lukhas.policy.verdicts import Outcome, Verdict
 
@@ -24,9 +24,11 @@ __all__ = ("OpenApiBodyStage",)
 
 _log = logging.getLogger("lukhas.openapi")
 
-_NO_BODY = Fault(Place.BODY, "", Mismatch("", "required", "a body"))
-_NOT_JSON = Fault(Place.BODY, "", Mismatch("", "json", "valid JSON"))
-_ENCODED = Fault(Place.HEADER, "content-encoding", Mismatch("", "content", "no content coding"))
+_NO_BODY = MessageFault(Place.BODY, "", Mismatch("", "required", "a body"))
+_NOT_JSON = MessageFault(Place.BODY, "", Mismatch("", "json", "valid JSON"))
+_ENCODED = MessageFault(
+    Place.HEADER, "content-encoding", Mismatch("", "content", "no content coding")
+)
 _decode = msgspec.json.Decoder().decode
 # By then the answer is on its way to the client.
 _LATER_S = 0.005
@@ -78,12 +80,12 @@ class OpenApiBodyStage(BodyReader):
         known, pointer = media_for(operation.body or {}, media_type)
         if not known:
             expected = ", ".join(sorted(operation.body or ()))
-            fault = Fault(Place.HEADER, "content-type", Mismatch("", "content", expected))
-            return told_faults(exchange, rules, [fault], stage=self.name, status=415)
+            fault = MessageFault(Place.HEADER, "content-type", Mismatch("", "content", expected))
+            return told_faults(exchange, rules, [fault], stage=self.name, is_media=True)
         if pointer is None or not is_json(media_type):
             return None
         if b"content-encoding" in fields:
-            return told_faults(exchange, rules, [_ENCODED], stage=self.name, status=415)
+            return told_faults(exchange, rules, [_ENCODED], stage=self.name, is_media=True)
         whole = await self._whole(exchange, fields.get(b"content-length"))
         if whole is None:
             return self._too_large(exchange)
@@ -92,7 +94,7 @@ class OpenApiBodyStage(BodyReader):
         faults = self._faults(pointer, whole)
         return told_faults(exchange, rules, faults, stage=self.name) if faults else None
 
-    def _faults(self, pointer: str, body: bytes) -> list[Fault]:
+    def _faults(self, pointer: str, body: bytes) -> list[MessageFault]:
         try:
             value = _decode(body)
         except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: no UTF-8
@@ -174,12 +176,12 @@ class OpenApiBodyStage(BodyReader):
                 first.mismatch.expected,
             )
 
-    def _response_faults(self, look: "_Look", body: bytes) -> list[Fault]:
+    def _response_faults(self, look: "_Look", body: bytes) -> list[MessageFault]:
         description = self._rules.opened()
         pointer = description.response_media(look.operation, look.status, look.content_type)
         if pointer is None:
             return []
-        if isinstance(pointer, Fault):
+        if isinstance(pointer, MessageFault):
             return [pointer]
         try:
             value = _decode(body)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lukhas.http.messages import RequestHead
-from lukhas.policy.openapi.faults import Fault, Mismatch, Place, SchemaCheck
+from lukhas.policy.openapi.faults import MessageFault, Mismatch, Place, SchemaCheck
 from lukhas.policy.openapi.operations import (
     Operation,
     base_path_of,
@@ -70,31 +70,31 @@ class ApiDescription:
 
     def head_faults(
         self, found: Found, operation: Operation, head: RequestHead, *, most: int
-    ) -> list[Fault]:
+    ) -> list[MessageFault]:
         """What is wrong with path, query, fields and cookies."""
         if not operation.parameters:
             return []
         sent = _sent(found, head)
-        faults: list[Fault] = []
+        faults: list[MessageFault] = []
         for parameter in operation.parameters:
             if len(faults) >= most:
                 break
             faults += [
-                Fault(parameter.place, parameter.name, mismatch)
+                MessageFault(parameter.place, parameter.name, mismatch)
                 for mismatch in self._mismatches(
                     parameter, sent[parameter.place], most=most - len(faults)
                 )
             ]
         return faults
 
-    def body_faults(self, pointer: str, value: object, *, most: int) -> list[Fault]:
+    def body_faults(self, pointer: str, value: object, *, most: int) -> list[MessageFault]:
         """What is wrong with the value of a request body."""
         check = self._asked[pointer]
-        return [Fault(Place.BODY, "", mismatch) for mismatch in check(value, most=most)]
+        return [MessageFault(Place.BODY, "", mismatch) for mismatch in check(value, most=most)]
 
     def response_media(
         self, operation: Operation, status: int, content_type: bytes | None
-    ) -> Fault | str | None:
+    ) -> MessageFault | str | None:
         """Where the schema of a JSON response is; None if there is none, or what is wrong."""
         responses = operation.responses
         for key in (str(status), f"{status // 100}XX", "default"):
@@ -102,20 +102,22 @@ class ApiDescription:
                 media = responses[key]
                 break
         else:
-            return Fault(Place.STATUS, "", Mismatch("", "responses", "a status that is described"))
+            return MessageFault(
+                Place.STATUS, "", Mismatch("", "responses", "a status that is described")
+            )
         media_type = essence(content_type)
         if not media or not media_type:
             return None
         known, pointer = media_for(media, media_type)
         if not known:
             expected = ", ".join(sorted(media))
-            return Fault(Place.HEADER, "content-type", Mismatch("", "content", expected))
+            return MessageFault(Place.HEADER, "content-type", Mismatch("", "content", expected))
         return pointer if is_json(media_type) else None
 
-    def response_faults(self, pointer: str, value: object, *, most: int) -> list[Fault]:
+    def response_faults(self, pointer: str, value: object, *, most: int) -> list[MessageFault]:
         """What is wrong with the value of a response body."""
         check = self._answered[pointer]
-        return [Fault(Place.BODY, "", mismatch) for mismatch in check(value, most=most)]
+        return [MessageFault(Place.BODY, "", mismatch) for mismatch in check(value, most=most)]
 
     def _mismatches(self, parameter: Parameter, sent: Sent, *, most: int) -> list[Mismatch]:
         values = candidates(parameter, sent)

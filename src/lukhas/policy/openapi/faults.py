@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lukhas.http.problem import JsonValue
 
-__all__ = ("Fault", "Mismatch", "Place", "SchemaCheck")
+__all__ = ("MessageFault", "Mismatch", "Place", "SchemaCheck")
 
 
 class Place(Enum):
@@ -44,7 +44,7 @@ class SchemaCheck(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class MessageFault:
     """One fault of a message. It holds nothing of the values that were sent.
 
     Attributes:

@@ -87,7 +87,7 @@ async def test_unknown_operations_pass_unless_denied(tmp_path: Path) -> None:
     assert (await open_shop.ask("GET", b"/nowhere"))[0].status == 200
     one = await shop(tmp_path, unknown="deny")
     response, problem = await one.ask("GET", b"/items")
-    assert (response.status, problem["type"]) == (404, "urn:lukhas:problem:not-described")
+    assert (response.status, problem["type"]) == (404, "urn:lukhas:problem:path-not-described")
     response, _ = await one.ask("DELETE", b"/v1/items")
     assert (response.status, response.headers.get(b"allow")) == (405, b"GET, POST")
     for method, path in (
