@@ -226,3 +226,9 @@ async def test_others_get_their_turn_while_a_large_body_is_decoded() -> None:
     done = True
     await watching
     assert turns >= 20
+
+
+async def test_garbage_is_refused_at_its_first_step() -> None:
+    """It is in no coding at all."""
+    response, _ = await asked(exchange(pieces(b"no such coding"), b"zstd"), Origin())
+    assert response.status == 400

@@ -1,5 +1,6 @@
 """JSON bodies against a description: those of requests, and in shadow those of responses."""
 
+import copy
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from lukhas.errors import BodyAbortedError, HandlerError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from tests.integration.gateway.kit import until
-from tests.unit.pipeline.stages.openapi_kit import GOOD, Shop, shop
+from tests.unit.pipeline.stages.openapi_kit import GOOD, SHOP, Shop, shop
 
 JSON = [(b"content-type", b"application/json; charset=utf-8")]
 
@@ -176,3 +177,74 @@ async def test_a_share_of_the_responses_is_looked_at(tmp_path: Path) -> None:
         await one.ask("GET", b"/v1/items")
     await answered(one, b"[]")
     assert one.hub.recorder.gauges()["openapi_responses_checked"] == 1
+
+
+async def test_bodies_that_nobody_describes_pass(tmp_path: Path) -> None:
+    """Neither the path is known, nor that of an operation without a body, nor an empty one."""
+    one = await shop(tmp_path, responses="shadow")
+    for path, body in ((b"/nowhere", b"{"), (b"/v1/items/new", b"{")):
+        response, _ = await one.ask("GET", path, headers=JSON, body=body)
+        assert response.status == 200
+
+
+async def test_a_body_that_may_be_missing(tmp_path: Path) -> None:
+    """Nothing is checked where nothing was sent."""
+    document = copy.deepcopy(SHOP)
+    document["paths"]["/items"]["post"]["requestBody"]["required"] = False
+    one = await shop(tmp_path, document)
+    for body in (None, b"", pieces(b"")):
+        response, _ = await one.ask("POST", b"/v1/items", headers=JSON, body=body)
+        assert response.status == 200
+    assert (await one.post({"items": 5}))["status"] == 400
+
+
+async def test_responses_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """Encoded ones, parts, those that are too large, and those that break off."""
+    one = await shop(tmp_path, responses="shadow", response_share=1, body_bytes=10)
+    kind = (b"content-type", b"application/json")
+    for status, fields, body in (
+        (200, [kind, (b"content-encoding", b"gzip")], b"x"),
+        (206, [kind], b"x"),
+        (200, [kind], b"x" * 11),
+    ):
+        one.answer = Response(status, Headers(fields), body)
+        await one.ask("GET", b"/v1/items")
+        assert one.answer.taps is None
+    for pieces_sent, broken in (([b"x" * 11, b"y"], False), ([b"x"], True)):
+        one.answer = Response(200, Headers([kind]), pieces(b""))
+        response, _ = await one.ask("GET", b"/v1/items")
+        for tap in response.taps or ():
+            for piece in pieces_sent:
+                tap.feed(piece, last=False)
+            if broken:
+                tap.abort()
+            else:
+                tap.feed(b"", last=True)
+    await answered(one, b"[]")
+    assert one.hub.recorder.gauges()["openapi_responses_checked"] == 1
+
+
+async def test_a_status_that_is_not_described_is_a_fault(tmp_path: Path) -> None:
+    """One without a body to look at is none."""
+    one = await shop(tmp_path, responses="shadow", response_share=1)
+    for path, status in ((b"/v1/items", 500), (b"/v1/items/7", 204)):
+        one.answer = Response(status, Headers([(b"content-type", b"application/json")]), b"")
+        await one.ask("GET", path)
+    await until(lambda: one.hub.recorder.gauges()["openapi_responses_checked"] == 2)
+    assert one.hub.recorder.gauges()["openapi_response_faults"] == 1
+
+
+async def test_a_description_that_was_not_opened_fails_closed(tmp_path: Path) -> None:
+    """Where requests are enforced, none passes without it; in shadow all do."""
+    for mode, status in (("enforce", 503), ("shadow", 200)):
+        one = await shop(tmp_path, requests=mode)
+        one.hub.openapi.rules.description = None
+        assert (await one.ask("GET", b"/v1/items"))[0].status == status
+
+
+async def test_a_number_beyond_all_bounds_is_a_fault_or_none(tmp_path: Path) -> None:
+    """What the library cannot take is told as too deep, and is no failure."""
+    one = await shop(tmp_path)
+    body = b'{"items": [], "x": ' + b"[" * 300 + b"]" * 300 + b"}"
+    problem = await one.post(body)
+    assert not problem or problem["faults"][0]["rule"] == "depth"
