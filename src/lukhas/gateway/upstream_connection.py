@@ -135,10 +135,9 @@ class UpstreamConnection(Protocol):
         self._answer = answer = DirectFuture(loop=self._loop)
         if isinstance(body, bytes):
             head += body
-            body = None
         self._outbox.send(self._transport, head)
         self.deadline_s = self._loop.time() + self._timeouts.response_s
-        if body is not None:
+        if body is not None and not isinstance(body, bytes):
             self._upload = self._loop.create_task(self._send_body(body))
         try:
             response: Response = await answer

@@ -43,8 +43,7 @@ class OpenApiStage(Gate):
 
     def _unknown(self, exchange: Exchange, found: Found | None) -> Response | None:
         rules = self._rules
-        # A preflight is no part of an API, and descriptions leave it out.
-        if not rules.refuses_unknown or (found is not None and exchange.head.method == "OPTIONS"):
+        if not rules.refuses_unknown or _is_left_out(exchange, found):
             return None
         rules.counts.request_faults += 1
         exchange.verdicts.append(
@@ -65,6 +64,14 @@ class OpenApiStage(Gate):
             else f"Its description knows this path, but not {exchange.head.method}.",
             headers=headers,
         )
+
+
+def _is_left_out(exchange: Exchange, found: Found | None) -> bool:
+    """Whether no description would know of it: a preflight, or a WebSocket connection."""
+    if exchange.head.method == "OPTIONS":
+        return found is not None
+    route = exchange.route
+    return exchange.head.scheme in {"ws", "wss"} or (route is not None and route.rule.websocket)
 
 
 def told_faults(

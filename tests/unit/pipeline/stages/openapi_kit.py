@@ -123,9 +123,10 @@ class Shop:
         query: bytes = b"",
         headers: HeaderPairs | None = None,
         body: object = None,
+        scheme: str = "http",
     ) -> tuple[Response, dict[str, Any]]:
         """The response to a request, and its body where that is a problem."""
-        head = RequestHead(method, "http", b"shop.test", path, query, Headers(headers or []))
+        head = RequestHead(method, scheme, b"shop.test", path, query, Headers(headers or []))
         exchange = self.hub.intake.exchange(head, "192.0.2.1")
         exchange.body = cast("Any", body)
         self.exchange = exchange
@@ -142,13 +143,15 @@ class Shop:
         return problem
 
 
-async def shop(folder: Path, document: Mapping[str, Any] = SHOP, **openapi: object) -> Shop:
+async def shop(
+    folder: Path, document: Mapping[str, Any] = SHOP, *, routes: object = (), **openapi: object
+) -> Shop:
     """A shop by these settings."""
     file = folder / "openapi.json"
     file.write_text(json.dumps(document))
     hub = Hub(
         Settings.model_validate(
-            {"state_dir": folder / "state", "openapi": {"file": file, **openapi}}
+            {"state_dir": folder / "state", "routes": routes, "openapi": {"file": file, **openapi}}
         )
     )
     hub.openapi.open()

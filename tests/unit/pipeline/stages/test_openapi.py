@@ -112,3 +112,13 @@ async def test_a_base_path_replaces_that_of_the_server(tmp_path: Path) -> None:
     one = await shop(tmp_path, base_path="/shop", unknown="deny")
     assert (await one.ask("GET", b"/shop/items"))[0].status == 200
     assert (await one.ask("GET", b"/v1/items"))[0].status == 404
+
+
+async def test_websocket_connections_are_left_out(tmp_path: Path) -> None:
+    """A description cannot know of them: those of the middleware, and routes that allow them."""
+    one = await shop(tmp_path, unknown="deny")
+    assert (await one.ask("GET", b"/chat"))[0].status == 404
+    assert (await one.ask("GET", b"/chat", scheme="ws"))[0].status == 200
+    routes = [{"name": "chat", "path": "/chat", "websocket": True}]
+    one = await shop(tmp_path, routes=routes, unknown="deny")
+    assert (await one.ask("GET", b"/chat"))[0].status == 200
