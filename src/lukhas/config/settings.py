@@ -19,7 +19,9 @@ from lukhas.config.consumers import (
     TierSettings,
 )
 from lukhas.config.cors import CorsSettings
+from lukhas.config.decompression import DecompressionSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
@@ -105,6 +107,8 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
     compression: CompressionSettings = CompressionSettings()
+    request_decompression: DecompressionSettings = DecompressionSettings()
+    openapi: OpenApiSettings = OpenApiSettings()
     cors: CorsSettings = CorsSettings()
     headers: HeaderSettings = HeaderSettings()
     routes: tuple[RouteSettings, ...] = Field(

@@ -9,6 +9,7 @@ from lukhas.config.consumers import LimitSettings
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.hub.request_bodies import decompression_policy
 from lukhas.hub.transformations import cors_policy, redirect_of, transformation
 from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
@@ -203,6 +204,7 @@ def route_table(settings: Settings) -> RouteTable:
             redirect=redirect_of(route),
             upstream=route.upstream or DEFAULT_UPSTREAM,
             split=_split(route),
+            decompression=decompression_policy(settings, route),
         )
         for route in settings.routes
     ]
@@ -213,6 +215,7 @@ def route_table(settings: Settings) -> RouteTable:
         compression=compression_policy(settings),
         cors=cors_policy(settings),
         transformation=transformation(settings),
+        decompression=decompression_policy(settings),
     )
     return RouteTable(rules, default=default)
 
