@@ -72,16 +72,7 @@ def run_admin(
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
-    clock = clock or SystemClock()
-    state = AdminState(
-        totals=TotalsByWorker(),
-        clock=clock,
-        started_ns=clock.now_ns(),
-        gateway_url=options.gateway_url,
-        workers_wanted=lambda: _workers_wanted(parent, options.workers),
-    )
-    if parent is not None:
-        state.own_parts = parent.parts
+    state = _new_state(options, clock or SystemClock(), parent)
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
         log_config=None,
@@ -103,9 +94,21 @@ def run_admin(
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
 
-def _workers_wanted(parent: Parent | None, at_start: int) -> int:
-    status = parent.status if parent is not None else None
-    return at_start if status is None else status.workers_wanted
+def _new_state(options: AdminOptions, clock: Clock, parent: Parent | None) -> AdminState:
+    def workers_wanted() -> int:
+        status = parent.status if parent is not None else None
+        return options.workers if status is None else status.workers_wanted
+
+    state = AdminState(
+        totals=TotalsByWorker(),
+        clock=clock,
+        started_ns=clock.now_ns(),
+        gateway_url=options.gateway_url,
+        workers_wanted=workers_wanted,
+    )
+    if parent is not None:
+        state.own_parts = parent.parts
+    return state
 
 
 def _go_on_with_figures(options: AdminOptions, state: AdminState) -> None:
