@@ -17,6 +17,7 @@ from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.pulse import PulseSender
 from lukhas.gateway.upstream import Upstream
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.request_target import PathPolicy
@@ -92,9 +93,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         generation=task.generation,
     )
     jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    _spare_garbage_collection()
     with ExitStack() as inherited:
         own = [inherited.enter_context(socket.socket(fileno=n)) for n in task.descriptors]
         siblings = [
@@ -103,7 +102,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         for listening in own:
             await server.listen(listening)
         server.relieve(siblings)
-        announce_ready(task)
+        announce_ready(task, goes_on=True)
+        jobs.append(asyncio.create_task(PulseSender(task.ready_descriptor).run()))
         await stop.wait()
     # With these sockets closed, the kernel takes no more connections that nobody would answer.
     await server.drain()
@@ -112,6 +112,12 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await sender.close()
     await upstream.close()
     await hub.close()
+
+
+def _spare_garbage_collection() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def front_limits(settings: Settings) -> FrontLimits:
