@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 __all__ = ("CommandFailedError", "Session", "is_server")
 
 _SERVERS = re.compile(r"(lukhas (serve|demo)\b|uvicorn |python3 -m http\.server )(?!.*--help)")
-_PORTS = ("8000", "8001", "9000")
+_PORTS = ("8000", "8001", "9000", "9001")
 _PORT = re.compile(rf"(?<!\d)({'|'.join(_PORTS)})(?!\d)")
 _READY_S = 20.0
 _COMMAND_S = 20.0
@@ -114,10 +114,12 @@ class Session:
         }
 
     def _start(self, command: str) -> None:
-        kind = "origin" if "http.server" in command or "9000" in command.split() else "lukhas"
+        words = command.split()
+        kind = "origin" if "http.server" in command or "9000" in words else "lukhas"
+        kind = "second origin" if "9001" in words else kind
         name = "app" if command.startswith("uvicorn") and kind == "lukhas" else kind
         # What answers on one port has to go before the next can.
-        for other in (name,) if name == "origin" else ("lukhas", "app"):
+        for other in (name,) if name.endswith("origin") else ("lukhas", "app"):
             if other in self._servers:
                 self._stop(other)
         process = subprocess.Popen(
@@ -129,7 +131,12 @@ class Session:
             stderr=self._log,
         )
         self._servers[name] = process
-        waited_for = {"origin": ("9000",), "app": ("8000",), "lukhas": ("8000", "8001")}[name]
+        waited_for = {
+            "origin": ("9000",),
+            "second origin": ("9001",),
+            "app": ("8000",),
+            "lukhas": ("8000", "8001"),
+        }[name]
         for port in waited_for:
             self._wait_for(command, process, port=port)
 

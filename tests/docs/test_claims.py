@@ -172,6 +172,7 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
         '[overload]\nmode = "shadow"\n[server]\nproxy_protocol = ["192.0.2.0/24"]\n'
         f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
         '[[routes]]\nname = "socket"\npath = "/ws"\nwebsocket = true\n'
+        '[upstream]\ntargets = ["http://localhost:9001"]\n'
     )
     session.run("lukhas serve --config on.toml --upstream http://localhost:9000")
     shown = session.run(

@@ -18,6 +18,15 @@ name = "item"
 path = "/items/{id}"
 limits = "2/minute"
 """,
+    "servers.toml": """
+[upstream]
+url = "http://127.0.0.1:9000"
+targets = ["https://127.0.0.1:9001"]
+[upstream.tls]
+ca_file = "/etc/ssl/ca.pem"
+[upstream.balancing.retries]
+statuses = [502, 503]
+""",
     "good.yaml": """
 upstream: http://127.0.0.1:9000
 tiers:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from lukhas.config.addresses import Address
 from lukhas.config.answers import LogSettings, RouteSettings
@@ -32,8 +33,22 @@ from lukhas.policy.strategies import Strategy
 __all__ = ("Settings",)
 
 
+class _ShortForm:
+    """`upstream = URL` is short for `upstream.url = URL`, for values given in Python.
+
+    Values of a file are written out before they come here. A validator for them as well would make
+    Python values of all of the section, and lists are not taken for tuples then.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: type, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        section = handler(source)
+        expanded = core_schema.no_info_before_validator_function(_expand_upstream, section)
+        return core_schema.json_or_python_schema(json_schema=section, python_schema=expanded)
+
+
 def _expand_upstream(value: object) -> object:
-    """`upstream = URL` is short for `upstream.url = URL`."""
     return {"url": value} if isinstance(value, str) else value
 
 
@@ -52,7 +67,7 @@ class Settings(Section):
         Address("127.0.0.1", 8000), description="Where the gateway listens."
     )
     admin: AdminSettings = AdminSettings()
-    upstream: Annotated[UpstreamSettings, BeforeValidator(_expand_upstream)] = UpstreamSettings()
+    upstream: Annotated[UpstreamSettings, _ShortForm()] = UpstreamSettings()
     workers: Workers = Field(
         1,
         description="How many processes serve requests, up to 64; `auto` is one for each CPU that "

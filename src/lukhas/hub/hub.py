@@ -111,25 +111,26 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        stages = self._stages(settings, under_observe)
+        self.pipeline = Pipeline(stages, self._on_contained)
+        self._show_gauges()
+
+    def _stages(self, settings: Settings, under_observe: tuple[Stage, ...]) -> tuple[Stage, ...]:
         table = route_table(settings)
         routes = RouteStage(table)
-        self.pipeline = Pipeline(
-            (
-                ObserveStage(self.recorder, self.clock),
-                *under_observe,
-                routes,
-                *cors_stages(table, routes),
-                self._identify,
-                self._limits,
-                *((SettleStage(self._limits),) if self._settles else ()),
-                *redirect_stages(table),
-                *_with_compression(self._cache, settings),
-                *transform_stages(table),
-                *admit_stages(settings.overload, self.clock, self.recorder),
-            ),
-            self._on_contained,
+        return (
+            ObserveStage(self.recorder, self.clock),
+            *under_observe,
+            routes,
+            *cors_stages(table, routes),
+            self._identify,
+            self._limits,
+            *((SettleStage(self._limits),) if self._settles else ()),
+            *redirect_stages(table),
+            *_with_compression(self._cache, settings),
+            *transform_stages(table),
+            *admit_stages(settings.overload, self.clock, self.recorder),
         )
-        self._show_gauges()
 
     async def start(self, *, with_keys: bool = True) -> None:
         """Opens what lies on disk: the table of API keys, and the keys of tokens.
