@@ -229,4 +229,5 @@ def test_a_download_waits_for_its_client(before_origin: Gateway, origin: Origin)
     assert memory_bytes(pid, "VmHWM") - before < 64 * MIB
     answer.close()
     connection.close()
-    wait_for(lambda: origin.count("zeros cut off") > cut_off, "end at the origin")
+    cut = "end at the origin"
+    wait_for(lambda: origin.count("zeros cut off") > cut_off, cut, deadline_s=45.0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lukhas.http import hpack
 from lukhas.http.hpack import HpackDecoder, HpackError, encoded_field, encoded_status
 
 EXAMPLES = {
@@ -108,3 +109,13 @@ def test_long_values(size: int) -> None:
     """Their lengths take more than one byte."""
     field = (b"x-a", b"v" * size)
     assert HpackDecoder(1 << 20).decode(encoded_field(*field)) == [field]
+
+
+def test_known_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many different ones come."""
+    monkeypatch.setattr(hpack, "_KNOWN_BLOCKS", 2)
+    decoder = HpackDecoder(1 << 14)
+    for number in range(5):
+        block = encoded_field(b"x-a", b"%d" % number)
+        assert decoder.decode(block) == [(b"x-a", b"%d" % number)]
+    assert len(decoder._known) <= 2

@@ -175,12 +175,7 @@ class CacheRefresher:
         entry, flight = fetch.entry, fetch.flight
         pause_ns = _PAUSE_NS
         try:
-            sharing = self.sharing
-            if (
-                sharing is not None
-                and flight is not None
-                and not await sharing.leads(fetch, flight)
-            ):
+            if not await self._leads(fetch):
                 pause_ns = _OTHERS_PAUSE_NS
                 return
             # The age of the answer counts from when the question is really put.

@@ -37,14 +37,11 @@ class TransformStage:
             # Ours are put on each answer; twice the same field would be refused by browsers.
             rules = _NO_CORS.then(rules)
         asked = exchange.head
-        changed = _changed(asked, route)
-        if changed is not asked:
-            exchange.head = changed
+        exchange.head = _changed(asked, route)
         try:
             response = await call_next(exchange)
         finally:
-            if exchange.head is changed:
-                exchange.head = asked
+            exchange.head = asked
         headers = rules.applied(response.headers)
         if rule.transformation.hsts and asked.scheme == "https":
             hsts = (b"strict-transport-security", rule.transformation.hsts)

@@ -260,3 +260,21 @@ def test_the_stage_lets_requests_pass_when_it_fails() -> None:
     """Watching must not cost a request."""
     stage = Observed().stage
     assert (stage.name, stage.on_failure.value) == ("observe", "open")
+
+
+async def test_an_answer_without_the_handler_is_counted_once() -> None:
+    """It never was in flight; a streamed one is until it ends."""
+    one = Observed()
+    one.stage.answered(one.exchange, Response(200, Headers([]), b"ab"))
+    assert (one.recorder.in_flight, one.recorder.drain().bytes_out) == (0, 2)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"abc"
+
+    streamed = Response(200, Headers([]), pieces())
+    one.stage.answered(one.exchange, streamed)
+    assert one.recorder.in_flight == 1
+    assert streamed.taps
+    for tap in streamed.taps:
+        tap.feed(b"abc", last=True)
+    assert (one.recorder.in_flight, one.recorder.drain().bytes_out) == (0, 3)
