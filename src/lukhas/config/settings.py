@@ -20,7 +20,7 @@ from lukhas.config.consumers import (
 )
 from lukhas.config.cors import CorsSettings
 from lukhas.config.decompression import DecompressionSettings
-from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.fields import AddressField, Cidr, Section, StateDir
 from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
@@ -29,6 +29,7 @@ from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
 from lukhas.config.upstreams import NamedUpstreamSettings, UpstreamSettings
 from lukhas.config.websockets import WebSocketSettings
+from lukhas.config.workers import Workers
 from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
@@ -77,7 +78,7 @@ class Settings(Section):
     workers: Workers = Field(
         1,
         description="How many processes serve requests, up to 64; `auto` is one for each CPU that "
-        "this process may use.",
+        "this process may use, and `auto:1-8` follows the load between these numbers.",
     )
     state_dir: StateDir = Field(
         default_factory=_state_dir,
