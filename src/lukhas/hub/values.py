@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lukhas.errors import LukhasError
+from lukhas.http.authority import normalise_authority
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.request_target import PathPolicy, TargetProblem, parse_target
@@ -66,12 +67,23 @@ def request_head(endpoint: str, method: str, headers: HeaderSource) -> RequestHe
     return RequestHead(
         name,
         "http",
-        target.authority or _AUTHORITY,
+        target.authority or _host(fields),
         target.path,
         target.query,
         fields,
         rerouting_digest(fields),
     )
+
+
+def _host(fields: Headers) -> bytes:
+    """The host that is asked: what one host answers is no answer of another."""
+    lines = fields.get_all(b"host")
+    if not lines:
+        return _AUTHORITY
+    host = normalise_authority(lines[0], scheme="http") if len(lines) == 1 else None
+    if host is None:
+        raise InvalidRequestError("the Host field is not one host name or address")
+    return host
 
 
 def response_of(data: Any, status: int, headers: HeaderSource) -> Response:
