@@ -152,11 +152,13 @@ async def test_a_split_keeps_callers_and_caches_apart(tmp_path: Path) -> None:
             tmp_path, upstream=stable.url, upstreams=named(canary), routes=routes
         ) as found:
             users = [(b"x-user", b"u%d" % number) for number in range(20)]
+            # A route that is not split keeps its upstream.
+            assert (await found.ask(b"/other"))[0] == b"stable"
             first = [(await found.ask(b"/items", user))[0] for user in users]
             again = [await found.ask(b"/items", user) for user in users]
     assert Counter(first).keys() == {b"stable", b"canary"}
     assert again == [(body, "hit") for body in first]
-    assert (len(stable.heads), len(canary.heads)) == (1, 1)
+    assert (len(stable.heads), len(canary.heads)) == (2, 1)
 
 
 async def test_an_unknown_caller_is_drawn_for(tmp_path: Path) -> None:
