@@ -27,6 +27,7 @@ NAMES = (
     "http2",
     "overload",
     "balancing",
+    "openapi",
     "redis",
 )
 _REPORTS = Path(__file__).with_name("reports")

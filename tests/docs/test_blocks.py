@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lukhas.config.loading import load_settings
+from lukhas.hub.openapi import read_description
 from tests.docs.comparing import json_shape, matches, same_shape
 from tests.docs.pages import PAGES, ROOT, Block, blocks_of
 from tests.docs.shell import Session, is_server
@@ -131,9 +132,12 @@ def run_python(block: Block, session: Session) -> str:
 
 
 def check_settings(block: Block, session: Session) -> None:
-    """Settings must be good."""
+    """Settings must be good; so must an OpenAPI description."""
     path = session.folder / (block.file_name or f"block_{block.line}.{block.language}")
     path.write_text(session.ours(block.text), encoding="utf-8")
+    if block.text.partition("\n")[2].startswith("openapi: "):
+        read_description(path)
+        return
     load_settings({}, path, {"HOME": str(session.folder)})
 
 

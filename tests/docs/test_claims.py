@@ -168,11 +168,13 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
     session = Session(folder)
     # With everything on that is off by itself and has figures of its own.
     certificate, key = Authority(folder).pair("localhost")
+    (folder / "api.json").write_text('{"openapi": "3.1.0"}')
     (folder / "on.toml").write_text(
         '[overload]\nmode = "shadow"\n[server]\nproxy_protocol = ["192.0.2.0/24"]\n'
         f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
         '[[routes]]\nname = "socket"\npath = "/ws"\nwebsocket = true\n'
         '[upstream]\ntargets = ["http://localhost:9001"]\n'
+        f'[openapi]\nfile = "{folder / "api.json"}"\n'
     )
     session.run("lukhas serve --config on.toml --upstream http://localhost:9000")
     shown = session.run(
@@ -253,6 +255,8 @@ def problems_of_a_call(call: ast.Call) -> Iterator[tuple[str, int]]:
     if found is not None:
         slugs, statuses = (constants(expression) for expression in found)
         # A name in place of a constant: what it stands for is listed on its own.
+        if len(slugs) == 1:
+            slugs *= max(1, len(statuses))
         for slug, status in zip(slugs, statuses, strict=bool(slugs and statuses)):
             yield str(slug), int(str(status))
 

@@ -5,7 +5,9 @@ The clients never try again. Six kinds of them run at once: see `tests.integrati
 
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -121,6 +123,39 @@ def test_a_killed_worker_loses_only_what_it_held(tmp_path: Path) -> None:
             assert held
             assert {failure.port for failure in load.failures} <= held, load.failures
             assert len(load.failures) <= len(held)
+
+
+def test_busy_workers_get_help_and_say_why(tmp_path: Path) -> None:
+    """With a range of workers, one that has all hands full gets another one beside it."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        pytest.skip("wrk is not installed; scripts/install-system installs it as root")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("a second worker would need a second CPU")
+    with loaded() as load:
+        flags = ("--upstream", f"http://127.0.0.1:{load.origin_port}", "--limit", "1/day")
+        with run_gateway(tmp_path, *flags, "--workers", "auto:1-2") as running:
+            assert len(running.worker_pids) == 1
+            headers = {"authorization": f"Bearer {running.token}"}
+            with httpx.Client(base_url=running.admin_url, headers=headers, timeout=20) as admin:
+                # Refusals: all the work is that of the worker.
+                command = [wrk, "-t1", "-c16", "-d40s", running.url]
+                with subprocess.Popen(command, stdout=subprocess.DEVNULL) as pressing:
+                    (move,) = wait_for(
+                        lambda: admin.get("/api/v1/workers").json()["moves"] or None,
+                        "second worker",
+                        deadline_s=35.0,
+                    )
+                    pressing.terminate()
+                assert (move["before"], move["after"]) == (1, 2)
+                assert admin.get("/api/v1/workers").json()["wanted"] == 2
+                assert len(running.worker_pids) == 2
+                assert f"1 -> 2 workers: {move['why']}" in running.service.stderr
+                parts = {part["name"]: part for part in admin.get("/health").json()["parts"]}
+                assert move["why"] in parts["scaling"]["detail"]
+                page = admin.get("/metrics").text
+                assert "lukhas_workers_wanted 2\n" in page
+                assert 'lukhas_worker_changes_total{direction="up"} 1\n' in page
 
 
 def _clients_of(pid: int, port: int) -> set[int]:

@@ -15,6 +15,7 @@ from lukhas.admin.limits import limits_router
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.admin.renewal_api import renewal_router
+from lukhas.admin.workers_api import workers_router
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -72,7 +73,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     lifespans = [access.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
-        routers.append(renewal_router(parent))
+        routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
     run_admin(
         options, get_ready=get_ready, routers=routers, lifespan=_all(lifespans), parent=parent

@@ -69,7 +69,7 @@ def status_router(state: AdminState) -> APIRouter:
     )
     async def metrics() -> Response:
         """All metrics in the Prometheus text format, version 0.0.4."""
-        body = render(state.totals.totals(state.clock.now_ns()))
+        body = render(state.totals.totals(state.clock.now_ns()), state.node())
         return Response(body, headers={"content-type": CONTENT_TYPE})
 
     @router.get("/api/v1/status", tags=["status"])

@@ -69,12 +69,28 @@ class Parent:
             return None
 
     def parts(self) -> list[PartHealth]:
-        """Whether the settings in effect are those that were asked for last."""
+        """Whether the settings in effect are those asked for last, and the number of workers."""
+        return [self._settings(), *self._scaling()]
+
+    def _settings(self) -> PartHealth:
         last = self.status.last if self.status is not None else None
         if last is None or last.done:
-            return [PartHealth("settings", "ok")]
+            return PartHealth("settings", "ok")
         what = f"{last.order} refused at {moment(last.time_ns)}, nothing has changed: {last.detail}"
-        return [PartHealth("settings", "degraded", what)]
+        return PartHealth("settings", "degraded", what)
+
+    def _scaling(self) -> list[PartHealth]:
+        status = self.status
+        if status is None or status.least == status.most:
+            return []
+        if status.scaling_failure:
+            what = f"workers cannot be added: {status.scaling_failure}"
+            return [PartHealth("scaling", "degraded", what)]
+        detail = f"{status.workers_wanted} of {status.least} to {status.most} workers"
+        if status.moves:
+            last = status.moves[-1]
+            detail += f"; {last.before} -> {last.after} at {moment(last.time_ns)}: {last.why}"
+        return [PartHealth("scaling", "ok", detail)]
 
 
 def moment(time_ns: int) -> str:

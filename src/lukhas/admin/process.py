@@ -18,6 +18,7 @@ from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.link import TelemetryReceiver
+from lukhas.telemetry.prometheus import NodeFigures
 from lukhas.telemetry.totals import TotalsByWorker
 
 __all__ = ("AdminOptions", "run_admin")
@@ -95,20 +96,23 @@ def run_admin(
 
 
 def _new_state(options: AdminOptions, clock: Clock, parent: Parent | None) -> AdminState:
-    def workers_wanted() -> int:
-        status = parent.status if parent is not None else None
-        return options.workers if status is None else status.workers_wanted
-
     state = AdminState(
         totals=TotalsByWorker(),
         clock=clock,
         started_ns=clock.now_ns(),
         gateway_url=options.gateway_url,
-        workers_wanted=workers_wanted,
+        node=lambda: _node(parent, options.workers),
     )
     if parent is not None:
         state.own_parts = parent.parts
     return state
+
+
+def _node(parent: Parent | None, workers: int) -> NodeFigures:
+    status = parent.status if parent is not None else None
+    if status is None:
+        return NodeFigures(workers)
+    return NodeFigures(status.workers_wanted, status.grown, status.shrunk)
 
 
 def _go_on_with_figures(options: AdminOptions, state: AdminState) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from lukhas.clock import Clock
 from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.prometheus import NodeFigures
 from lukhas.telemetry.totals import TotalsByWorker
 
 __all__ = ("AdminState",)
@@ -15,8 +16,8 @@ def _no_parts() -> list[PartHealth]:
     return []
 
 
-def _one() -> int:
-    return 1
+def _one_worker() -> NodeFigures:
+    return NodeFigures(workers_wanted=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class AdminState:
         clock: the time.
         started_ns: when the admin process started.
         gateway_url: where the gateway answers, for people, e.g. `"http://127.0.0.1:8000"`.
-        workers_wanted: gives how many workers are to serve.
+        node: gives the figures of the node that its workers do not count.
         own_parts: the health of the parts that live in the admin process itself.
         closing: set when the process is to end, so that streams end too.
     """
@@ -37,6 +38,6 @@ class AdminState:
     clock: Clock
     started_ns: int
     gateway_url: str
-    workers_wanted: Callable[[], int] = _one
+    node: Callable[[], NodeFigures] = _one_worker
     own_parts: Callable[[], list[PartHealth]] = _no_parts
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -137,7 +137,7 @@ def health_of(state: AdminState, now_ns: int) -> Health:
     workers = len(state.totals.workers(now_ns))
     parts = worst_of_each(
         [
-            _workers_part(workers, state.workers_wanted()),
+            _workers_part(workers, state.node().workers_wanted),
             *state.totals.parts(now_ns),
             *state.own_parts(),
         ]

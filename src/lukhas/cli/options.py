@@ -57,7 +57,11 @@ CacheTtl = Annotated[
 ]
 Workers = Annotated[
     str | None,
-    typer.Option("--workers", metavar="N", help="Processes that serve, or auto; 1."),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes that serve: a number, auto, or auto:1-8 to follow the load; 1.",
+    ),
 ]
 TlsCert = Annotated[
     str | None,

@@ -77,6 +77,9 @@ class RouteSettings(Section):
         "its `Content-Location` names the address itself.",
     )
     compression: Mode | None = Field(None, description="In place of `compression.mode`.")
+    decompress_request: bool | None = Field(
+        None, description="In place of `request_decompression.enabled`."
+    )
     exempt: bool = Field(False, description="Frees these requests from every limit.")
     body_bytes: SizeBytes | None = Field(
         None, description="In place of `server.body_bytes`; 0 is without a cap."

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -21,7 +21,6 @@ from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 
 __all__ = (
     "CONFIG_FAULT",
-    "MOST_WORKERS",
     "STORE_SCHEMES",
     "AddressField",
     "Allowance",
@@ -40,7 +39,6 @@ __all__ = (
     "StoreUrl",
     "TimeZone",
     "UpstreamUrl",
-    "Workers",
     "checked",
     "checked_secret_store_url",
 )
@@ -50,9 +48,6 @@ CONFIG_FAULT = "lukhas_config"
 
 STORE_SCHEMES = frozenset(("redis", "rediss", "unix", "redis+cluster", "rediss+cluster"))
 """The schemes of URLs that name a store across the network."""
-MOST_WORKERS = 64
-"""The most processes that may serve."""
-
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -212,19 +207,6 @@ def _state_dir(path: Path) -> Path:
         raise _fault(ConfigError(what, hint="write the whole path")) from None
 
 
-def _workers(value: object) -> object:
-    if value == "auto":
-        return value
-    if isinstance(value, bool) or not isinstance(value, int):
-        what = f'{value!r} is neither a whole number nor "auto"'
-    elif not 1 <= value <= MOST_WORKERS:
-        what = f"{value} is not between 1 and {MOST_WORKERS}"
-    else:
-        return value
-    hint = 'use a number of processes, or "auto" for one a CPU'
-    raise _fault(ConfigError(what, hint=hint))
-
-
 AddressField = Annotated[
     Address, BeforeValidator(_read_address), Field(json_schema_extra={"kind": "HOST:PORT"})
 ]
@@ -243,4 +225,3 @@ Cidr = Annotated[str, AfterValidator(checked(_cidr))]
 Host = Annotated[str, AfterValidator(checked(_host))]
 UpstreamUrl = Annotated[str, AfterValidator(checked(_upstream_url))]
 StateDir = Annotated[Path, AfterValidator(_state_dir)]
-Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]

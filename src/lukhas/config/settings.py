@@ -19,7 +19,9 @@ from lukhas.config.consumers import (
     TierSettings,
 )
 from lukhas.config.cors import CorsSettings
-from lukhas.config.fields import AddressField, Cidr, Section, StateDir, Workers
+from lukhas.config.decompression import DecompressionSettings
+from lukhas.config.fields import AddressField, Cidr, Section, StateDir
+from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
@@ -27,6 +29,7 @@ from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
 from lukhas.config.upstreams import NamedUpstreamSettings, UpstreamSettings
 from lukhas.config.websockets import WebSocketSettings
+from lukhas.config.workers import Workers
 from lukhas.policy.strategies import Strategy
 
 __all__ = ("Settings",)
@@ -75,7 +78,7 @@ class Settings(Section):
     workers: Workers = Field(
         1,
         description="How many processes serve requests, up to 64; `auto` is one for each CPU that "
-        "this process may use.",
+        "this process may use, and `auto:1-8` follows the load between these numbers.",
     )
     state_dir: StateDir = Field(
         default_factory=_state_dir,
@@ -105,6 +108,8 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     overload: OverloadSettings = OverloadSettings()
     compression: CompressionSettings = CompressionSettings()
+    request_decompression: DecompressionSettings = DecompressionSettings()
+    openapi: OpenApiSettings = OpenApiSettings()
     cors: CorsSettings = CorsSettings()
     headers: HeaderSettings = HeaderSettings()
     routes: tuple[RouteSettings, ...] = Field(

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, cast
 
 from lukhas.clock import Clock
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamError
-from lukhas.gateway.body_stream import RequestBody
 from lukhas.gateway.target_selection import Target, TargetSelection
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import enter_task
@@ -132,7 +132,7 @@ class BalancedForwarding:
 
     def _tries_again(self, exchange: Exchange, tries: int, *, was_sent: bool) -> bool:
         """Whether to send it once more; takes that from the budget."""
-        body_is_gone = was_sent and isinstance(exchange.body, RequestBody)
+        body_is_gone = was_sent and not isinstance(cast("Any", exchange.body), bytes | None)
         if (
             tries >= self._retries.tries
             or not may_retry(exchange.head.method, was_sent=was_sent, body_is_gone=body_is_gone)

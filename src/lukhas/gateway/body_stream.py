@@ -2,14 +2,25 @@
 
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, cast
 
 from lukhas.errors import BodyAbortedError, LukhasError
 
-__all__ = ("BodyStream", "RequestBody")
+__all__ = ("BodyStream", "RequestBody", "StreamedBody")
 
 _HIGH_WATER_BYTES = 128 * 1024
+
+
+class StreamedBody(Protocol):
+    """A request body that is sent on while it comes: the client's, or what a stage made of it."""
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes it has; None where that is not known before its end."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class BodyStream:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from lukhas.errors import LukhasError
+from lukhas.gateway.pulse import Pulse
 from lukhas.gateway.service_manager import environment_of_children
 from lukhas.hub.child_link import ChildTask, write_task
 
@@ -41,6 +42,9 @@ class Child:
         module: what to run.
         task: what it is to do.
         stop_s: how long it may take to end when asked.
+
+    Attributes:
+        starts: how often it was started.
     """
 
     def __init__(self, module: str, task: ChildTask, *, stop_s: float) -> None:
@@ -49,6 +53,18 @@ class Child:
         self._stop_s = stop_s
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._pulse: Pulse | None = None
+        self.starts = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the child, unique in its generation."""
+        return self._task.name
+
+    @property
+    def late_ns(self) -> int | None:
+        """How late its event loop was in the last second; None while it has not said so."""
+        return self._pulse.late_ns if self._pulse is not None else None
 
     @property
     def pid(self) -> int | None:
@@ -61,9 +77,10 @@ class Child:
         Raises:
             ChildFailedError: it did not get ready.
         """
-        loop = asyncio.get_running_loop()
-        self._close_pipe()
+        self._close_pipes()
+        self.starts += 1
         ready_end, child_end = os.pipe()
+        self._pulse = pulse = Pulse(ready_end)
         try:
             task = dataclasses.replace(self._task, ready_descriptor=child_end)
             self._process = process = subprocess.Popen(  # noqa: S603, ASYNC220 - starting is quick
@@ -74,18 +91,13 @@ class Child:
             )
         finally:
             os.close(child_end)
-        ready: asyncio.Future[bool] = loop.create_future()
-        loop.add_reader(ready_end, _note, ready, ready_end)
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                write_task(process.stdin, task)
         try:
-            if process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    write_task(process.stdin, task)
-            is_ready = await asyncio.wait_for(ready, _READY_S)
+            is_ready = await asyncio.wait_for(pulse.ready(), _READY_S)
         except TimeoutError:
             is_ready = False
-        finally:
-            loop.remove_reader(ready_end)
-            os.close(ready_end)
         if not is_ready:
             await self._end()
             raise ChildFailedError(self._task.name, process.returncode or 1)
@@ -125,9 +137,7 @@ class Child:
 
     async def _end(self) -> None:
         process = self._process
-        if process is None:
-            return
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.terminate()
             try:
                 await asyncio.wait_for(self._ended(), self._stop_s)
@@ -135,9 +145,11 @@ class Child:
                 _log.error("%s did not end in %g s and is killed", self._task.name, self._stop_s)
                 process.kill()
                 await self._ended()
-        self._close_pipe()
+        self._close_pipes()
 
-    def _close_pipe(self) -> None:
+    def _close_pipes(self) -> None:
+        if self._pulse is not None:
+            self._pulse.close()
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -159,12 +171,6 @@ class Child:
             loop.remove_reader(descriptor)
             os.close(descriptor)
         return process.wait()
-
-
-def _note(ready: "asyncio.Future[bool]", descriptor: int) -> None:
-    if not ready.done():
-        # Nothing to read means that the child ended without a word.
-        ready.set_result(bool(os.read(descriptor, 1)))
 
 
 def _set(ended: "asyncio.Future[bool]") -> None:

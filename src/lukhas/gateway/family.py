@@ -4,18 +4,20 @@ import asyncio
 import dataclasses
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
-from lukhas.config.fields import MOST_WORKERS
 from lukhas.config.settings import Settings
+from lukhas.config.workers import WorkerBounds, worker_bounds
 from lukhas.gateway.children import Child
-from lukhas.gateway.generation import Generation, all_or_none, usable_cpus
+from lukhas.gateway.cpus import usable_cpus
+from lukhas.gateway.generation import Generation, all_or_none
 from lukhas.gateway.listening import Listeners
 from lukhas.hub.child_link import ChildTask
 from lukhas.hub.control_link import CONTROL_SOCKET
 
-__all__ = ("Family", "worker_count")
+__all__ = ("Family",)
 
 _log = logging.getLogger("lukhas.supervisor")
 
@@ -36,6 +38,7 @@ class Family:
         settings: those in effect.
         control_path: where children ask the parent for something.
         generation: the number of the set of children that serves, counted from 1.
+        bounds: between which numbers the workers may be.
     """
 
     def __init__(
@@ -47,13 +50,21 @@ class Family:
         self._run_dir = run_dir
         self.control_path = run_dir / CONTROL_SOCKET
         self._number = 0
-        self._workers, self._admin = self._next(settings)
+        self.bounds = worker_bounds(settings.workers, cpus=usable_cpus())
+        self._workers, self._admin = self._next(settings, self.bounds, self.bounds.least)
         self.generation = self._number
+        # Renewing and resizing wait for each other.
+        self._changing = asyncio.Lock()
         self._admin_keeping: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
     def __str__(self) -> str:
-        return f"generation {self.generation}, {worker_count(self.settings)} workers"
+        return f"generation {self.generation}, {len(self.workers)} workers"
+
+    @property
+    def workers(self) -> Sequence[Child]:
+        """The workers that are to serve; those that only finish what they have are no more."""
+        return self._workers.workers
 
     async def start(self) -> None:
         """Starts the first children.
@@ -62,6 +73,7 @@ class Family:
             ChildFailedError: one did not get ready.
         """
         await all_or_none(self._workers.start(), self._admin.start())
+        self._listeners.steer(len(self.workers))
         self._workers.keep()
         self._admin_keeping = asyncio.create_task(self._admin.keep())
 
@@ -76,9 +88,16 @@ class Family:
             LukhasError: the new workers cannot be started; the old ones go on as before.
             OSError: the same.
         """
-        settings = self._with_fixed(settings)
+        async with self._changing:
+            settings = self._with_fixed(settings)
+            bounds = worker_bounds(settings.workers, cpus=usable_cpus())
+            await self._renew(settings, bounds, on_served)
+
+    async def _renew(
+        self, settings: Settings, bounds: WorkerBounds, on_served: Callable[[], None]
+    ) -> None:
         sockets = self._listeners.count
-        workers, admin = self._next(settings)
+        workers, admin = self._next(settings, bounds, bounds.clamped(len(self.workers)))
         try:
             await all_or_none(workers.start(), admin.start())
         except BaseException:
@@ -87,14 +106,38 @@ class Family:
             await asyncio.gather(workers.stop(), admin.stop())
             raise
         old, self._workers = self._workers, workers
-        self.settings, self.generation = settings, self._number
+        self.settings, self.bounds, self.generation = settings, bounds, self._number
+        self._listeners.steer(len(workers.workers))
         workers.keep()
         on_served()
         # Before the old workers end, so that there is somebody to take their last figures.
         await self._renew_admin(admin)
-        retiring = asyncio.create_task(old.stop())
+        self._retire(old.stop())
+
+    def _retire(self, ending: Coroutine[Any, Any, None]) -> None:
+        retiring = asyncio.create_task(ending)
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
+
+    async def resize(self, count: int) -> None:
+        """Adds workers or takes some away, within the bounds of the settings; no request is lost.
+
+        Those that are taken away get no new connections and finish what they have.
+
+        Raises:
+            ChildFailedError: one more did not get ready; those before it have.
+            OSError: a process cannot be started.
+        """
+        async with self._changing:
+            count = self.bounds.clamped(count)
+            while (present := len(self.workers)) < count:
+                self._listeners.open(present + 1)
+                task = self._worker_task(self.settings, self.bounds, present, present + 1)
+                await self._workers.grow(dataclasses.replace(task, generation=self.generation))
+                self._listeners.steer(present + 1)
+            while (present := len(self.workers)) > count:
+                self._listeners.steer(present - 1)
+                self._retire(self._workers.shrink())
 
     async def end(self, serving: "asyncio.Task[None]") -> None:
         """Ends all children: the workers at once, each within its time to drain.
@@ -136,25 +179,44 @@ class Family:
         fixed = {"listen": now.listen, "admin": admin, "state_dir": now.state_dir}
         return settings.model_copy(update=fixed)
 
-    def _next(self, settings: Settings) -> tuple[Generation, Child]:
-        """The next generation of workers, and the admin process for it."""
-        count = worker_count(settings)
-        self._listeners.provide(count)
+    def _next(
+        self, settings: Settings, bounds: WorkerBounds, count: int
+    ) -> tuple[Generation, Child]:
+        """The next generation of workers, so many, and the admin process for it."""
+        # Where connections cannot be steered, workers that come and go share what there is.
+        can_have_own = self._listeners.can_steer or not bounds.follow_load
+        self._listeners.provide(bounds.most if can_have_own else 1)
+        self._listeners.open(count)
         self._number += 1
-        without_token = settings.admin.model_copy(update={"token": None})
-        for_workers = settings.model_copy(update={"admin": without_token})
-        tasks = []
-        for index in range(count):
-            own, siblings = self._listeners.share(index, count)
-            tasks.append(self._task(for_workers, own, siblings, name=f"worker-{index + 1}"))
+        tasks = [self._worker_task(settings, bounds, index, count) for index in range(count)]
         drain_s = settings.server.drain_s + _DRAIN_MARGIN_S
-        admin = self._task(settings, (self._admin_plane.fileno(),), (), name="admin")
+        admin = self._task(settings, (self._admin_plane.fileno(),), (), name="admin", workers=count)
         if self._number > 1:  # There is one before it, whose figures it takes over.
             admin = dataclasses.replace(admin, waits=True)
         return Generation(tasks, stop_s=drain_s), Child("lukhas.admin", admin, stop_s=_ADMIN_STOP_S)
 
+    def _worker_task(
+        self, settings: Settings, bounds: WorkerBounds, index: int, count: int
+    ) -> ChildTask:
+        without_token = settings.admin.model_copy(update={"token": None})
+        own, siblings = self._listeners.share(index, count)
+        return self._task(
+            settings.model_copy(update={"admin": without_token}),
+            own,
+            siblings,
+            name=f"worker-{index + 1}",
+            # What each may let through alone must not depend on who is there at the moment.
+            workers=bounds.most,
+        )
+
     def _task(
-        self, settings: Settings, own: tuple[int, ...], siblings: tuple[int, ...], *, name: str
+        self,
+        settings: Settings,
+        own: tuple[int, ...],
+        siblings: tuple[int, ...],
+        *,
+        name: str,
+        workers: int,
     ) -> ChildTask:
         return ChildTask(
             settings=settings,
@@ -165,15 +227,10 @@ class Family:
             control_path=self.control_path,
             name=name,
             generation=self._number,
-            workers=worker_count(settings),
+            workers=workers,
             gateway_url=f"{_scheme(settings)}://{self._listeners.address}",
         )
 
 
 def _scheme(settings: Settings) -> str:
     return "http" if settings.tls.certificate is None else "https"
-
-
-def worker_count(settings: Settings) -> int:
-    """How many workers the settings ask for; `auto` is one a CPU, 64 at most."""
-    return min(usable_cpus(), MOST_WORKERS) if settings.workers == "auto" else settings.workers

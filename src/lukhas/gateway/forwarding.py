@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from lukhas.errors import UpstreamError, UpstreamProtocolError
-from lukhas.gateway.body_stream import RequestBody
+from lukhas.gateway.body_stream import RequestBody, StreamedBody
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.headers import HOP_BY_HOP, connection_options
@@ -68,8 +68,8 @@ class Forwarding:
             UpstreamError: the upstream could not answer.
             BodyAbortedError: the client's body did not arrive.
         """
-        # The front server makes no other kind of body.
-        payload = body = cast("bytes | RequestBody | None", exchange.body)
+        # The front server and the stages make no other kind of body.
+        payload = body = cast("bytes | StreamedBody | None", exchange.body)
         if isinstance(body, RequestBody):
             limit = self._limit_of(exchange)
             if limit < max(body.length or 0, body.received):
@@ -81,7 +81,7 @@ class Forwarding:
         method = exchange.head.method
         is_head = method == "HEAD"
         head = self._head(exchange, payload)
-        repeatable = method in _IDEMPOTENT and not isinstance(payload, RequestBody)
+        repeatable = method in _IDEMPOTENT and (payload is None or isinstance(payload, bytes))
         connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
         try:
             if connection is None:
@@ -107,7 +107,7 @@ class Forwarding:
         own = exchange.route.rule.body_bytes if exchange.route is not None else None
         return (self._body_bytes if own is None else own) or float("inf")
 
-    def _head(self, exchange: Exchange, payload: bytes | RequestBody | None) -> bytes:
+    def _head(self, exchange: Exchange, payload: bytes | StreamedBody | None) -> bytes:
         request = exchange.head
         # The same request comes again and again, and heads are kept (see `KnownHeads`).
         kept = request.forwarded

@@ -6,6 +6,7 @@ import socket
 
 from lukhas.config.addresses import Address
 from lukhas.errors import PortInUseError
+from lukhas.gateway.steering import steer
 
 __all__ = ("Listeners", "bound_address", "listening_socket")
 
@@ -49,24 +50,30 @@ def bound_address(listening: socket.socket) -> Address:
 class Listeners:
     """The sockets of the data plane: one for each worker, all on one address.
 
-    The kernel spreads new connections evenly over them. There may be more than workers after a
-    reload to fewer: a socket is never closed while others serve, for what waits there would be
-    lost.
+    The kernel spreads new connections evenly over those of the workers that serve. There may be
+    more sockets than workers, after some were taken away: a socket is never closed while others
+    serve, for what waits there would be lost.
 
     Args:
         first: the socket that the others join.
         may_add: whether others may join; a socket that was handed over is served by all workers.
+
+    Attributes:
+        can_steer: whether the kernel can be told which sockets get new connections. Where it
+            cannot, those without a worker of their own are dealt out among the workers.
     """
 
     def __init__(self, first: socket.socket, *, may_add: bool) -> None:
         self.address = bound_address(first)
         self._sockets = [first]
         self._may_add = may_add
+        self._open = 1
+        self.can_steer = may_add and steer(first, 1)
 
     def provide(self, workers: int) -> None:
-        """Makes a socket for each worker.
+        """Makes a socket for each worker, if there is to be more than one socket.
 
-        Those added are only bound: they get connections as soon as their worker listens.
+        Those added are only bound: they get connections once they are opened.
 
         Raises:
             PortInUseError: the address refuses one more.
@@ -84,10 +91,28 @@ class Listeners:
                 raise PortInUseError(str(self.address), f"one more socket: {error}") from error
             self._sockets.append(added)
 
+    def open(self, workers: int) -> None:
+        """Opens the sockets of so many workers, which get no connections before `steer`.
+
+        Where the kernel cannot be told, the workers open them when they are ready.
+        """
+        if not self.can_steer:
+            return
+        # In their order: by it the kernel counts them.
+        while self._open < min(workers, len(self._sockets)):
+            self._sockets[self._open].listen(_BACKLOG)
+            self._open += 1
+
+    def steer(self, workers: int) -> None:
+        """Lets new connections go to the sockets of so many workers, which serve."""
+        if self.can_steer:
+            steer(self._sockets[0], min(workers, len(self._sockets)))
+
     def forget_beyond(self, count: int) -> None:
         """Closes the sockets that were added last, when what they were for has failed."""
         while len(self._sockets) > count:
             self._sockets.pop().close()
+        self._open = min(self._open, count)
 
     @property
     def count(self) -> int:
@@ -102,7 +127,9 @@ class Listeners:
             workers: how many there are.
         """
         count = len(self._sockets)
-        own = {*range(index, count, workers), index % count}
+        own = {index % count}
+        if not self.can_steer:
+            own |= {*range(index, count, workers)}
         numbers = [listening.fileno() for listening in self._sockets]
         return (
             tuple(numbers[place] for place in sorted(own)),

@@ -61,7 +61,8 @@ class Relief:
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(_LOOK_S, self._look)
-        ready = {descriptor for descriptor, _ in self._waiting.poll(0)}
+        # A socket that nobody has opened yet hangs up all the time.
+        ready = {number for number, events in self._waiting.poll(0) if events & select.EPOLLIN}
         # Twice in a row: what came just now is the sibling's, which is on its way to it.
         for descriptor in ready & self._seen:
             self._take(self._sockets[descriptor])

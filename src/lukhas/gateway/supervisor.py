@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,10 +23,11 @@ from lukhas.config.settings import Settings
 from lukhas.config.sources import process_environment
 from lukhas.gateway.children import ChildFailedError
 from lukhas.gateway.control import Control
-from lukhas.gateway.family import Family, worker_count
+from lukhas.gateway.family import Family
 from lukhas.gateway.listening import Listeners, bound_address, listening_socket
 from lukhas.gateway.orders import Orders, Ticket
 from lukhas.gateway.pid_file import PidFile, running_gateway
+from lukhas.gateway.scaler import Scaler
 from lukhas.gateway.service_manager import activation_sockets, monotonic_us, notify
 from lukhas.gateway.tls import check_tls
 from lukhas.gateway.upstream import dials_of
@@ -109,6 +111,9 @@ class _Supervisor:
         self._orders = Orders()
         self._control = Control(self._orders, self._status)
         self._last: Outcome | None = None
+        self._scaler = Scaler(
+            family, SystemClock(), monotonic_ns=time.monotonic_ns, tell=self._control.tell
+        )
 
     async def run(self, announce: Callable[[], None]) -> int:
         loop = asyncio.get_running_loop()
@@ -143,11 +148,16 @@ class _Supervisor:
     async def _serve(self, announce: Callable[[], None]) -> None:
         await self._family.start()
         announce()
-        while True:
-            ticket = await self._orders.next()
-            notify("RELOADING=1", f"MONOTONIC_USEC={monotonic_us()}")
-            await self._carry_out(ticket)
-            notify("READY=1")
+        scaling = asyncio.create_task(self._scaler.run())
+        try:
+            while True:
+                ticket = await self._orders.next()
+                notify("RELOADING=1", f"MONOTONIC_USEC={monotonic_us()}")
+                await self._carry_out(ticket)
+                notify("READY=1")
+        finally:
+            scaling.cancel()
+            await asyncio.gather(scaling, return_exceptions=True)
 
     async def _carry_out(self, ticket: Ticket) -> None:
         order = ticket.order
@@ -190,10 +200,18 @@ class _Supervisor:
         self._control.tell()
 
     def _status(self) -> ParentStatus:
+        family, scaler = self._family, self._scaler
         return ParentStatus(
-            generation=self._family.generation,
-            workers_wanted=worker_count(self._family.settings),
+            generation=family.generation,
+            workers_wanted=len(family.workers),
             last=self._last,
+            least=family.bounds.least,
+            most=family.bounds.most,
+            workers=scaler.workers(),
+            moves=tuple(scaler.moves),
+            grown=scaler.grown,
+            shrunk=scaler.shrunk,
+            scaling_failure=scaler.failure,
         )
 
 

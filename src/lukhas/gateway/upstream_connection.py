@@ -9,7 +9,7 @@ from typing import Any, cast
 import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
-from lukhas.gateway.body_stream import BodyStream, RequestBody
+from lukhas.gateway.body_stream import BodyStream, StreamedBody
 from lukhas.gateway.outbox import Outbox
 from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
@@ -104,7 +104,7 @@ class UpstreamConnection(Protocol):
     async def carry(
         self,
         head: bytes,
-        body: bytes | RequestBody | None,
+        body: bytes | StreamedBody | None,
         *,
         is_head: bool,
         asker: "InterimAsker | None" = None,
@@ -137,7 +137,7 @@ class UpstreamConnection(Protocol):
             head += body
         self._outbox.send(self._transport, head)
         self.deadline_s = self._loop.time() + self._timeouts.response_s
-        if isinstance(body, RequestBody):
+        if body is not None and not isinstance(body, bytes):
             self._upload = self._loop.create_task(self._send_body(body))
         try:
             response: Response = await answer
@@ -152,7 +152,7 @@ class UpstreamConnection(Protocol):
                 self._answer = self._asker = None
         return response
 
-    async def _send_body(self, body: RequestBody) -> None:
+    async def _send_body(self, body: StreamedBody) -> None:
         chunked = body.length is None
         write = self._transport.write
         self._outbox.flush()

@@ -17,6 +17,7 @@ from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.pulse import PulseSender
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
@@ -91,9 +92,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         generation=task.generation,
     )
     jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    _spare_garbage_collection()
     with ExitStack() as inherited:
         own = [inherited.enter_context(socket.socket(fileno=n)) for n in task.descriptors]
         siblings = [
@@ -102,7 +101,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         for listening in own:
             await server.listen(listening)
         server.relieve(siblings)
-        announce_ready(task)
+        announce_ready(task, goes_on=True)
+        jobs.append(asyncio.create_task(PulseSender(task.ready_descriptor).run()))
         await stop.wait()
     # With these sockets closed, the kernel takes no more connections that nobody would answer.
     await server.drain()
@@ -111,6 +111,12 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await sender.close()
     await upstreams.close()
     await hub.close()
+
+
+def _spare_garbage_collection() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def front_limits(settings: Settings) -> FrontLimits:

@@ -19,6 +19,7 @@ from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError
 
 __all__ = (
+    "READY",
     "ChildTask",
     "announce_ready",
     "deaf_to_terminal",
@@ -26,6 +27,10 @@ __all__ = (
     "read_task",
     "write_task",
 )
+
+
+READY = b"ready\n"
+"""What a child writes as soon as it serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class ChildTask:
             child still does its work.
         name: the name of the child, unique in its generation.
         generation: counts the sets of children that this parent has started, from 1.
-        workers: how many workers serve beside each other in this generation.
+        workers: how many workers may serve beside each other in this generation.
         gateway_url: where the gateway answers, for people.
     """
 
@@ -108,11 +113,17 @@ def read_task() -> ChildTask:
     return ChildTask(**{name: value for name, value in values.items() if name in known})
 
 
-def announce_ready(task: ChildTask) -> None:
-    """Tells the parent that this child serves."""
+def announce_ready(task: ChildTask, *, goes_on: bool = False) -> None:
+    """Tells the parent that this child serves.
+
+    Args:
+        task: that of the child.
+        goes_on: whether it has more to tell there, see `lukhas.gateway.pulse`.
+    """
     if task.ready_descriptor >= 0:
-        os.write(task.ready_descriptor, b"1")
-        os.close(task.ready_descriptor)
+        os.write(task.ready_descriptor, READY)
+        if not goes_on:
+            os.close(task.ready_descriptor)
 
 
 def end_with_parent() -> threading.Event:

@@ -16,10 +16,12 @@ import msgspec
 
 __all__ = (
     "CONTROL_SOCKET",
+    "MoveStatus",
     "Outcome",
     "ParentStatus",
     "Reply",
     "Request",
+    "WorkerStatus",
     "asked",
     "outcome_of",
     "short_address",
@@ -63,18 +65,66 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
     finished: bool
 
 
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker that is to serve.
+
+    Attributes:
+        name: unique in its generation.
+        pid: its process id; 0 while it is not running.
+        starts: how often it was started: more than once if it ended unasked.
+        busy: the part of one CPU that it used in the last second; None if that is not known yet.
+        late_ms: how late its event loop was in the last second, on average; None as above.
+    """
+
+    name: str
+    pid: int
+    starts: int
+    busy: float | None = None
+    late_ms: float | None = None
+
+
+class MoveStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the number of workers that followed the load.
+
+    Attributes:
+        before: how many there were.
+        after: how many there were then.
+        why: the reason, for people.
+        time_ns: when it was done (Unix time).
+    """
+
+    before: int
+    after: int
+    why: str
+    time_ns: int
+
+
 class ParentStatus(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
     """What the parent process knows.
 
     Attributes:
-        generation: counts the sets of children that it has started, from 1.
+        generation: the number of the set of children that serves, counted from 1.
         workers_wanted: how many workers are to serve.
         last: the last order; None if there was none yet.
+        least: the fewest workers there may be.
+        most: the most; the same where their number is fixed.
+        workers: those that are to serve.
+        moves: the last changes of their number, the oldest first.
+        grown: how many workers were added because of the load, since the start.
+        shrunk: how many were taken away because of it.
+        scaling_failure: why the last such change did not come about; empty if it did.
     """
 
     generation: int
     workers_wanted: int
     last: Outcome | None = None
+    least: int = 1
+    most: int = 1
+    workers: tuple[WorkerStatus, ...] = ()
+    moves: tuple[MoveStatus, ...] = ()
+    grown: int = 0
+    shrunk: int = 0
+    scaling_failure: str = ""
 
 
 Reply = Outcome | ParentStatus

@@ -12,6 +12,7 @@ from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache import HubCache
 from lukhas.hub.counters import HubCounters
+from lukhas.hub.openapi import HubOpenApi
 from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
     identity_settings,
@@ -19,6 +20,7 @@ from lukhas.hub.policies import (
     route_table,
     token_verifier,
 )
+from lukhas.hub.request_bodies import decompress_stages
 from lukhas.hub.splits import split_stages
 from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
@@ -76,6 +78,7 @@ class Hub:
         cache: the cache.
         entries: its entries.
         counters: the limits' counters.
+        openapi: the validation by a description.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Hub:
         self._unavailable = unavailable
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
+        self.openapi = HubOpenApi(settings, self.recorder)
         stages = self._stages(settings, under_observe)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
@@ -129,7 +133,10 @@ class Hub:
             self._limits,
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),
+            *self.openapi.gates(),
             *_with_compression(self._cache, settings),
+            *decompress_stages(table),
+            *self.openapi.body_stages(),
             *transform_stages(table),
             *admit_stages(
                 settings.overload,
@@ -147,12 +154,14 @@ class Hub:
                 there is used all the same.
 
         Raises:
-            ConfigError: a file with keys of tokens cannot be used.
+            ConfigError: a file with keys of tokens, or the description of the API, cannot be used.
+            NotAvailableError: an extra is not installed.
             StateDirError: the state directory cannot be used.
             StoreError: the table is damaged, or cannot be made again from the registry.
         """
         if self._tokens is not None:
             self._tokens.open()
+        self.openapi.open()
         state_dir = self.settings.state_dir
         await self.counters.open()
         self.apply_limits()

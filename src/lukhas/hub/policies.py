@@ -10,6 +10,7 @@ from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.hub.request_bodies import decompression_policy
 from lukhas.hub.transformations import cors_policy, redirect_of, transformation
 from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
 from lukhas.pipeline.stages.identify import IdentitySettings
@@ -205,6 +206,7 @@ def route_table(settings: Settings) -> RouteTable:
             redirect=redirect_of(route),
             upstream=_upstream(route.upstream, first),
             split=_split(route, first),
+            decompression=decompression_policy(settings, route),
         )
         for route in settings.routes
     ]
@@ -216,6 +218,7 @@ def route_table(settings: Settings) -> RouteTable:
         cors=cors_policy(settings),
         transformation=transformation(settings),
         upstream=first,
+        decompression=decompression_policy(settings),
     )
     return RouteTable(rules, default=default)
 

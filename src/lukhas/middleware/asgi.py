@@ -17,6 +17,7 @@ from lukhas.middleware.cpu_time import metered
 from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.middleware.openapi import describe_limits
 from lukhas.middleware.relay import Message, Relay, Send, send_response
+from lukhas.middleware.request_bodies import ReceivedBody, has_body, receiving
 from lukhas.middleware.request_heads import RequestHeads
 from lukhas.middleware.short_relay import ShortRelay
 from lukhas.pipeline.driving import Run, Waiting, finish, start
@@ -128,6 +129,8 @@ class OptimizerMiddleware:
             return
         exchange = intake.exchange(head, peer)
         exchange.parks = True
+        if binding.reads_bodies and has_body(head):
+            exchange.body = ReceivedBody(receive)
         way = binding.way(scope.get("root_path", ""))
         step = way.enter(exchange)
         if isinstance(step, Onward):
@@ -162,6 +165,7 @@ class OptimizerMiddleware:
     ) -> None:
         """Serves a request whose stages see all of it."""
         exchange, run, tagged, head = under_way
+        body = exchange.body
         step = start(run)
         if isinstance(step, Waiting):
             step = await finish(run, step)
@@ -174,6 +178,8 @@ class OptimizerMiddleware:
             scope = _as_asked(scope, exchange.head)
             if exchange.head.path != head.path:
                 scope = _at_path(scope, exchange.head.path)
+        if exchange.body is not body:
+            receive = receiving(exchange.body, receive)
         if _may_be_encoded(exchange):
             scope = _without_files(scope)
         await self._call_metered(scope, receive, Relay(send, run, exchange=exchange, tagged=tagged))

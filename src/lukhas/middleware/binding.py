@@ -12,7 +12,7 @@ from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
-from lukhas.pipeline.stage import Handler, Stage
+from lukhas.pipeline.stage import BodyReader, Handler, Stage
 from lukhas.pipeline.stages.accept import AcceptStage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cors import CorsStage
@@ -55,6 +55,7 @@ class Binding:
     def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
         self._pipeline = pipeline
         self._discovery = discovery
+        self._reads_bodies = any(isinstance(s, BodyReader) for s in pipeline.stages)
         self._handlers: dict[str, Handler] = {}
         self._ways: dict[str, ShortWay] = {}
         self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
@@ -85,6 +86,11 @@ class Binding:
     def observe_stage(self) -> ObserveStage | None:
         """The observe stage; None where there is none."""
         return next((s for s in self._pipeline.stages if isinstance(s, ObserveStage)), None)
+
+    @property
+    def reads_bodies(self) -> bool:
+        """Whether a stage reads request bodies."""
+        return self._reads_bodies
 
     def is_stale(self) -> bool:
         """Whether the routes of the app, those of the settings, or the limits are others by now."""

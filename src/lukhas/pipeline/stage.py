@@ -8,7 +8,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.modes import FailureMode
 
-__all__ = ("Backstop", "Gate", "Handler", "Stage")
+__all__ = ("Backstop", "BodyReader", "Gate", "Handler", "Stage")
 
 # Any, Any: what a coroutine yields to the loop and gets from it is nobody's business here.
 Handler = Callable[[Exchange], Coroutine[Any, Any, Response]]
@@ -69,6 +69,21 @@ class Backstop(ABC):
     """A stage that only does something when what is inside it fails with a `HandlerError`.
 
     What is answered without asking the handler needs none of it.
+    """
+
+    name: str
+    on_failure: FailureMode
+
+    @abstractmethod
+    async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
+        """See `Stage`."""
+
+
+class BodyReader(ABC):
+    """A stage that reads request bodies, so that a way in has to hand them to the pipeline.
+
+    It leaves on the exchange what the handler is to get: the body as it was, bytes, or another
+    asynchronous iterator with a `length`, which is None where it is not known.
     """
 
     name: str

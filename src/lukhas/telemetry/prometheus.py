@@ -1,6 +1,7 @@
 """The totals in the Prometheus text format, version 0.0.4."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
@@ -8,7 +9,7 @@ from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.totals import Totals
 from lukhas.units import SECOND_NS
 
-__all__ = ("CONTENT_TYPE", "render")
+__all__ = ("CONTENT_TYPE", "NodeFigures", "render")
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,6 +27,9 @@ _GAUGE_HELP = {
     "overload_limit": "Requests that the upstream may have in work at once, by present latency.",
     "overload_in_flight": "Requests that the upstream has in work.",
     "overload_waiting": "Requests that wait for the upstream.",
+    "openapi_request_faults": "Requests that did not fit the OpenAPI description.",
+    "openapi_responses_checked": "Responses that were looked at by the OpenAPI description.",
+    "openapi_response_faults": "Of these, responses that did not fit it.",
     "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
     "limit_states": "Subjects whose requests are being counted.",
     "limit_store_failures": "How often the store of the counters did not answer.",
@@ -38,6 +42,7 @@ _GAUGE_HELP = {
     "websocket_bytes_in": "Bytes of WebSocket frames of clients.",
     "websocket_bytes_out": "Bytes of WebSocket frames to clients.",
     "workers_alive": "Workers that have reported within the last 3 s.",
+    "workers_wanted": "Workers that are to serve.",
 }
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
@@ -45,8 +50,27 @@ _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 _Row = tuple[tuple[tuple[str, str], ...], float]
 
 
-def render(totals: Totals) -> bytes:
+@dataclass(frozen=True, slots=True)
+class NodeFigures:
+    """What is not counted by workers.
+
+    Attributes:
+        workers_wanted: how many workers are to serve.
+        workers_added: how many were added because of the load.
+        workers_removed: how many were taken away because of it.
+    """
+
+    workers_wanted: int
+    workers_added: int = 0
+    workers_removed: int = 0
+
+
+def render(totals: Totals, node: NodeFigures | None = None) -> bytes:
     """The whole page; every metric name starts with `lukhas_`.
+
+    Args:
+        totals: what the workers have counted.
+        node: what is known beside that, if anything.
 
     Latency buckets come from the sketches, so each bound is off by at most 0.78 % of its value.
     """
@@ -81,11 +105,22 @@ def render(totals: Totals) -> bytes:
     )
     _plain(lines, counts)
     gauges = {**totals.gauges, "workers_alive": float(totals.workers)}
+    if node is not None:
+        gauges["workers_wanted"] = float(node.workers_wanted)
+        _worker_changes(lines, node)
     for name in sorted(gauges):
         help_text = _GAUGE_HELP.get(name, f"Present value of {name.replace('_', ' ')}.")
         _metric(lines, name, help_text, (((), gauges[name]),), kind="gauge")
     lines.append("")
     return "\n".join(lines).encode()
+
+
+def _worker_changes(lines: list[str], node: NodeFigures) -> None:
+    changes: list[_Row] = [
+        ((("direction", "down"),), node.workers_removed),
+        ((("direction", "up"),), node.workers_added),
+    ]
+    _metric(lines, "worker_changes_total", "Workers that the load added or took away.", changes)
 
 
 def _plain(lines: list[str], counts: Delta) -> None:

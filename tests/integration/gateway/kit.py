@@ -334,6 +334,7 @@ async def gateway(
     values = common | settings
     built = Settings.model_validate(values)
     hub = Hub(built, under_observe=(FaultStage(),))
+    hub.openapi.open()
     dial = plain_dial(upstream_port or origin.port)
     pool = UpstreamPool(
         "default",

@@ -13,9 +13,10 @@ from lukhas.admin.app import create_admin_app
 from lukhas.admin.parent import Parent
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.state import AdminState
+from lukhas.admin.workers_api import workers_router
 from lukhas.gateway.control import Control
 from lukhas.gateway.orders import Orders
-from lukhas.hub.control_link import Outcome, ParentStatus
+from lukhas.hub.control_link import MoveStatus, Outcome, ParentStatus, WorkerStatus
 from lukhas.telemetry.health import PartHealth
 from tests.unit.admin.conftest import TOKEN
 
@@ -63,7 +64,9 @@ async def family(tmp_path: Path) -> AsyncIterator[Family]:
 async def http(state: AdminState, family: Family) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an admin app below that parent."""
     app = create_admin_app(
-        state, token=AdminToken(TOKEN, "settings"), routers=[renewal_router(family.parent)]
+        state,
+        token=AdminToken(TOKEN, "settings"),
+        routers=[renewal_router(family.parent), workers_router(family.parent)],
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=("192.0.2.9", 40000)),
@@ -102,6 +105,55 @@ async def test_it_follows_its_parent_and_finds_it_again(
         await family.control.listen(family.path)
         await until_told()
         assert parent.parts() == [PartHealth("settings", "ok")]
+
+
+def test_the_number_of_workers_has_its_reason(tmp_path: Path) -> None:
+    """A part of the health says how many there are, and why it changed; or why it could not."""
+    parent = Parent(tmp_path)
+    parent.status = ParentStatus(generation=1, workers_wanted=1, least=1, most=4)
+    assert parent.parts()[1] == PartHealth("scaling", "ok", "1 of 1 to 4 workers")
+    move = MoveStatus(before=1, after=2, why="each is busy", time_ns=10**9)
+    parent.status = ParentStatus(
+        generation=1, workers_wanted=2, least=1, most=4, moves=(move,), grown=1
+    )
+    assert parent.parts()[1].detail == (
+        "2 of 1 to 4 workers; 1 -> 2 at 1970-01-01T00:00:01Z: each is busy"
+    )
+    parent.status = ParentStatus(
+        generation=1, workers_wanted=1, least=1, most=4, scaling_failure="no room"
+    )
+    assert parent.parts()[1] == PartHealth(
+        "scaling", "degraded", "workers cannot be added: no room"
+    )
+
+
+async def test_the_workers_are_listed(http: httpx.AsyncClient, family: Family) -> None:
+    """What each has to do, and the moves; 503 until the parent has told something."""
+    assert (await http.get("/api/v1/workers")).status_code == 503
+    family.parent.status = ParentStatus(
+        generation=3,
+        workers_wanted=2,
+        least=1,
+        most=4,
+        workers=(
+            WorkerStatus(name="worker-1", pid=11, starts=1, busy=0.5, late_ms=1.5),
+            WorkerStatus(name="worker-2", pid=0, starts=2),
+        ),
+        moves=(MoveStatus(before=1, after=2, why="each is busy", time_ns=10**9),),
+    )
+    found = (await http.get("/api/v1/workers")).json()
+    assert (found["generation"], found["wanted"], found["least"], found["most"]) == (3, 2, 1, 4)
+    assert found["workers"][0] == {
+        "name": "worker-1",
+        "pid": 11,
+        "starts": 1,
+        "busy": 0.5,
+        "late_ms": 1.5,
+    }
+    assert found["workers"][1]["busy"] is None
+    assert found["moves"] == [
+        {"before": 1, "after": 2, "why": "each is busy", "time": "1970-01-01T00:00:01Z"}
+    ]
 
 
 async def test_a_reload_is_carried_out(

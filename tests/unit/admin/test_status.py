@@ -7,6 +7,7 @@ import pytest
 from lukhas.admin.state import AdminState
 from lukhas.admin.status import health_of, status_of
 from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.prometheus import NodeFigures
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 from tests.unit.admin.conftest import ManualClock
@@ -130,7 +131,7 @@ def test_fewer_workers_than_wanted_are_degraded(
     state: AdminState, clock: ManualClock, report: Report
 ) -> None:
     """The node serves, with less than its promise."""
-    state.workers_wanted = lambda: 2
+    state.node = lambda: NodeFigures(2)
     report()
     health = health_of(state, clock.time_ns)
     assert (health.status, health.ready) == ("degraded", True)

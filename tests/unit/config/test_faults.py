@@ -24,7 +24,7 @@ def told(tree: dict[str, Any], place: str = "lukhas.toml:1") -> tuple[str, str]:
         (
             {"workers": "two"},
             "workers: 'two' is neither a whole number nor \"auto\"",
-            'use a number of processes, or "auto" for one a CPU',
+            'use a number of processes, "auto" for one a CPU, or "auto:1-8" to follow the load',
         ),
         (
             {"server": {"header_count": "two"}},

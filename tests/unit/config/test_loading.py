@@ -78,7 +78,7 @@ def test_mistakes_have_their_line(tmp_path: Path) -> None:
         "FILE:1: unknown key 'listne': did you mean 'listen'?",
         (
             "FILE:2: workers: 'two' is neither a whole number nor \"auto\": "
-            'use a number of processes, or "auto" for one a CPU'
+            'use a number of processes, "auto" for one a CPU, or "auto:1-8" to follow the load'
         ),
         "FILE:5: cache.mode cannot be 'of': use 'enforce', 'shadow' or 'off'",
         "FILE:8: routes[0].path: the path 'x' does not start with /: put a / in front",
@@ -134,7 +134,8 @@ def test_workers_as_text() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"--workers": "65"}, None, {})
     assert str(caught.value) == (
-        '--workers: 65 is not between 1 and 64: use a number of processes, or "auto" for one a CPU'
+        "--workers: 65 is not between 1 and 64: "
+        'use a number of processes, "auto" for one a CPU, or "auto:1-8" to follow the load'
     )
 
 

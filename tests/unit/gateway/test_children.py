@@ -38,10 +38,11 @@ def child_of(listening: socket.socket, name: str, *, stop_s: float = 20.0) -> Ch
 async def test_start_and_stop(listening: socket.socket) -> None:
     """A child runs from the moment it is ready until it is asked to end."""
     child = child_of(listening, "runs")
-    assert child.pid is None
+    assert (child.name, child.pid, child.starts, child.late_ns) == ("runs", None, 0, None)
     await child.stop()
     await child.start()
     assert child.pid is not None
+    assert child.starts == 1
     os.kill(child.pid, 0)
     await child.stop()
     with pytest.raises(ProcessLookupError):
@@ -102,7 +103,7 @@ async def test_a_child_ends_with_its_parent(listening: socket.socket) -> None:
     """When the pipe from the parent ends, so does the child."""
     child = child_of(listening, "bound")
     await child.start()
-    child._close_pipe()
+    child._close_pipes()
     async with asyncio.timeout(30):
         assert await child._ended() == -15
 

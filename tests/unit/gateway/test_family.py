@@ -1,7 +1,6 @@
 """What the parent makes of settings for its children."""
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import pytest
 
 from lukhas.config.addresses import Address
 from lukhas.config.settings import Settings
-from lukhas.gateway.family import Family, worker_count
+from lukhas.config.workers import WorkerBounds
+from lukhas.gateway.family import Family
 from lukhas.gateway.listening import Listeners, listening_socket
 
 
@@ -20,15 +20,6 @@ def family(tmp_path: Path) -> Iterator[Family]:
     with listening_socket(Address("127.0.0.1", 0)) as admin_plane:
         yield Family(Settings(workers=2), listeners, admin_plane, tmp_path)
     listeners.close()
-
-
-def test_auto_is_one_worker_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It counts the CPUs that this process may use, and stops at 64."""
-    assert worker_count(Settings(workers=5)) == 5
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 7})
-    assert worker_count(Settings(workers="auto")) == 3
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(100)))
-    assert worker_count(Settings(workers="auto")) == 64
 
 
 def test_what_only_a_restart_can_change(family: Family, caplog: pytest.LogCaptureFixture) -> None:
@@ -57,11 +48,26 @@ def test_what_only_a_restart_can_change(family: Family, caplog: pytest.LogCaptur
 def test_children_know_their_number_and_no_more_than_they_need(family: Family) -> None:
     """Workers are told how many they are; the admin token is for the admin process alone."""
     settings = Settings.model_validate({"workers": 3, "admin": {"token": "sixteen characters"}})
-    workers, admin = family._next(settings)
-    tasks = [worker._task for worker in workers._workers]
+    workers, admin = family._next(settings, WorkerBounds(3, 3), 3)
+    tasks = [worker._task for worker in workers.workers]
     assert [task.name for task in tasks] == ["worker-1", "worker-2", "worker-3"]
     assert {task.workers for task in tasks} == {3}
     assert {task.generation for task in tasks} == {2}
     assert {task.settings.admin.token for task in tasks} == {None}
     assert admin._task.settings.admin.token is not None
     assert admin._task.waits
+
+
+@pytest.mark.parametrize("can_steer", [True, False])
+def test_workers_that_follow_the_load_have_sockets_for_the_most(
+    family: Family, *, can_steer: bool
+) -> None:
+    """All know all of them from the start; where connections cannot be steered there is one."""
+    family._listeners.forget_beyond(1)
+    family._listeners.can_steer = can_steer
+    workers, _ = family._next(Settings(workers="auto:2-4"), WorkerBounds(2, 4), 2)
+    tasks = [worker._task for worker in workers.workers]
+    assert [len(task.descriptors) for task in tasks] == [1, 1]
+    assert [len(task.sibling_descriptors) for task in tasks] == ([3, 3] if can_steer else [0, 0])
+    # What each may let through alone is a part for the most.
+    assert {task.workers for task in tasks} == {4}

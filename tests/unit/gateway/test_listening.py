@@ -74,6 +74,8 @@ def test_a_second_gateway_on_the_address_is_noticed() -> None:
 def test_new_connections_reach_every_worker() -> None:
     """The kernel spreads connections over the sockets, each of which has its worker."""
     shared = listeners(2)
+    shared.open(2)
+    shared.steer(2)
     own = [shared.share(index, 2)[0] for index in range(2)]
     sockets = [socket.socket(fileno=socket.dup(numbers[0])) for numbers in own]
     for listening in sockets:
@@ -102,9 +104,10 @@ def _accepted(listening: socket.socket) -> int:
 
 @pytest.mark.parametrize("sockets", [1, 2, 3, 5])
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])
-def test_every_socket_is_served(sockets: int, workers: int) -> None:
+def test_every_socket_is_served_where_it_may_get_connections(sockets: int, workers: int) -> None:
     """However many sockets and workers there are, no socket lacks a worker, nor the reverse."""
     shared = listeners(sockets)
+    shared.can_steer = False
     shares = [shared.share(index, workers) for index in range(workers)]
     everything = {number for own, _ in shares for number in own}
     assert len(everything) == sockets
@@ -112,6 +115,20 @@ def test_every_socket_is_served(sockets: int, workers: int) -> None:
         assert own
         assert {*own, *siblings} == everything
         assert not {*own} & {*siblings}
+    shared.close()
+
+
+@pytest.mark.parametrize("sockets", [1, 2, 3, 5])
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_where_connections_are_steered_each_has_one(sockets: int, workers: int) -> None:
+    """The first workers have the first sockets; others are only watched."""
+    shared = listeners(sockets)
+    shared.can_steer = True
+    numbers = [listening.fileno() for listening in shared._sockets]
+    for index in range(workers):
+        own, siblings = shared.share(index, workers)
+        assert own == (numbers[index % sockets],)
+        assert {*own, *siblings} == {*numbers}
     shared.close()
 
 

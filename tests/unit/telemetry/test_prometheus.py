@@ -4,7 +4,7 @@ import re
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
-from lukhas.telemetry.prometheus import render
+from lukhas.telemetry.prometheus import NodeFigures, render
 from lukhas.telemetry.totals import Totals
 
 
@@ -90,3 +90,13 @@ def test_every_metric_is_described_once_before_its_samples() -> None:
             matched = re.fullmatch(r'([a-z_]+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+', line)
             assert matched is not None, line
             assert matched[1].startswith(described[-1])
+
+
+def test_figures_of_the_node_are_shown_where_they_are_known() -> None:
+    """How many workers there are to be, and how the load has changed that."""
+    text = render(filled(), NodeFigures(3, workers_added=4, workers_removed=1)).decode()
+    lines = text.splitlines()
+    assert "lukhas_workers_wanted 3" in lines
+    assert 'lukhas_worker_changes_total{direction="up"} 4' in lines
+    assert 'lukhas_worker_changes_total{direction="down"} 1' in lines
+    assert "workers_wanted" not in render(filled()).decode()

@@ -8,6 +8,7 @@ from lukhas.errors import ConfigError
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.cors import CorsPolicy
+from lukhas.policy.decompression import DecompressionPolicy
 from lukhas.policy.routing.rewriting import Redirect
 from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM, Split
 from lukhas.policy.routing.transformation import Transformation
@@ -38,6 +39,7 @@ class RouteRule:
         redirect: where clients are sent instead; None where they are served.
         upstream: the name of the upstream that the requests go to.
         split: several upstreams in its place; None where there is only that one.
+        decompression: how compressed request bodies are decoded.
     """
 
     name: str
@@ -55,6 +57,7 @@ class RouteRule:
     redirect: Redirect | None = None
     upstream: str = DEFAULT_UPSTREAM
     split: Split | None = None
+    decompression: DecompressionPolicy = DecompressionPolicy()  # noqa: RUF009 - a frozen value
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
