@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 BENCH_PY := .venv-bench/bin/python
+# Most tests wait for sockets and processes, so two at a time fill two cores.
+PYTEST = -m pytest -n 2 --dist worksteal -m "not system"
 
 .PHONY: help run test test-system check lint types contracts coverage bench soak docs mutation format lock clean env env-bench
 
@@ -14,7 +16,7 @@ run: ## start the gateway in front of a demo API, with the dashboard
 	.venv/bin/lukhas demo
 
 test: env ## run every test that needs no root
-	$(PY) -m pytest -m "not system"
+	$(PY) $(PYTEST)
 
 test-system: env ## install nginx, wrk, curl, chromium (as root) and run the tests that need them
 	@scripts/install-system
@@ -35,7 +37,7 @@ contracts: env ## who may import whom
 
 coverage: env ## the tests of `make test`, with the coverage gates
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest -m "not system"
+	$(PY) -m coverage run $(PYTEST)
 	$(PY) -m coverage combine --quiet
 	$(PY) scripts/coverage-gate
 
