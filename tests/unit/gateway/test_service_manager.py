@@ -18,12 +18,12 @@ from lukhas.gateway.service_manager import (
 OURS = {"LISTEN_PID": str(os.getpid())}
 
 
-@pytest.mark.parametrize("address", ["FILE", "@lukhas-test-" + str(os.getpid())])
+@pytest.mark.parametrize("address", ["FILE", "@lukhas-test-PID"])
 def test_what_is_said_arrives(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One datagram, to a file or to a name in the abstract namespace."""
-    address = address.replace("FILE", str(tmp_path / "notify"))
+    address = address.replace("FILE", str(tmp_path / "notify")).replace("PID", str(os.getpid()))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("\0" + address[1:] if address.startswith("@") else address)
         manager.settimeout(10)
