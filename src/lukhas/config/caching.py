@@ -71,6 +71,12 @@ class CacheSettings(Section):
         "share and which outlive a restart; 0: none there; null: 256 MiB with `lukhas serve`, none "
         "elsewhere.",
     )
+    body_files_bytes: SizeBytes | None = Field(
+        None,
+        description="How much more disk bodies above `max_body_bytes` may take, in files beside "
+        "the entries; a single one may take a quarter of it. 0: they are not stored; null: as much "
+        "as `disk_bytes`. Without entries in the state directory there are none.",
+    )
     redis: RedisUrl | None = Field(
         None,
         description="A `redis://`, `rediss://`, `unix://` or `redis+cluster://` URL of a store "
@@ -85,7 +91,9 @@ class CacheSettings(Section):
     redis_deadline_s: Duration = Field(
         0.025, description="How long the store of the nodes may take to answer."
     )
-    max_body_bytes: SizeBytes = Field(MIB, description="How large a stored body may be.")
+    max_body_bytes: SizeBytes = Field(
+        MIB, description="How large a body may be that is stored in memory; see `body_files_bytes`."
+    )
     private: bool = Field(
         False, description="Keeps entries for each consumer apart, instead of shared ones only."
     )

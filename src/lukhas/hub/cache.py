@@ -94,7 +94,12 @@ class HubCache:
             from lukhas.storage.node_entries import NodeEntryStore
             from lukhas.storage.node_entry_opening import open_node_entry_file
 
-            file = open_node_entry_file(self._settings.state_dir, self._disk_bytes)
+            stated = self._settings.cache.body_files_bytes
+            file = open_node_entry_file(
+                self._settings.state_dir,
+                self._disk_bytes,
+                body_files_bytes=self._disk_bytes if stated is None else stated,
+            )
             tiers.open_node(NodeEntryStore(file, space=_node_space(self._settings)))
             self._locks = open_fetch_locks(self._settings.state_dir)
         if self._redis_url is not None and self._link is None:

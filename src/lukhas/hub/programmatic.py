@@ -1,6 +1,7 @@
 """The way in for code that is neither a gateway nor an ASGI app: ask before, report after."""
 
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from typing import Any
 
 from lukhas.config.settings import Settings
@@ -96,7 +97,7 @@ class OptimizationHub(Hub):
         step = await driving.complete(run)
         request_id = exchange.request_id.decode("ascii")
         if isinstance(step, Response):
-            return _allowed(step), _result(exchange, step)
+            return _allowed(step), await _result(exchange, step)
         if request_id in self._pending:
             run.close()
             raise InvalidRequestError(f"a request with the id {request_id!r} is under way")
@@ -104,7 +105,7 @@ class OptimizationHub(Hub):
             _, (oldest, _exchange) = self._pending.popitem(last=False)
             oldest.close()
         self._pending[request_id] = (run, exchange)
-        return True, _result(exchange, None)
+        return True, await _result(exchange, None)
 
     async def complete_api_request(
         self,
@@ -135,7 +136,7 @@ class OptimizationHub(Hub):
         step = driving.resume(run, response)
         if isinstance(step, driving.Waiting):
             step = await driving.finish(run, step)
-        return self._ended(run, exchange, step)
+        return await self._ended(run, exchange, step)
 
     async def fail_api_request(self, request_id: str, error: Exception) -> dict[str, Any]:
         """Reports that a request that was let through failed; a stale response may stand in.
@@ -151,7 +152,7 @@ class OptimizationHub(Hub):
                 step = await driving.finish(run, step)
         except HandlerError as failed:
             raise failed.cause from None
-        return self._ended(run, exchange, step)
+        return await self._ended(run, exchange, step)
 
     async def close(self) -> None:
         """Gives up what is under way and closes the hub."""
@@ -166,17 +167,17 @@ class OptimizationHub(Hub):
             raise UnknownRequestError(request_id)
         return pending
 
-    def _ended(
+    async def _ended(
         self,
         run: driving.Run,
         exchange: Exchange,
         step: Response | driving.Parked | driving.Waiting,
     ) -> dict[str, Any]:
         if isinstance(step, Response):
-            return _result(exchange, step)
+            return await _result(exchange, step)
         # A stage asked for the response a second time, say to revalidate: there is only one.
         run.close()
-        return _result(exchange, None)
+        return await _result(exchange, None)
 
 
 async def _parked(_exchange: Exchange) -> Response:
@@ -187,7 +188,7 @@ def _allowed(response: Response) -> bool:
     return response.status not in {401, 403, 413, 429, 503, 504}
 
 
-def _result(exchange: Exchange, response: Response | None) -> dict[str, Any]:
+async def _result(exchange: Exchange, response: Response | None) -> dict[str, Any]:
     fields = [*(response.headers.raw if response is not None else ()), *exchange.added]
     result: dict[str, Any] = {
         "request_id": exchange.request_id.decode("ascii"),
@@ -199,6 +200,9 @@ def _result(exchange: Exchange, response: Response | None) -> dict[str, Any]:
     }
     if response is None:
         return result
+    if isinstance(response.body, AsyncIterator):
+        # A stored body that is not held in memory: who asks in this way gets it whole.
+        response.body = b"".join([piece async for piece in response.body])
     if _allowed(response):
         result["response"] = decoded(response)
     else:

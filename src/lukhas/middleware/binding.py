@@ -271,4 +271,6 @@ def _cache(mark: CacheMark, parent: CachePolicy, name: str) -> CachePolicy:
         max_body_bytes=(
             parent.max_body_bytes if mark.max_body_bytes is None else mark.max_body_bytes
         ),
+        # A bound that was stated for one route is meant for all of its bodies.
+        body_files=parent.body_files and mark.max_body_bytes is None,
     )

@@ -40,7 +40,7 @@ class StrategyValues:
         stale_if_unreachable_s: the same while the API cannot be reached.
         early_refresh: eagerness of refresh before the end; 0 for none.
         size_bytes: memory for entries.
-        max_body_bytes: the largest stored body.
+        max_body_bytes: the largest body stored in memory.
         collapse_wait_s: longest time to wait for an equal request.
         compression_effort: 1, quick and large, to 9, slow and small, where compression is on.
     """

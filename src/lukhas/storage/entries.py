@@ -1,6 +1,8 @@
 """Where stored responses live: the value, and the port that stores of any scope implement."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Protocol
 
 from lukhas.http.headers import Headers
@@ -12,7 +14,16 @@ from lukhas.policy.caching.tags import Tags
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import SelectingValues
 
-__all__ = ("EntryStore", "EntryStoreStats", "StoredResponse", "head_bytes", "stored_response")
+__all__ = (
+    "BodySource",
+    "BodyWriter",
+    "EntryStore",
+    "EntryStoreStats",
+    "LargeBody",
+    "StoredResponse",
+    "head_bytes",
+    "stored_response",
+)
 
 # Measured on CPython 3.11: what an entry and a header pair cost beside their bytes.
 _ENTRY_OVERHEAD_BYTES = 1400
@@ -22,6 +33,62 @@ _TAG_OVERHEAD_BYTES = 200
 _WITHOUT_CONTENT = frozenset((204, 304))
 
 
+class BodyWriter(Protocol):
+    """A large body on its way into a store."""
+
+    def write(self, piece: bytes) -> None:
+        """Appends to the body.
+
+        Raises:
+            OSError: the disk is full, or fails.
+        """
+        ...
+
+    def finish(self) -> bytes:
+        """Writes what is left.
+
+        Returns:
+            The SHA-256 digest of the body.
+
+        Raises:
+            OSError: the disk is full, or fails.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Throws it away, if it was not stored; may be called twice."""
+        ...
+
+
+class BodySource(Protocol):
+    """A large body that can be read, whatever happens to its entry."""
+
+    def pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` to before `end`.
+
+        Raises:
+            StoreError: they are damaged.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class LargeBody:
+    """A body that is not held in memory.
+
+    Attributes:
+        size_bytes: how long it is.
+        digest: its SHA-256.
+        writer: what it was written with, until it is stored.
+        serial: of the entry that it is shared with, where it was stored before.
+    """
+
+    size_bytes: int
+    digest: bytes
+    writer: BodyWriter | None = None
+    serial: int = 0
+
+
 class StoredResponse:
     """A whole response, ready to be sent any number of times. Compared by identity.
 
@@ -29,7 +96,8 @@ class StoredResponse:
         key: what it is kept under.
         status: the status.
         headers: the fields, shared by every answer made from it; never changed.
-        body: the body.
+        body: the body; empty where it is large.
+        large: the body, where it is not held in memory.
         ready_head: status line and `headers` as HTTP/1.1 bytes, without the last empty line.
         vary: its selecting request fields, sorted; empty if it does not vary.
         selected_by: what the request that it answers had in them, in normal form.
@@ -63,6 +131,7 @@ class StoredResponse:
         "headers",
         "initial_age_ns",
         "key",
+        "large",
         "not_modified",
         "open_to_all",
         "plain_until_ns",
@@ -88,7 +157,7 @@ class StoredResponse:
         *,
         status: int,
         headers: Headers,
-        body: bytes,
+        body: bytes | LargeBody,
         vary: tuple[bytes, ...],
         selected_by: SelectingValues,
         selected_raw: SelectingValues | None,
@@ -99,7 +168,8 @@ class StoredResponse:
         self.key = key
         self.status = status
         self.headers = headers
-        self.body = body
+        self.large = None if isinstance(body, bytes) else body
+        self.body = body if isinstance(body, bytes) else b""
         self.ready_head = head_bytes(status, headers)
         self.vary = vary
         self.selected_by = selected_by
@@ -109,7 +179,9 @@ class StoredResponse:
         self.tags = tags
         self.filled_by = filled_by
         self.fresh_until_ns = 0 if terms.no_cache else freshness.fresh_until_ns
-        self.plain_until_ns = 0 if terms.no_cache else refresh_from_ns(terms)
+        # What is large is opened first, and that takes more than a glance.
+        plain = not terms.no_cache and self.large is None
+        self.plain_until_ns = refresh_from_ns(terms) if plain else 0
         self.born_ns = freshness.born_ns
         self.initial_age_ns = freshness.initial_age_ns
         self.open_to_all = terms.for_credentials and terms.for_cookies
@@ -117,7 +189,7 @@ class StoredResponse:
             _ENTRY_OVERHEAD_BYTES
             + _FIELD_OVERHEAD_BYTES * len(headers)
             + 2 * len(self.ready_head)
-            + len(body)
+            + len(self.body)
             + sum(map(len, tags))
             + _TAG_OVERHEAD_BYTES * len(tags)
             + len(key[1])
@@ -131,6 +203,15 @@ class StoredResponse:
         self.told_age_s = -1
         self.told_fields: tuple[tuple[bytes, bytes], ...] = ()
         self.not_modified: tuple[Headers, bytes] | None = None
+
+    @property
+    def length_bytes(self) -> int:
+        """How long the body is."""
+        return len(self.body) if self.large is None else self.large.size_bytes
+
+    def digest(self) -> bytes:
+        """The SHA-256 of the body."""
+        return sha256(self.body).digest() if self.large is None else self.large.digest
 
     @property
     def guard_key(self) -> tuple[CacheKey, SelectingValues]:
@@ -158,7 +239,7 @@ def stored_response(
     *,
     status: int,
     headers: Headers,
-    body: bytes,
+    body: bytes | LargeBody,
     vary: tuple[bytes, ...],
     selected_by: SelectingValues,
     selected_raw: SelectingValues | None,
@@ -184,7 +265,7 @@ def stored_response(
         None where the Content-Length it came with says that the body is not whole.
     """
     if status not in _WITHOUT_CONTENT:
-        length = b"%d" % len(body)
+        length = b"%d" % (len(body) if isinstance(body, bytes) else body.size_bytes)
         stated = headers.get_all(b"content-length")
         if not stated:
             headers = Headers([*headers.raw, (b"content-length", length)])
@@ -289,6 +370,18 @@ class EntryStore(Protocol):
             Whether it is stored: not if it is too large, or its ticket is no longer admitted.
             Then the superseded ones stay.
         """
+        ...
+
+    def largest_file_bytes(self) -> int:
+        """How large a body may be that is not held in memory; 0 if there are none."""
+        ...
+
+    def begin_body(self) -> BodyWriter | None:
+        """Begins to take a large body, for a `LargeBody`; None if that is not possible now."""
+        ...
+
+    def open_body(self, entry: StoredResponse) -> BodySource | None:
+        """The large body of an entry; None if it is gone, and so the entry is of no use."""
         ...
 
     def remove(self, entry: StoredResponse) -> None:

@@ -10,7 +10,7 @@ from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
 from lukhas.policy.caching.terms import ReuseTerms
-from lukhas.storage.entries import StoredResponse
+from lukhas.storage.entries import LargeBody, StoredResponse
 
 __all__ = (
     "KnownEntry",
@@ -27,7 +27,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A response, field by field; a change of this shape needs another file or key name."""
+    """A response, field by field; but for new fields at the end, that have a default, a change of
+    this shape needs another file or key name.
+    """
 
     key: bytes
     status: int
@@ -53,6 +55,7 @@ class _Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     filled_by: int
     watched: bool
     body: bytes
+    large: tuple[int, bytes] | None = None
 
 
 class _Purge(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -117,7 +120,7 @@ class KnownEntry:
             key,
             status=found.status,
             headers=Headers(found.headers),
-            body=found.body,
+            body=found.body if found.large is None else LargeBody(*found.large),
             vary=found.vary,
             selected_by=found.selected_by,
             selected_raw=found.selected_raw,
@@ -192,6 +195,7 @@ def encode_entry(entry: StoredResponse, packed_key: bytes) -> bytes:
             entry.filled_by,
             entry.watched,
             entry.body,
+            None if entry.large is None else (entry.large.size_bytes, entry.large.digest),
         )
     )
 

@@ -109,6 +109,16 @@ class MemoryEntryStore:
         self._stored += 1
         return True
 
+    def largest_file_bytes(self) -> int:
+        """There are no files."""
+        return 0
+
+    def begin_body(self) -> None:
+        """There are no files."""
+
+    def open_body(self, entry: StoredResponse) -> None:
+        """There are no files."""
+
     def remove(self, entry: StoredResponse) -> None:
         """Removes one variant; nothing happens if it is not there any more."""
         if self._detach(entry):

@@ -1,27 +1,29 @@
 """Stored responses that all workers of a node share, in LMDB: they outlive a worker's restart."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import sleep
 from typing import Protocol
 
 import lmdb
 
+from lukhas.errors import StoreError
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
+from lukhas.storage.body_files import BodyPart, BodyReader
 from lukhas.storage.entries import EntryStoreStats, StoredResponse
 from lukhas.storage.entry_codec import encode_entry, encode_key
 from lukhas.storage.node_entry_file import (
     Found,
     NodeEntryFile,
     NodeState,
-    charge_bytes,
-    entry_variant,
-    key_prefix,
-    tag_digest,
 )
+from lukhas.storage.node_entry_keys import charge_bytes, entry_variant, key_prefix, tag_digest
 from lukhas.storage.purge_ledger import PurgeLedger
 from lukhas.storage.purge_log import LoggedPurge, PurgeLog
+from lukhas.storage.purge_steps import purge_step
 
 __all__ = ("ClusterMark", "NodeEntryStore", "PurgeFollower")
 
@@ -29,8 +31,6 @@ Transaction = lmdb.Transaction
 
 _MAX_VARIANTS = 20
 _MAX_TOUCHED = 4096
-# A purge looks at so many entries in one go; other workers can store in between.
-_LOOKS = 512
 _STEP_PAUSE_S = 0.0002
 
 
@@ -57,14 +57,6 @@ class ClusterMark:
 
     epoch: bytes
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """How far a purge has come."""
-
-    met: int
-    after: bytes | None
 
 
 class NodeEntryStore:
@@ -177,15 +169,18 @@ class NodeEntryStore:
         packed_key = encode_key(key, self._space)
         packed = encode_entry(entry, packed_key)
         file = self._file
+        file_bytes = entry.length_bytes if entry.large is not None else 0
         size_bytes = charge_bytes(len(packed))
-        if size_bytes > file.limit_bytes // 2:
+        if size_bytes > file.limit_bytes // 2 or file_bytes > file.bodies.largest_bytes:
             self._refused += 1
             return False
         prefix = key_prefix(key[:4], packed_key)
         own_key = prefix + entry_variant(entry)
         with file.writing() as (transaction, state):
             self._follow(transaction, state)
-            if not self._ledger.admits(key[:4], ticket, entry.tags):
+            if not self._ledger.admits(key[:4], ticket, entry.tags) or not self._place(
+                transaction, state, entry
+            ):
                 self._refused += 1
                 return False
             file.mark_used(transaction, self._touched)
@@ -196,14 +191,61 @@ class NodeEntryStore:
                     replaced |= file.detach(transaction, state, old_key)
             self._bound_variants(transaction, state, prefix)
             file.make_room(transaction, state, size_bytes)
-            tags = [tag_digest(tag) for tag in entry.tags]
-            file.insert(transaction, state, own_key, packed, tags)
+            tags = tuple(tag_digest(tag) for tag in entry.tags)
+            file.insert(transaction, state, own_key, packed, tags, file_bytes=file_bytes)
             if replaced or superseded:
                 self._drop(transaction, state, key[:4])
         self._touched.clear()
         entry.serial = state.serial
         self._stored += 1
         return True
+
+    def _place(
+        self, transaction: "Transaction[bytes]", state: NodeState, entry: StoredResponse
+    ) -> bool:
+        """Gives the body of an entry the number that the entry is going to have.
+
+        Whatever becomes of the change, a file without an entry takes no room for long: the next
+        body of that number replaces it, and so does the next start.
+        """
+        large = entry.large
+        if large is None:
+            return True
+        bodies, serial = self._file.bodies, state.serial + 1
+        if isinstance(large.writer, BodyPart):
+            kept = bodies.keep(large.writer, serial)
+        else:
+            kept = bodies.share(large.serial, serial)
+        if kept:
+            self._file.make_file_room(transaction, state, large.size_bytes)
+            large.writer, large.serial = None, serial
+        return kept
+
+    def largest_file_bytes(self) -> int:
+        """How large a body may be that is a file."""
+        return self._file.bodies.largest_bytes
+
+    def begin_body(self) -> BodyPart | None:
+        """Begins a file; None if it cannot be made."""
+        try:
+            return self._file.bodies.begin()
+        except OSError:
+            return None
+
+    def open_body(self, entry: StoredResponse) -> BodyReader | None:
+        """The file of an entry; None if it is gone."""
+        large = entry.large
+        if large is None:
+            return None
+        return self._file.bodies.open(entry.serial, large.size_bytes, partial(self._discard, entry))
+
+    def _discard(self, entry: StoredResponse) -> None:
+        """Removes an entry whose body is damaged; the next look-up finds nothing."""
+        follower = self._follower
+        if follower is not None:
+            follower.drop(entry.key[:4])
+        with suppress(StoreError):
+            self.remove(entry)
 
     def remove(self, entry: StoredResponse) -> None:
         """Removes one variant; nothing happens if it is not there any more."""
@@ -234,7 +276,7 @@ class NodeEntryStore:
             self._ledger.note(purge, logged.number)
             if mark is not None and self._follower is not None:
                 self._follower.purge(purge)
-            step = self._step(transaction, state, logged, b"")
+            step = purge_step(file, transaction, state, logged)
             if step.after is None:
                 self._finish(transaction, logged)
         met = step.met
@@ -242,7 +284,7 @@ class NodeEntryStore:
             # The lock is not fair: without a pause, workers that wait for it might not get it.
             sleep(_STEP_PAUSE_S)
             with file.writing() as (transaction, state):
-                step = self._step(transaction, state, logged, step.after)
+                step = purge_step(file, transaction, state, logged, after=step.after)
                 if step.after is None:
                     self._finish(transaction, logged)
             met += step.met
@@ -341,42 +383,3 @@ class NodeEntryStore:
     def _finish(self, transaction: "Transaction[bytes]", logged: LoggedPurge) -> None:
         done = LoggedPurge(logged.number, logged.serial, done=True, purge=logged.purge)
         self._log.write(transaction, done)
-
-    def _step(
-        self,
-        transaction: "Transaction[bytes]",
-        state: NodeState,
-        logged: LoggedPurge,
-        after: bytes,
-    ) -> _Step:
-        """Takes away some of what a purge fits."""
-        file, purge = self._file, logged.purge
-        if purge == Purge():
-            met = file.count(transaction)
-            file.clear(transaction, state)
-            return _Step(met, None)
-        keys = self._candidates(transaction, purge, after)
-        met = 0
-        for key in keys:
-            found = file.load(transaction, key)
-            if found is None:
-                file.detach(transaction, state, key)
-            elif found.serial <= logged.serial and purge.fits(
-                (*found.known.resource, ""), found.known.tags
-            ):
-                met += 1
-                if purge.soft:
-                    file.overwrite(transaction, key, found.serial, found.known.outdated())
-                else:
-                    file.detach(transaction, state, key)
-        return _Step(met, keys[-1] if len(keys) >= _LOOKS else None)
-
-    def _candidates(
-        self, transaction: "Transaction[bytes]", purge: Purge, after: bytes
-    ) -> list[bytes]:
-        file = self._file
-        if purge.resource is not None:
-            return file.keys_from(transaction, key_prefix(purge.resource), after, _LOOKS)
-        if purge.tag is not None:
-            return file.tagged_from(transaction, tag_digest(purge.tag), after, _LOOKS)
-        return file.keys_from(transaction, b"", after, _LOOKS)

@@ -1,58 +1,40 @@
 """The file in which the workers of a node keep stored responses: its layout, and what moves in it.
 
-Databases: `entries` (resource, key and variant digest -> checksum, serial, response), `queue`
-(serial -> what it takes, its key, its tags), `tags` (tag digest -> keys), `used` (serials that were
-read since the hand passed), `log` and `drops` (see `purge_log`), `meta` (one state record).
-
-What goes when room is needed is decided by SIEVE (Zhang, Yang, Yue, Vigfusson and Rashmi, "SIEVE is
-simpler than LRU", NSDI 2024): a hand walks from the oldest entry to the newest; it takes the first
-one that was not used since it last passed.
+Databases: `entries` (resource, key and variant digest -> checksum, serial, response), `tags` (tag
+digest -> keys), two shelves (see `node_shelf`): one for entries with their body, one for those
+whose body is a file beside it (see `body_files`), `log` and `drops` (see `purge_log`), `meta` (one
+state record).
 """
 
 import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import lmdb
 
 from lukhas.errors import StoreError
-from lukhas.policy.caching.keys import ResourceKey
-from lukhas.storage.entries import StoredResponse
-from lukhas.storage.entry_codec import KnownEntry, decode_entry, encode_resource
+from lukhas.storage.body_files import BodyFiles
+from lukhas.storage.entry_codec import KnownEntry, decode_entry
 from lukhas.storage.node import NodeEnvironment
+from lukhas.storage.node_entry_keys import charge_bytes
+from lukhas.storage.node_shelf import Placed, Shelf, ShelfState
 
-__all__ = (
-    "Found",
-    "NodeEntryFile",
-    "NodeState",
-    "charge_bytes",
-    "entry_variant",
-    "key_prefix",
-    "tag_digest",
-)
+__all__ = ("NAMED_DATABASES", "Found", "NodeEntryFile", "NodeState")
 
 Transaction = lmdb.Transaction
 
-NAMED_DATABASES = 8
+NAMED_DATABASES = 10
 
 _STATE_KEY = b"state"
 _CLUSTER_KEY = b"cluster"
 _NAME_KEY = b"name"
 _NAME_BYTES = 8
-_STATE = struct.Struct("<QQQQQ")
+_STATE = struct.Struct("<QQQQQQQ")
 _HEAD = struct.Struct("<IQ")
 _NUMBER = struct.Struct(">Q")
-_QUEUED = struct.Struct("<Q")
-_KEY_BYTES = 40
-_DIGEST_BYTES = 16
-# What the file needs for an entry beside its bytes: tree pages are two thirds full.
-_PAGE_BYTES = 4096
-_INLINE_BYTES = 1900
-_SIDE_BYTES = 250
 # The pause of one `put` is bounded: after so many second chances, entries go without one.
 _MAX_CHANCES = 64
 
@@ -63,17 +45,22 @@ class NodeState:
 
     Attributes:
         serial: the number of the entry that was stored last.
-        used_bytes: what all entries take, about.
         purges: the number of the last purge.
         drops: the number of the last drop.
-        hand: where the hand of the eviction is.
+        near: how full the shelf of entries with their body is.
+        far: that of the others; what they have in this file is left out.
     """
 
     serial: int = 0
-    used_bytes: int = 0
     purges: int = 0
     drops: int = 0
-    hand: int = 0
+    near: ShelfState = field(default_factory=ShelfState)
+    far: ShelfState = field(default_factory=ShelfState)
+
+    @property
+    def used_bytes(self) -> int:
+        """What all entries take, about."""
+        return self.near.used_bytes + self.far.used_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +83,26 @@ class NodeEntryFile:
 
     Args:
         node: the environment, with room for named databases.
-        limit_bytes: what all entries together may take.
+        limit_bytes: what all entries in it may take together.
+        bodies: the files beside it.
 
     Raises:
         StoreError: the databases cannot be made or read.
     """
 
-    def __init__(self, node: NodeEnvironment, limit_bytes: int) -> None:
+    def __init__(self, node: NodeEnvironment, limit_bytes: int, bodies: BodyFiles) -> None:
         self.node = node
         self.limit_bytes = limit_bytes
+        self.bodies = bodies
         self.evicted = 0
         self._environment = env = node.environment
         try:
             self.entries = env.open_db(b"entries")
-            self.queue = env.open_db(b"queue")
             self.tags = env.open_db(b"tags", dupsort=True)
-            self.used = env.open_db(b"used")
+            self._near = Shelf(env, order=b"queue", used=b"used", limit_bytes=limit_bytes)
+            self._far = Shelf(
+                env, order=b"far-queue", used=b"far-used", limit_bytes=bodies.limit_bytes
+            )
             self.log = env.open_db(b"log")
             self.drops = env.open_db(b"drops")
             self.meta = env.open_db(b"meta")
@@ -153,8 +144,15 @@ class NodeEntryFile:
         with self.node.writing() as transaction:
             state = self.state(transaction)
             yield transaction, state
+            near, far = state.near, state.far
             packed = _STATE.pack(
-                state.serial, state.used_bytes, state.purges, state.drops, state.hand
+                state.serial,
+                near.used_bytes,
+                state.purges,
+                state.drops,
+                near.hand,
+                far.used_bytes,
+                far.hand,
             )
             if not transaction.put(_STATE_KEY, packed, db=self.meta):
                 raise StoreError(f"{self.node.path} could not be written")
@@ -162,7 +160,15 @@ class NodeEntryFile:
     def state(self, transaction: "Transaction[bytes]") -> NodeState:
         """What the file knows about itself."""
         packed = transaction.get(_STATE_KEY, db=self.meta)
-        return NodeState() if packed is None else NodeState(*_STATE.unpack(packed))
+        if packed is None:
+            return NodeState()
+        # Files of earlier versions have no second shelf.
+        serial, used, purges, drops, hand, far_used, far_hand = _STATE.unpack(
+            packed.ljust(_STATE.size, b"\0")
+        )
+        return NodeState(
+            serial, purges, drops, ShelfState(used, hand), ShelfState(far_used, far_hand)
+        )
 
     def cluster(self, transaction: "Transaction[bytes]") -> tuple[bytes, int] | None:
         """Epoch and number of the last purge of the cluster that is known here."""
@@ -242,17 +248,27 @@ class NodeEntryFile:
         state: NodeState,
         key: bytes,
         packed: bytes,
-        tags: list[bytes],
+        tags: tuple[bytes, ...],
+        *,
+        file_bytes: int = 0,
     ) -> None:
-        """Stores an entry, with the next serial; there is none of this key."""
+        """Stores an entry, with the next serial; there is none of this key.
+
+        Args:
+            transaction: the change.
+            state: gets the serial.
+            key: its key.
+            packed: its bytes.
+            tags: the digests of its tags.
+            file_bytes: the size of its body, where that is a file.
+        """
         state.serial += 1
-        size_bytes = charge_bytes(len(packed))
         self.overwrite(transaction, key, state.serial, packed)
-        queued = _QUEUED.pack(size_bytes) + key + b"".join(tags)
-        transaction.put(_NUMBER.pack(state.serial), queued, db=self.queue)
+        shelf, shelf_state = (self._far, state.far) if file_bytes else (self._near, state.near)
+        taken_bytes = charge_bytes(file_bytes or len(packed))
+        shelf.add(transaction, shelf_state, Placed(state.serial, key, tags, taken_bytes))
         for tag in tags:
             transaction.put(tag, key, db=self.tags)
-        state.used_bytes += size_bytes
 
     def overwrite(
         self, transaction: "Transaction[bytes]", key: bytes, serial: int, packed: bytes
@@ -272,47 +288,62 @@ class NodeEntryFile:
     def _unqueue(
         self, transaction: "Transaction[bytes]", state: NodeState, serial: int, key: bytes
     ) -> None:
-        number = _NUMBER.pack(serial)
-        queued = transaction.get(number, db=self.queue)
-        start = _QUEUED.size + _KEY_BYTES
-        if queued is None or queued[_QUEUED.size : start] != key:
-            return
-        for at in range(start, len(queued), _DIGEST_BYTES):
-            transaction.delete(queued[at : at + _DIGEST_BYTES], key, db=self.tags)
-        transaction.delete(number, db=self.queue)
-        transaction.delete(number, db=self.used)
-        state.used_bytes -= min(state.used_bytes, _QUEUED.unpack_from(queued)[0])
+        for shelf, shelf_state in ((self._near, state.near), (self._far, state.far)):
+            placed = shelf.find(transaction, serial)
+            if placed is None or placed.key != key:
+                continue
+            for tag in placed.tags:
+                transaction.delete(tag, key, db=self.tags)
+            shelf.take(transaction, shelf_state, placed)
+            if shelf is self._far:
+                self.bodies.drop(serial)
 
     def mark_used(self, transaction: "Transaction[bytes]", serials: set[int]) -> None:
         """Gives entries a second chance when the hand comes to them."""
         for serial in serials:
-            number = _NUMBER.pack(serial)
-            if transaction.get(number, db=self.queue) is not None:
-                transaction.put(number, b"", db=self.used)
+            self._near.mark_used(transaction, serial)
+            self._far.mark_used(transaction, serial)
 
     def make_room(
         self, transaction: "Transaction[bytes]", state: NodeState, size_bytes: int
     ) -> None:
-        """Lets entries go until so much more has room."""
+        """Lets entries go until so much more has room in this file."""
+        self._make_room(transaction, state, (self._near, state.near), size_bytes)
+
+    def make_file_room(
+        self, transaction: "Transaction[bytes]", state: NodeState, file_bytes: int
+    ) -> None:
+        """Lets entries go until a body of this size has room beside this file."""
+        self._make_room(transaction, state, (self._far, state.far), charge_bytes(file_bytes))
+
+    def _make_room(
+        self,
+        transaction: "Transaction[bytes]",
+        state: NodeState,
+        place: tuple[Shelf, ShelfState],
+        size_bytes: int,
+    ) -> None:
+        shelf, shelf_state = place
         chances = _MAX_CHANCES
-        while state.used_bytes + size_bytes > self.limit_bytes:
-            with transaction.cursor(db=self.queue) as cursor:
-                if not cursor.set_range(_NUMBER.pack(state.hand)) and not cursor.first():
-                    state.used_bytes = 0
-                    return
-                number, queued = cursor.item()
-            serial = _NUMBER.unpack(number)[0]
-            state.hand = serial + 1
-            if chances > 0 and transaction.delete(number, db=self.used):
+        while shelf_state.used_bytes + size_bytes > shelf.limit_bytes:
+            placed = shelf.next(transaction, shelf_state)
+            if placed is None:
+                shelf_state.used_bytes = 0
+                return
+            if chances > 0 and shelf.spend_chance(transaction, placed.serial):
                 chances -= 1
                 continue
-            key = queued[_QUEUED.size : _QUEUED.size + _KEY_BYTES]
-            if self.serial_of(transaction, key) == serial:
-                self.detach(transaction, state, key)
+            if self.serial_of(transaction, placed.key) == placed.serial:
+                self.detach(transaction, state, placed.key)
             else:
                 # Its entry was damaged and discarded.
-                self._unqueue(transaction, state, serial, key)
+                self._unqueue(transaction, state, placed.serial, placed.key)
             self.evicted += 1
+
+    def sweep(self) -> None:
+        """Throws away files that no entry has: of changes that a killed process left undone."""
+        with self.node.writing() as transaction:
+            self.bodies.sweep(lambda serial: self._far.find(transaction, serial) is not None)
 
     def count(self, transaction: "Transaction[bytes]") -> int:
         """How many entries there are."""
@@ -320,40 +351,15 @@ class NodeEntryFile:
 
     def clear(self, transaction: "Transaction[bytes]", state: NodeState) -> None:
         """Removes every entry."""
-        for database in (self.entries, self.queue, self.tags, self.used):
+        for database in (self.entries, self.tags):
             transaction.drop(database, delete=False)
-        state.used_bytes = 0
+        self._near.clear(transaction, state.near)
+        self._far.clear(transaction, state.far)
+        self.bodies.clear()
 
     def close(self) -> None:
         """Closes the file."""
         self.node.close()
-
-
-def charge_bytes(packed_bytes: int) -> int:
-    """What an entry of so many bytes takes in the file: large values have pages of their own."""
-    if packed_bytes <= _INLINE_BYTES:
-        return (packed_bytes + _SIDE_BYTES) * 3 // 2
-    pages = -(-(packed_bytes + 2 * _HEAD.size) // _PAGE_BYTES)
-    return pages * _PAGE_BYTES + _SIDE_BYTES
-
-
-def key_prefix(resource: ResourceKey, packed_key: bytes = b"") -> bytes:
-    """How the keys of all entries of a resource begin, or of one cache key if that is given."""
-    prefix = blake2b(encode_resource(resource), digest_size=_DIGEST_BYTES).digest()
-    if packed_key:
-        prefix += blake2b(packed_key, digest_size=_DIGEST_BYTES).digest()
-    return prefix
-
-
-def entry_variant(entry: StoredResponse) -> bytes:
-    """What tells a variant from others of its key; the same for one that takes its place."""
-    selecting = repr((entry.vary, entry.selected_by)).encode()
-    return blake2b(selecting, digest_size=8).digest()
-
-
-def tag_digest(tag: str) -> bytes:
-    """What a tag is kept under; one that is the same for another tag only costs a look."""
-    return blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 def _opened(key: bytes, value: bytes) -> Found | None:

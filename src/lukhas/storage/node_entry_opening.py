@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import lmdb
 
 from lukhas.errors import ConfigError, StateDirError, StoreError
+from lukhas.storage.body_files import BodyFiles
 from lukhas.storage.node import NodeEnvironment, prepare_state_dir
 from lukhas.storage.node_entry_file import NAMED_DATABASES, NodeEntryFile
 from lukhas.units import MIB
 
-__all__ = ("ENTRIES_FILE", "LEAST_DISK_BYTES", "open_node_entry_file")
+__all__ = ("BODIES_FOLDER", "ENTRIES_FILE", "LEAST_DISK_BYTES", "open_node_entry_file")
 
 ENTRIES_FILE = "cache.lmdb"
+BODIES_FOLDER = "cache-bodies"
 LEAST_DISK_BYTES = 8 * MIB
 """Below, there is no room for the file's own pages."""
 
@@ -26,7 +29,11 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_node_entry_file(
-    state_dir: Path, disk_bytes: int, *, limit_bytes: int | None = None
+    state_dir: Path,
+    disk_bytes: int,
+    *,
+    limit_bytes: int | None = None,
+    body_files_bytes: int = 0,
 ) -> NodeEntryFile:
     """The stored responses of a node; made anew if they are damaged or may be.
 
@@ -37,6 +44,7 @@ def open_node_entry_file(
         state_dir: where it lies.
         disk_bytes: what the file may grow to.
         limit_bytes: what the entries may take; a share of `disk_bytes` if None.
+        body_files_bytes: what large bodies may take beside the file.
 
     Raises:
         ConfigError: there is too little room.
@@ -64,7 +72,21 @@ def open_node_entry_file(
             _throw_away(path)
             node = _environment(path, disk_bytes)
         limit = round(disk_bytes * _ENTRIES_SHARE) if limit_bytes is None else limit_bytes
-        return NodeEntryFile(node, limit)
+        return _with_bodies(node, limit, path.with_name(BODIES_FOLDER), body_files_bytes)
+
+
+def _with_bodies(
+    node: NodeEnvironment, limit_bytes: int, folder: Path, body_files_bytes: int
+) -> NodeEntryFile:
+    try:
+        file = NodeEntryFile(node, limit_bytes, BodyFiles(folder, body_files_bytes))
+        file.sweep()
+    except OSError as error:
+        node.close()
+        raise StateDirError(
+            f"{folder} cannot be used ({error.strerror}): check the state directory and its owner"
+        ) from error
+    return file
 
 
 class _Boot:
@@ -112,3 +134,4 @@ def _environment(path: Path, disk_bytes: int) -> NodeEnvironment:
 def _throw_away(path: Path) -> None:
     for name in (path, path.with_name(path.name + "-lock")):
         name.unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(BODIES_FOLDER), ignore_errors=True)

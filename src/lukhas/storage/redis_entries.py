@@ -20,7 +20,7 @@ from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.storage.entries import StoredResponse
 from lukhas.storage.entry_codec import KnownEntry, decode_entry, encode_entry, encode_key
-from lukhas.storage.node_entry_file import entry_variant, key_prefix
+from lukhas.storage.node_entry_keys import entry_variant, key_prefix
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_purges import ClusterPurges
 from lukhas.storage.redis_scripts import Script

@@ -18,7 +18,7 @@ from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
 from lukhas.storage.entry_codec import decode_purge, encode_purge
 from lukhas.storage.node_entries import ClusterMark
-from lukhas.storage.node_entry_file import key_prefix, tag_digest
+from lukhas.storage.node_entry_keys import key_prefix, tag_digest
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_scripts import Script
 

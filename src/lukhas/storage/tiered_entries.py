@@ -10,7 +10,7 @@ from lukhas.errors import StoreError
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
-from lukhas.storage.entries import EntryStoreStats, StoredResponse
+from lukhas.storage.entries import BodySource, BodyWriter, EntryStoreStats, StoredResponse
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.node_entries import ClusterMark, NodeEntryStore
 
@@ -125,8 +125,10 @@ class TieredEntryStore:
         return self._memory_get(key) or found
 
     def touch(self, entry: StoredResponse) -> None:
-        """Counts a use in memory; the node counts what comes up."""
+        """Counts a use in memory; the node counts what comes up, and what is read from it."""
         self.memory.touch(entry)
+        if entry.large is not None and self.node is not None:
+            self.node.touch(entry)
 
     def ticket(self) -> int:
         """The number of purges known here."""
@@ -142,9 +144,21 @@ class TieredEntryStore:
     ) -> bool:
         """Stores a response, in place of those that it supersedes; see `EntryStore.put`."""
         stored = self._put_here(entry, ticket, superseded)
-        if stored and self._remote is not None:
+        if stored and self._remote is not None and entry.large is None:
             self._remote.save(entry, ticket, superseded)
         return stored
+
+    def largest_file_bytes(self) -> int:
+        """How large a body may be that lies with the node; 0 without one."""
+        return 0 if self.node is None else self.node.largest_file_bytes()
+
+    def begin_body(self) -> BodyWriter | None:
+        """Begins to take a large body; None if that is not possible now."""
+        return None if self.node is None else self.node.begin_body()
+
+    def open_body(self, entry: StoredResponse) -> BodySource | None:
+        """The large body of an entry; None if it is gone."""
+        return None if self.node is None else self.node.open_body(entry)
 
     def adopt(self, found: tuple[StoredResponse, ...], ticket: int) -> bool:
         """Takes over what was found in the remote tier.
@@ -191,6 +205,8 @@ class TieredEntryStore:
         except StoreError as error:
             self._fail_write(error)
         if self._is_blind or not node.admits(entry.key[:4], ticket, entry.tags):
+            return False
+        if entry.large is not None and not in_node:
             return False
         # Its own tickets, which no other process knows of, are always of this moment.
         return memory.put(entry, memory.ticket(), superseded) or in_node

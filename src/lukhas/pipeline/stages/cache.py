@@ -10,6 +10,7 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.cache_answers import age_and_ttl_s, from_entry
+from lukhas.pipeline.stages.cache_bodies import open_body
 from lukhas.pipeline.stages.cache_capture import CaptureBudget
 from lukhas.pipeline.stages.cache_changes import ChangingRequests
 from lukhas.pipeline.stages.cache_fetch import CacheFetcher
@@ -233,7 +234,7 @@ class CacheStage:
             if entry is not None:
                 use = self._use(fetch, entry, now_ns)
                 if use in _USABLE:
-                    return self._answered(exchange, entry, use, now_ns=now_ns, reason=waited_for)
+                    return self._answered(fetch, entry, use, now_ns=now_ns, reason=waited_for)
                 if self._is_renewed(entry, request):
                     now_ns = self._now_ns()
                     continue
@@ -268,7 +269,7 @@ class CacheStage:
         """What is asked, with what is stored of it."""
         ticket = self._store.ticket()
         variants = self._get(request.key) or ()
-        return Fetch(
+        fetch = Fetch(
             exchange,
             call_next,
             policy,
@@ -278,6 +279,8 @@ class CacheStage:
             requested_ns=now_ns,
             entry=self._selected(variants, request),
         )
+        open_body(fetch, self._store)
+        return fetch
 
     def _selected(
         self, variants: tuple[StoredResponse, ...], request: CacheRequest
@@ -334,13 +337,14 @@ class CacheStage:
 
     def _answered(
         self,
-        exchange: Exchange,
+        fetch: Fetch,
         entry: StoredResponse,
         use: Reuse,
         *,
         now_ns: int,
         reason: Forward | None,
     ) -> Response:
+        exchange = fetch.exchange
         self._store.touch(entry)
         fresh = use is Reuse.FRESH
         exchange.cache_result = "hit" if fresh else "stale"
@@ -351,7 +355,7 @@ class CacheStage:
             exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", told))
         else:
             self.plain.tell_hit(exchange, entry, now_ns)
-        return from_entry(exchange, entry, now_ns)
+        return from_entry(exchange, entry, now_ns, fetch.source)
 
     async def _shadowed(
         self, exchange: Exchange, call_next: Handler, policy: CachePolicy

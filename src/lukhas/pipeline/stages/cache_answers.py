@@ -5,7 +5,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.caching.parts import part_of, wanted_range
 from lukhas.policy.caching.validation import is_not_modified, not_modified_fields
-from lukhas.storage.entries import StoredResponse, head_bytes
+from lukhas.storage.entries import BodySource, StoredResponse, head_bytes
 from lukhas.units import SECOND_NS
 
 __all__ = ("age_and_ttl_s", "from_entry")
@@ -22,10 +22,18 @@ def age_and_ttl_s(entry: StoredResponse, now_ns: int) -> tuple[int, int]:
     return age_s, freshness.lifetime_ns // SECOND_NS - age_s
 
 
-def from_entry(exchange: Exchange, entry: StoredResponse, now_ns: int) -> Response:
+def from_entry(
+    exchange: Exchange, entry: StoredResponse, now_ns: int, source: BodySource | None = None
+) -> Response:
     """The stored response as the answer to this client: whole, its head, a part, or 304.
 
     Preconditions go before the range, as RFC 9110 section 13.2.2 has it.
+
+    Args:
+        exchange: the request.
+        entry: the response.
+        now_ns: the time.
+        source: its body, where that is large.
     """
     head = exchange.head
     now_s = now_ns // SECOND_NS
@@ -38,22 +46,28 @@ def from_entry(exchange: Exchange, entry: StoredResponse, now_ns: int) -> Respon
     if head.method == "HEAD":
         return Response(entry.status, entry.headers, b"", entry.ready_head)
     if entry.status == 200 and b"range" in head.headers.index() and head.method == "GET":
-        part = _part(head.headers, entry, now_s=now_s)
+        part = _part(head.headers, entry, source, now_s=now_s)
         if part is not None:
             return part
+    if source is not None:
+        return Response(entry.status, entry.headers, source.pieces(0, entry.length_bytes))
     return Response(entry.status, entry.headers, entry.body, entry.ready_head)
 
 
-def _part(request: Headers, entry: StoredResponse, *, now_s: int) -> Response | None:
+def _part(
+    request: Headers, entry: StoredResponse, source: BodySource | None, *, now_s: int
+) -> Response | None:
     """The part that the client asks for; None where it gets the whole."""
     wanted = wanted_range(request, entry.headers, now_s=now_s)
     if wanted is None:
         return None
-    part = part_of(wanted, len(entry.body))
+    part = part_of(wanted, entry.length_bytes)
     told = (b"content-range", part.content_range)
     if part.end <= part.start:
         fields = entry.headers.without(_NOT_IN_416)
         return Response(416, Headers([*fields.raw, (b"content-length", b"0"), told]), b"")
-    body = entry.body[part.start : part.end]
-    length = (b"content-length", b"%d" % len(body))
+    length = (b"content-length", b"%d" % (part.end - part.start))
+    body = (
+        entry.body[part.start : part.end] if source is None else source.pieces(part.start, part.end)
+    )
     return Response(206, entry.headers.replaced([length, told]), body)

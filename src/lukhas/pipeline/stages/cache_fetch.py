@@ -1,5 +1,7 @@
 """Asking the origin on behalf of the cache."""
 
+from dataclasses import replace
+
 from lukhas.clock import Clock
 from lukhas.errors import HandlerError, UpstreamError
 from lukhas.http.messages import Response
@@ -15,7 +17,7 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.storability import Storing, decide_storing
 from lukhas.policy.caching.validation import confirms, revalidation_headers, updated_fields
 from lukhas.policy.verdicts import Fact, Outcome, Verdict
-from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.storage.entries import EntryStore, LargeBody, StoredResponse
 
 __all__ = ("CacheFetcher",)
 
@@ -132,7 +134,7 @@ class CacheFetcher:
         updated = made_entry(
             fetch,
             Response(entry.status, merged),
-            entry.body,
+            _body_of(entry),
             terms=storing.terms or entry.terms,
             responded_ns=timing.responded_ns,
         )
@@ -157,7 +159,7 @@ class CacheFetcher:
         status = self._status.forwarded(fetch.reason, status=304, ttl_s=ttl_s, stored=stored)
         exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", status))
         exchange.added += [pair for pair in response.headers if pair[0] == b"set-cookie"]
-        return from_entry(exchange, updated, timing.responded_ns)
+        return from_entry(exchange, updated, timing.responded_ns, fetch.source)
 
     def received(self, fetch: Fetch, response: Response) -> Response:
         """A response that goes out to the client, and perhaps into the store."""
@@ -215,7 +217,13 @@ class CacheFetcher:
         age_s, ttl_s = age_and_ttl_s(entry, now_ns)
         told = self._status.forwarded(fetch.reason, status=status, ttl_s=ttl_s)
         exchange.added += ((b"age", b"%d" % age_s), (b"cache-status", told))
-        return from_entry(exchange, entry, now_ns)
+        return from_entry(exchange, entry, now_ns, fetch.source)
+
+
+def _body_of(entry: StoredResponse) -> bytes | LargeBody:
+    """The body for an update of the entry."""
+    large = entry.large
+    return entry.body if large is None else replace(large, serial=entry.serial)
 
 
 def _can_revalidate(entry: StoredResponse | None) -> bool:

@@ -1,15 +1,14 @@
 """Storing what the origin answered, or remembering that there was nothing to store."""
 
-from hashlib import sha256
-
 from lukhas.clock import Clock
 from lukhas.http.messages import Response
-from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget
+from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget, Spill
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_question import Fetch, principal_of
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.leak_guard import GuardUnit, LeakGuard, Observation
+from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
 from lukhas.policy.caching.storability import (
     Storing,
@@ -20,7 +19,7 @@ from lukhas.policy.caching.storability import (
 from lukhas.policy.caching.tags import tags_of
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import matches, selecting_values, vary_names
-from lukhas.storage.entries import EntryStore, StoredResponse, stored_response
+from lukhas.storage.entries import EntryStore, LargeBody, StoredResponse, stored_response
 from lukhas.units import SECOND_NS
 
 __all__ = ("CacheKeeper", "guard_unit", "made_entry")
@@ -84,15 +83,19 @@ class CacheKeeper:
             return _QUARANTINED
         limit_bytes = fetch.policy.max_body_bytes
         size_bytes = _body_size_bytes(response)
-        if size_bytes is not None and size_bytes > limit_bytes:
+        if size_bytes is not None and size_bytes > self.largest_bytes(fetch.policy):
             self.not_kept(fetch, response.status)
             return Storing("the body is too large")
-        if isinstance(response.body, bytes) and not response.taps:
+        if (
+            isinstance(response.body, bytes)
+            and not response.taps
+            and len(response.body) <= limit_bytes
+        ):
             if not self._stored(fetch, response, response.body, terms=terms, timing=timing):
                 return Storing("the store refused the response")
             return storing
 
-        def on_captured(body: bytes | None, gone: bool) -> None:
+        def on_captured(body: bytes | LargeBody | None, gone: bool) -> None:
             if body is not None:
                 self._stored(fetch, response, body, terms=terms, timing=timing)
             elif gone:
@@ -100,9 +103,24 @@ class CacheKeeper:
             else:
                 self.not_kept(fetch, response.status)
 
-        capture = BodyCapture(limit_bytes, self._budget, on_captured)
+        capture = BodyCapture(
+            # Where it is known to be large, nothing of it goes through memory.
+            limit_bytes if size_bytes is None or size_bytes <= limit_bytes else 0,
+            self._budget,
+            on_captured,
+            spill=self._spill(fetch.policy),
+        )
         response.taps = [*(response.taps or ()), capture]
         return storing
+
+    def largest_bytes(self, policy: CachePolicy) -> int:
+        """How large a body may be that is stored, in memory or in a file."""
+        in_file = self._store.largest_file_bytes() if policy.body_files else 0
+        return max(policy.max_body_bytes, in_file)
+
+    def _spill(self, policy: CachePolicy) -> Spill | None:
+        largest_bytes = self._store.largest_file_bytes() if policy.body_files else 0
+        return Spill(self._store.begin_body, largest_bytes) if largest_bytes else None
 
     def _note_uncacheable(self, fetch: Fetch, response: Response) -> None:
         request = fetch.request
@@ -119,7 +137,7 @@ class CacheKeeper:
         self,
         fetch: Fetch,
         response: Response,
-        body: bytes,
+        body: bytes | LargeBody,
         *,
         terms: ReuseTerms,
         timing: Timing,
@@ -176,7 +194,7 @@ class CacheKeeper:
         validator = entry.headers.get(b"etag") or entry.headers.get(b"last-modified") or b""
         seen = Observation(
             entry.filled_by,
-            sha256(entry.body).digest(),
+            entry.digest(),
             validator,
             self._now_ns(),
         )
@@ -220,7 +238,7 @@ def guard_unit(fetch: Fetch) -> GuardUnit:
 def made_entry(
     fetch: Fetch,
     response: Response,
-    body: bytes,
+    body: bytes | LargeBody,
     *,
     terms: ReuseTerms,
     responded_ns: int,

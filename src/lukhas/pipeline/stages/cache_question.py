@@ -10,7 +10,7 @@ from lukhas.pipeline.stages.cache_flights import Flight, FlightKey
 from lukhas.policy.caching.cache_status import Forward
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
-from lukhas.storage.entries import StoredResponse
+from lukhas.storage.entries import BodySource, StoredResponse
 
 __all__ = ("Fetch", "flight_key", "forwarded", "principal_of")
 
@@ -28,6 +28,7 @@ class Fetch:
         ticket: the store's, drawn before.
         requested_ns: when.
         entry: the stored response that the answer is about, if there is one.
+        source: its body, where that is large.
         flight: where others wait for the answer.
         flight_key: under which they may.
     """
@@ -40,6 +41,7 @@ class Fetch:
     ticket: int
     requested_ns: int
     entry: StoredResponse | None = None
+    source: BodySource | None = None
     flight: Flight | None = None
     flight_key: FlightKey | None = None
 

@@ -12,7 +12,8 @@ from lukhas.http.cache_control import NO_DIRECTIVES
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.pipeline import close, discard
+from lukhas.pipeline.pipeline import discard
+from lukhas.pipeline.stages.cache_bodies import read_out
 from lukhas.pipeline.stages.cache_fetch import CacheFetcher
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper, made_entry
@@ -170,6 +171,7 @@ class CacheRefresher:
             ticket=self._store.ticket(),
             requested_ns=own.now_ns,
             entry=entry,
+            source=asked.source,
         )
 
     async def _refreshed(self, fetch: Fetch) -> None:
@@ -183,7 +185,7 @@ class CacheRefresher:
             fetch.requested_ns = self._now_ns()
             response = await self._completed(self._fetcher.fetch(fetch))
             if response is not None:
-                await _read_out(response, fetch.policy.max_body_bytes)
+                await self._read_out(fetch, response)
         except HandlerError as error:
             _log.debug("a background refresh failed: %s", error)
         except Exception:  # noqa: BLE001 - nobody waits for it, and the next one may succeed
@@ -194,6 +196,13 @@ class CacheRefresher:
                 if len(self._pauses) >= _MAX_PAUSES:
                     self._pauses.clear()
                 self._pauses[entry.key] = self._now_ns() + pause_ns
+
+    async def _read_out(self, fetch: Fetch, response: Response) -> None:
+        """Reads what is to be stored; what was only confirmed is there already."""
+        if fetch.exchange.cache_result == "revalidated":
+            discard(response)
+        else:
+            await read_out(response, self._keeper.largest_bytes(fetch.policy))
 
     async def _leads(self, fetch: Fetch) -> bool:
         """Whether no other process is at it."""
@@ -220,7 +229,10 @@ class CacheRefresher:
         response = await self._completed(forwarded(fetch, None))
         if response is None:
             return False
-        body = await _read_out(response, fetch.policy.max_body_bytes)
+        policy = fetch.policy
+        body = await read_out(
+            response, self._keeper.largest_bytes(policy), held_bytes=policy.max_body_bytes
+        )
         if body is None:
             return False
         timing = Timing(fetch.requested_ns, self._now_ns())
@@ -242,38 +254,3 @@ class CacheRefresher:
             run.close()
             return None
         return done
-
-
-async def _read_out(response: Response, limit_bytes: int) -> bytes | None:
-    """The whole body, which its taps have seen; None if it is too long to be stored."""
-    chunks: list[bytes] = []
-    size_bytes = 0
-    # A handler that pushes its body parks first, and then nothing comes here.
-    body = cast("bytes | AsyncIterator[bytes]", response.body)
-    try:
-        async for piece in _pieces(body):
-            size_bytes += len(piece)
-            if size_bytes > limit_bytes:
-                discard(response)
-                return None
-            chunks.append(_tapped(response, piece, last=False))
-        chunks.append(_tapped(response, b"", last=True))
-    except BaseException:
-        discard(response)
-        raise
-    close(response)
-    return b"".join(chunks)
-
-
-async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(body, bytes):
-        yield body
-        return
-    async for piece in body:
-        yield piece
-
-
-def _tapped(response: Response, chunk: bytes, *, last: bool) -> bytes:
-    for tap in response.taps or ():
-        chunk = tap.feed(chunk, last=last)
-    return chunk

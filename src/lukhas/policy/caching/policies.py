@@ -37,7 +37,8 @@ class CachePolicy:
             poisoned or passing error does not last.
         private: every principal (consumer and credentials) has entries of its own; then responses
             to requests with credentials may be stored for that principal.
-        max_body_bytes: larger bodies pass, but are not stored.
+        max_body_bytes: larger bodies are not stored in memory.
+        body_files: whether larger ones may be stored in files, where the store has such.
         credential_headers: request fields, lower case, that tell who calls. A request with one of
             them is answered from shared entries, and its response shared, only where the response
             says so (RFC 9111 section 3.5).
@@ -74,6 +75,7 @@ class CachePolicy:
     max_error_ttl_s: int = 10
     private: bool = False
     max_body_bytes: int = MIB
+    body_files: bool = True
     credential_headers: frozenset[bytes] = DEFAULT_CREDENTIAL_HEADERS
     store_request_errors: bool = False
     targets: tuple[bytes, ...] = DEFAULT_TARGETS

@@ -14,6 +14,7 @@ from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.routing.routes import RouteMatch, RouteRule
 from lukhas.policy.verdicts import Fact, Verdict
+from lukhas.storage.entries import EntryStore
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.units import MIB, SECOND_NS
 
@@ -101,11 +102,11 @@ class Kit:
     `answer` is what the origin says: a response, an exception, or a function of the exchange.
     """
 
-    def __init__(self, store: MemoryEntryStore | None = None, **options: Unpack[Options]) -> None:
+    def __init__(self, store: EntryStore | None = None, **options: Unpack[Options]) -> None:
         self.clock = Clock()
         # A loop that is held up must not look like a slow origin.
         options.setdefault("collapse_patience_s", 60.0)
-        self.store = store or MemoryEntryStore(8 * MIB)
+        self.store: EntryStore = store or MemoryEntryStore(8 * MIB)
         self.stage = CacheStage(self.store, self.clock, **options)
         self.policy = CachePolicy()
         self.answer: Answer = AssertionError("the origin has no answer yet")
