@@ -185,17 +185,7 @@ class StoredResponse:
         self.born_ns = freshness.born_ns
         self.initial_age_ns = freshness.initial_age_ns
         self.open_to_all = terms.for_credentials and terms.for_cookies
-        self.size_bytes = (
-            _ENTRY_OVERHEAD_BYTES
-            + _FIELD_OVERHEAD_BYTES * len(headers)
-            + 2 * len(self.ready_head)
-            + len(self.body)
-            + sum(map(len, tags))
-            + _TAG_OVERHEAD_BYTES * len(tags)
-            + len(key[1])
-            + len(key[2])
-            + len(key[3])
-        )
+        self.size_bytes = _memory_bytes(self)
         self.watched = False
         self.visits = 0
         self.serial = 0
@@ -289,6 +279,21 @@ def head_bytes(status: int, headers: Headers) -> bytes:
     """Status line and fields as HTTP/1.1 bytes, without the last empty line."""
     lines = [b"%b: %b\r\n" % pair for pair in headers.raw]
     return status_line(status) + b"".join(lines)
+
+
+def _memory_bytes(entry: StoredResponse) -> int:
+    key, tags = entry.key, entry.tags
+    return (
+        _ENTRY_OVERHEAD_BYTES
+        + _FIELD_OVERHEAD_BYTES * len(entry.headers)
+        + 2 * len(entry.ready_head)
+        + len(entry.body)
+        + sum(map(len, tags))
+        + _TAG_OVERHEAD_BYTES * len(tags)
+        + len(key[1])
+        + len(key[2])
+        + len(key[3])
+    )
 
 
 @dataclass(frozen=True, slots=True)
