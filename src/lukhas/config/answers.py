@@ -16,6 +16,7 @@ from lukhas.config.fields import (
     Section,
     SizeBytes,
 )
+from lukhas.config.resilience import RouteFallbackSettings, RouteMirrorSettings
 from lukhas.config.transformation import FieldText, RemovedField
 from lukhas.policy.modes import Mode
 
@@ -126,6 +127,17 @@ class RouteSettings(Section):
         "consumer",
         description="Who stays with one of them: the `consumer`, the `client` address, or the "
         "value of `header:NAME` or `cookie:NAME`; where there is none, each request is drawn for.",
+    )
+    timeout_s: Annotated[float, Field(ge=0, le=86_400)] | None = Field(
+        None,
+        description="How long the API may take to begin its answer here, all tries together; then "
+        "clients get 504. 0 is any time, null is what the upstream says.",
+    )
+    fallback: RouteFallbackSettings | None = Field(
+        None, description="What stands in where the API cannot answer."
+    )
+    mirror: RouteMirrorSettings | None = Field(
+        None, description="Where copies of the requests go; nobody sees the answers to them."
     )
     websocket: bool = Field(
         False,

@@ -12,8 +12,10 @@ from lukhas.config.fields import CONFIG_FAULT, Seconds, Section
 __all__ = (
     "BalancerKind",
     "BalancingSettings",
+    "HedgingSettings",
     "OutlierEjectionSettings",
     "ProbingSettings",
+    "SuccessRateEjectionSettings",
     "UpstreamBreakerSettings",
     "UpstreamRetrySettings",
     "hash_key_text",
@@ -57,6 +59,27 @@ def _probe_path(text: str) -> str:
     raise _fault(f"{text!r} is no path", 'write it like "/healthz"')
 
 
+class SuccessRateEjectionSettings(Section):
+    """When a target is left out because it answers well less often than its likes.
+
+    The defaults are Envoy's.
+    """
+
+    enabled: bool = Field(True, description="Whether targets are compared at all.")
+    interval_s: Seconds = Field(10.0, description="How often they are compared.")
+    least_targets: int = Field(
+        5, ge=2, le=10_000, description="So many must have answered enough, or none is compared."
+    )
+    least_answers: int = Field(
+        100, ge=1, le=1_000_000, description="So many answers in an interval are enough."
+    )
+    deviations: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.9,
+        description="How many standard deviations below the mean of all its part of good answers "
+        "has to be.",
+    )
+
+
 class OutlierEjectionSettings(Section):
     """When a target that fails is left out. The defaults are Envoy's."""
 
@@ -72,6 +95,8 @@ class OutlierEjectionSettings(Section):
         description="How many of the targets may be left out at once; one always may, unless it "
         "is the only one.",
     )
+
+    success_rate: SuccessRateEjectionSettings = SuccessRateEjectionSettings()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -167,6 +192,24 @@ class UpstreamBreakerSettings(Section):
         return self
 
 
+class HedgingSettings(Section):
+    """Which requests are sent to a second target because the first is late.
+
+    Only GET, HEAD and OPTIONS without a body; the first good answer counts, and the other try is
+    given up.
+    """
+
+    percentile: Annotated[float, Field(ge=50, le=99.9)] | None = Field(
+        None,
+        description="A request is late when it has taken longer than so many percent of the "
+        "answers do, such as 95; null is never.",
+    )
+    least_s: float = Field(0.005, ge=0, le=60, description="It is never late before that.")
+    budget_percent: _Percent = Field(
+        5.0, description="How many of these requests are sent twice at most, in the long run."
+    )
+
+
 class BalancingSettings(Section):
     """Who of several targets gets a request."""
 
@@ -195,6 +238,7 @@ class BalancingSettings(Section):
         description="Where fewer of the targets are fit, all are used; 0 is only where none is.",
     )
     retries: UpstreamRetrySettings = UpstreamRetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
 
     @model_validator(mode="after")
     def _bound(self) -> Self:

@@ -70,19 +70,29 @@ def _one(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iter
 
 
 def _route(place: KeyPath, route: RouteSettings, known: frozenset[str]) -> Iterator[Finding]:
-    wanted = [*route.split, *((route.upstream,) if route.upstream is not None else ())]
-    for name in wanted:
+    for key, name in _wanted(route):
         if name not in known:
             what = f"the route {route.name!r} goes to {name!r}, which is none of upstreams"
-            key = "split" if name in route.split else "upstream"
             hint = f"name one of them ({', '.join(sorted(known))})"
-            yield Finding((*place, key), what, hint)
+            yield Finding((*place, *key), what, hint)
     if route.split and route.upstream is not None:
         what = f"the route {route.name!r} has an upstream and is split between several"
         yield Finding((*place, "split"), what, "remove upstream or split")
     if route.split and not any(route.split.values()):
         what = f"no part of the route {route.name!r} has a weight above 0"
         yield Finding((*place, "split"), what, "raise one of them")
+
+
+def _wanted(route: RouteSettings) -> Iterator[tuple[KeyPath, str]]:
+    """Each upstream that a route names, and where it does."""
+    for name in route.split:
+        yield ("split",), name
+    if route.upstream is not None:
+        yield ("upstream",), route.upstream
+    if route.fallback is not None and route.fallback.upstream is not None:
+        yield ("fallback", "upstream"), route.fallback.upstream
+    if route.mirror is not None:
+        yield ("mirror", "upstream"), route.mirror.upstream
 
 
 def _not_itself(settings: Settings, path: KeyPath, target: TargetAddress) -> Iterator[Finding]:

@@ -78,6 +78,12 @@ class UpstreamSettings(Section):
     response_timeout_s: Seconds = Field(
         30.0, description="How long the first byte of a response may take."
     )
+    timeout_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="How long it may take to begin an answer, all tries together; 0 is any time.",
+    )
     idle_timeout_s: Seconds = Field(
         60.0, description="How long a response may pause between two parts."
     )

@@ -1,17 +1,19 @@
 """The gateway's handler for an upstream of several targets: chooses one, and tries again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from lukhas.clock import Clock
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamError
+from lukhas.gateway.hedging import LOST, raced
 from lukhas.gateway.target_selection import Target, TargetSelection
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import enter_task
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 from lukhas.policy.breaker import CLOSED, BreakerSettings, ask, failed, succeeded
+from lukhas.policy.resilience.hedging import HedgeSettings, LatencyTail, may_hedge
 from lukhas.policy.resilience.retries import RetryBudget, RetrySettings, backoff_ns, may_retry
 from lukhas.units import SECOND_NS
 
@@ -36,9 +38,11 @@ class BalancedForwarding:
         clock: where time comes from.
         draw: gives a random number from 0 to 1, 1 not included.
         retries: how much is tried again.
+        hedges: what is sent twice where the answer is late; None for nothing.
         sticky: what binds the caller of an exchange to a target; empty for nothing.
         breaker: when the whole upstream is left alone, as all its targets fail; None for never.
         on_retry: told of each retry.
+        on_hedge: told of each request that is sent twice.
     """
 
     def __init__(
@@ -49,9 +53,11 @@ class BalancedForwarding:
         clock: Clock,
         draw: Callable[[], float],
         retries: RetrySettings | None = None,
+        hedges: HedgeSettings | None = None,
         sticky: Callable[[Exchange], bytes] | None = None,
         breaker: BreakerSettings | None = None,
         on_retry: Callable[[], None] | None = None,
+        on_hedge: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
         self._selection = selection
@@ -63,6 +69,11 @@ class BalancedForwarding:
         self._breaker = breaker
         self._state = CLOSED
         self._on_retry = on_retry
+        self._on_hedge = on_hedge
+        self._hedges = hedges
+        self._tail = None if hedges is None else LatencyTail(hedges.percentile)
+        share = 0.0 if hedges is None else hedges.share
+        self._hedge_budget = RetryBudget(RetrySettings(share=share, least_a_second=0))
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See `Handler`.
@@ -74,13 +85,13 @@ class BalancedForwarding:
         """
         breaker = self._breaker
         if breaker is None:
-            return await self._tried(exchange)
+            return await self._asked(exchange)
         self._state, passes = ask(self._state, breaker, self._clock.now_ns())
         if not passes:
             what = "it failed again and again, and is left alone for a moment"
             raise UpstreamBusyError(self._name, what, sent=False)
         try:
-            response = await self._tried(exchange)
+            response = await self._asked(exchange)
         except UpstreamBusyError:
             raise
         except UpstreamError:
@@ -90,10 +101,46 @@ class BalancedForwarding:
         self._state = after(self._state, breaker, self._clock.now_ns())
         return response
 
-    async def _tried(self, exchange: Exchange) -> Response:
+    def _asked(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         self._budget.requested()
-        sticky = b"" if self._sticky is None else self._sticky(exchange)
+        hedges, tail = self._hedges, self._tail
+        if (
+            hedges is None
+            or tail is None
+            or len(self._selection.targets) == 1
+            or not may_hedge(exchange.head.method, has_body=exchange.body is not None)
+        ):
+            return self._tried(exchange, [])
+        self._hedge_budget.requested()
+        if not tail.late_ns:
+            return self._tried(exchange, [])
+        return self._hedged(exchange, max(tail.late_ns, hedges.least_ns))
+
+    async def _hedged(self, exchange: Exchange, late_ns: int) -> Response:
+        await enter_task()
         tried: list[Target] = []
+        return await raced(
+            lambda: self._tried(exchange, tried),
+            late_s=late_ns / SECOND_NS,
+            may_begin=self._may_hedge,
+            is_good=lambda response: response.status not in _GATEWAY_FAULTS,
+        )
+
+    def _may_hedge(self) -> bool:
+        if not self._hedge_budget.take(self._clock.now_ns()):
+            return False
+        if self._on_hedge is not None:
+            self._on_hedge()
+        return True
+
+    async def _tried(self, exchange: Exchange, tried: list[Target]) -> Response:
+        """Asks one target after the other.
+
+        Args:
+            exchange: the request.
+            tried: which were asked already; grows.
+        """
+        sticky = b"" if self._sticky is None else self._sticky(exchange)
         while True:
             now_ns = self._clock.now_ns()
             target = self._selection.choose(now_ns, sticky=sticky, tried=tried)
@@ -124,10 +171,17 @@ class BalancedForwarding:
             # That all our own connections are in use says nothing about the target.
             if isinstance(error, UpstreamError) and not isinstance(error, UpstreamBusyError):
                 self._selection.failed(target, began_ns, self._clock.now_ns())
+            elif LOST in error.args:
+                # It would have taken longer still: that much is known of the target.
+                now_ns = self._clock.now_ns()
+                load.answered(now_ns - began_ns, now_ns)
             else:
                 load.ended()
             raise
-        self._selection.answered(target, response, began_ns, self._clock.now_ns())
+        now_ns = self._clock.now_ns()
+        if self._tail is not None:
+            self._tail.answered(now_ns - began_ns)
+        self._selection.answered(target, response, began_ns, now_ns)
         return response
 
     def _tries_again(self, exchange: Exchange, tries: int, *, was_sent: bool) -> bool:

@@ -28,6 +28,7 @@ class BalancedUpstream:
         forward: the handler.
         probing: asks the targets, once it is started; None where nothing is to be asked.
         retries: requests that were sent again.
+        hedges: requests that were sent twice because the answer was late.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class BalancedUpstream:
             balancer=policies.balancer,
             draw=draw,
             outliers=policies.outliers,
+            success_rates=policies.success_rates,
             warm_up_ns=policies.warm_up_ns,
             panic_share=policies.panic_share,
         )
@@ -52,6 +54,7 @@ class BalancedUpstream:
         self._selection = selection
         self._clock = clock
         self.retries = 0
+        self.hedges = 0
         self.forward = BalancedForwarding(
             name,
             selection,
@@ -61,6 +64,8 @@ class BalancedUpstream:
             sticky=policies.sticky,
             breaker=policies.breaker,
             on_retry=self._retried,
+            hedges=policies.hedges,
+            on_hedge=self._hedged,
         )
         self.probing: Probing | None = None
         if policies.probes is not None:
@@ -80,6 +85,9 @@ class BalancedUpstream:
 
     def _retried(self) -> None:
         self.retries += 1
+
+    def _hedged(self) -> None:
+        self.hedges += 1
 
     def left_out(self) -> int:
         """How many targets get no requests now, unless too few are left."""

@@ -7,8 +7,15 @@ from math import ceil
 from lukhas.http.messages import Response
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.balancing.balancer import Balancer, Candidate, ChoiceFacts
-from lukhas.policy.resilience.outliers import OutlierSettings, TargetHealth, may_eject, reported
+from lukhas.policy.resilience.outliers import (
+    OutlierSettings,
+    TargetHealth,
+    ejected,
+    may_eject,
+    reported,
+)
 from lukhas.policy.resilience.probes import PROBED_FIT, ProbeState
+from lukhas.policy.resilience.success_rates import SuccessRateSettings, outliers_among
 from lukhas.policy.resilience.warm_up import WARM_UP_NS, share_of, usable
 from lukhas.units import SECOND_NS
 
@@ -30,6 +37,8 @@ class Target:
         health: what its answers tell.
         probed: what its answers to probes tell; see `TargetSelection.probed`.
         back_ns: when it began to serve, or serves again; 0: it always did.
+        answers: how many it gave since the targets were last compared, failures included.
+        faults: how many of these were failures.
     """
 
     candidate: Candidate
@@ -37,6 +46,8 @@ class Target:
     health: TargetHealth = field(default_factory=TargetHealth)
     probed: ProbeState = PROBED_FIT
     back_ns: int = 0
+    answers: int = 0
+    faults: int = 0
 
 
 class TargetSelection:
@@ -50,6 +61,7 @@ class TargetSelection:
         balancer: chooses among the fit ones.
         draw: gives a random number from 0 to 1, 1 not included.
         outliers: when a target is left out.
+        success_rates: how targets are compared; None where they are not.
         warm_up_ns: how long one that comes back takes to get its whole part; 0: no time.
         panic_share: below which part of fit targets all are used.
         on_ejected: told the key of a target that is left out, and until when.
@@ -62,6 +74,7 @@ class TargetSelection:
         balancer: Balancer,
         draw: Callable[[], float],
         outliers: OutlierSettings | None = None,
+        success_rates: SuccessRateSettings | None = None,
         warm_up_ns: int = WARM_UP_NS,
         panic_share: float = 0.5,
         on_ejected: Callable[[str, int], None] | None = None,
@@ -71,6 +84,9 @@ class TargetSelection:
         self._balancer = balancer
         self._draw = draw
         self._outliers = OutlierSettings() if outliers is None else outliers
+        compared = success_rates is not None and len(self._targets) >= success_rates.least_targets
+        self._success_rates = success_rates if compared else None
+        self._compare_ns = 0
         self._warm_up_ns = warm_up_ns
         self._panic_share = panic_share
         self._on_ejected = on_ejected
@@ -120,6 +136,8 @@ class TargetSelection:
 
     def report(self, target: Target, now_ns: int, *, failed: bool) -> None:
         """What came of a request that a target got: an answer, or a failure."""
+        if self._success_rates is not None:
+            self._count(target, now_ns, self._success_rates, failed=failed)
         health = target.health
         if not failed and not health.streak and not health.ejections:
             return
@@ -127,11 +145,35 @@ class TargetSelection:
         may = failed and self._may_eject(now_ns)
         target.health = after = reported(health, settings, now_ns, failed=failed, may_eject=may)
         if after.is_out(now_ns) and not health.is_out(now_ns):
-            target.back_ns = after.until_ns
-            self._settled_ns = max(self._settled_ns, after.until_ns + self._warm_up_ns)
-            self._is_settled = False
-            if self._on_ejected is not None:
-                self._on_ejected(target.candidate.key, after.until_ns)
+            self._left_out(target)
+
+    def _count(
+        self, target: Target, now_ns: int, settings: SuccessRateSettings, *, failed: bool
+    ) -> None:
+        """Counts an answer, and once in an interval compares all targets."""
+        target.answers += 1
+        target.faults += failed
+        if now_ns < self._compare_ns:
+            return
+        first, self._compare_ns = not self._compare_ns, now_ns + settings.interval_ns
+        if first:
+            return
+        by_key = {each.candidate.key: each for each in self._targets}
+        answers = {key: (each.answers - each.faults, each.answers) for key, each in by_key.items()}
+        for key in outliers_among(answers, settings):
+            outlier = by_key[key]
+            if not outlier.health.is_out(now_ns) and self._may_eject(now_ns):
+                outlier.health = ejected(outlier.health, self._outliers, now_ns)
+                self._left_out(outlier)
+        for each in self._targets:
+            each.answers = each.faults = 0
+
+    def _left_out(self, target: Target) -> None:
+        target.back_ns = until_ns = target.health.until_ns
+        self._settled_ns = max(self._settled_ns, until_ns + self._warm_up_ns)
+        self._is_settled = False
+        if self._on_ejected is not None:
+            self._on_ejected(target.candidate.key, until_ns)
 
     def probed(self, target: Target, after: ProbeState, now_ns: int) -> None:
         """What a probe told. One that becomes fit starts slowly."""

@@ -175,6 +175,11 @@ class Upstream:
         """How many requests were sent again."""
         return 0 if self._balanced is None else self._balanced.retries
 
+    @property
+    def hedges(self) -> int:
+        """How many requests were sent twice because the answer was late."""
+        return 0 if self._balanced is None else self._balanced.hedges
+
     def left_out(self) -> int:
         """How many servers get no requests now, unless too few are left."""
         return 0 if self._balanced is None else self._balanced.left_out()

@@ -1,12 +1,15 @@
 """All upstreams of a worker, and which of them an exchange goes to."""
 
 from collections.abc import Coroutine
+from random import random
 from typing import Any
 
 from lukhas.clock import Clock
 from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
 from lukhas.errors import UpstreamError
+from lukhas.gateway.mirrors import Mirrors
+from lukhas.gateway.route_forwarding import RouteForwarding
 from lukhas.gateway.upstream import Upstream
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
@@ -48,8 +51,20 @@ class Upstreams:
         }
         self._all = tuple(self._by_name.values())
         self._handlers = {name: upstream.handler for name, upstream in self._by_name.items()}
+        mirrored = any(route.mirror is not None for route in settings.routes)
+        self._mirrors = Mirrors(self._handlers) if mirrored else None
         only = self._all[0].handler if len(self._all) == 1 else None
         self.handler: Handler = self._forward if only is None else only
+        if mirrored or _is_timed(settings):
+            self.handler = RouteForwarding(
+                self.handler,
+                timeouts_s={
+                    name: each.timeout_s for name, each in named_upstreams(settings).items()
+                },
+                mirrors=self._mirrors,
+                draw=random,
+                on_error=self._failed,
+            )
 
     def _forward(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         # No coroutine of its own: that of the upstream is given back.
@@ -67,6 +82,12 @@ class Upstreams:
         every = self._all
         recorder.watch("upstream_connections", lambda: sum(each.connections for each in every))
         recorder.watch("upstream_retries", lambda: sum(each.retries for each in every))
+        recorder.watch("upstream_hedges", lambda: sum(each.hedges for each in every))
+        if self._mirrors is not None:
+            mirrors = self._mirrors
+            recorder.watch("mirrored_requests", lambda: mirrors.sent)
+            recorder.watch("mirrored_requests_dropped", lambda: mirrors.dropped)
+            recorder.watch("mirrored_requests_failed", lambda: mirrors.failed)
         recorder.watch("upstream_targets_left_out", lambda: sum(each.left_out() for each in every))
 
     def start(self) -> None:
@@ -76,5 +97,14 @@ class Upstreams:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._mirrors is not None:
+            await self._mirrors.close()
         for upstream in self._all:
             await upstream.close()
+
+
+def _is_timed(settings: Settings) -> bool:
+    """Whether an answer must come in time, all tries together."""
+    if any(upstream.timeout_s for upstream in named_upstreams(settings).values()):
+        return True
+    return any(route.timeout_s for route in settings.routes)

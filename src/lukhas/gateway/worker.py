@@ -28,6 +28,7 @@ from lukhas.hub.child_link import (
     end_with_parent,
     read_task,
 )
+from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.telemetry.link import TelemetrySender
@@ -73,6 +74,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     hub = Hub(
         settings,
         under_observe=(FaultStage(),),
+        around_cache=fallback_stages(settings),
         workers=task.workers,
         outlived=True,
         disk_bytes=SERVE_DISK_BYTES,

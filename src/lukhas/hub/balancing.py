@@ -6,7 +6,9 @@ from typing import assert_never
 from lukhas.config.balancing import (
     BalancerKind,
     BalancingSettings,
+    HedgingSettings,
     ProbingSettings,
+    SuccessRateEjectionSettings,
     UpstreamBreakerSettings,
 )
 from lukhas.pipeline.callers import CallerOf, caller_of
@@ -16,9 +18,11 @@ from lukhas.policy.balancing.least_requests import LeastRequests
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
 from lukhas.policy.breaker import BreakerSettings
+from lukhas.policy.resilience.hedging import HedgeSettings
 from lukhas.policy.resilience.outliers import OutlierSettings
 from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
+from lukhas.policy.resilience.success_rates import SuccessRateSettings
 from lukhas.units import SECOND_NS
 
 __all__ = ("BalancingPolicies", "balancing_policies")
@@ -31,21 +35,25 @@ class BalancingPolicies:
     Attributes:
         balancer: chooses; it has a memory, so each upstream needs its own.
         outliers: when a target is left out.
+        success_rates: how targets are compared; None where they are not.
         warm_up_ns: how long one that comes back takes to get its whole part.
         panic_share: below which part of fit targets all are used.
         probes: how targets are asked; None where they are not.
         breaker: when the whole upstream is left alone; None for never.
         retries: what is sent again.
+        hedges: what is sent twice where the answer is late; None for nothing.
         sticky: what binds the caller of an exchange to a target; None for nothing.
     """
 
     balancer: Balancer
     outliers: OutlierSettings
+    success_rates: SuccessRateSettings | None
     warm_up_ns: int
     panic_share: float
     probes: ProbeSettings | None
     breaker: BreakerSettings | None
     retries: RetrySettings
+    hedges: HedgeSettings | None
     sticky: CallerOf | None
 
 
@@ -60,6 +68,7 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
             longest_pause_ns=_ns(outliers.longest_pause_s),
             most_share=outliers.most_percent / 100,
         ),
+        success_rates=_success_rates(outliers.success_rate),
         warm_up_ns=_ns(settings.warm_up_s),
         panic_share=settings.panic_percent / 100,
         probes=_probes(settings.probes),
@@ -72,6 +81,7 @@ def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
             first_pause_ns=_ns(retries.first_pause_s),
             longest_pause_ns=_ns(retries.longest_pause_s),
         ),
+        hedges=_hedges(settings.hedging),
         sticky=None if settings.hash_key is None else caller_of(settings.hash_key),
     )
 
@@ -91,6 +101,27 @@ def _probes(probes: ProbingSettings) -> ProbeSettings | None:
         fit_after=probes.fit_after,
         least_status=probes.least_status,
         most_status=probes.most_status,
+    )
+
+
+def _hedges(hedging: HedgingSettings) -> HedgeSettings | None:
+    if hedging.percentile is None:
+        return None
+    return HedgeSettings(
+        percentile=hedging.percentile / 100,
+        least_ns=_ns(hedging.least_s),
+        share=hedging.budget_percent / 100,
+    )
+
+
+def _success_rates(rates: SuccessRateEjectionSettings) -> SuccessRateSettings | None:
+    if not rates.enabled:
+        return None
+    return SuccessRateSettings(
+        interval_ns=_ns(rates.interval_s),
+        least_targets=rates.least_targets,
+        least_answers=rates.least_answers,
+        deviations=rates.deviations,
     )
 
 

@@ -63,6 +63,7 @@ class Hub:
         settings: what to build.
         clock: the time; the system's if None.
         under_observe: stages to put directly under `observe`; a way in adds its own there.
+        around_cache: stages to put directly around the cache.
         unavailable: features that were asked for and are not built; they show among the parts.
         workers: how many processes of this node serve together.
         outlived: whether others take over when this process ends, so that what was counted must
@@ -87,6 +88,7 @@ class Hub:
         *,
         clock: Clock | None = None,
         under_observe: tuple[Stage, ...] = (),
+        around_cache: tuple[Stage, ...] = (),
         unavailable: tuple[str, ...] = (),
         workers: int = 1,
         outlived: bool = False,
@@ -116,11 +118,16 @@ class Hub:
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
         self.openapi = HubOpenApi(settings, self.recorder)
-        stages = self._stages(settings, under_observe)
+        stages = self._stages(settings, under_observe, around_cache)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
 
-    def _stages(self, settings: Settings, under_observe: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _stages(
+        self,
+        settings: Settings,
+        under_observe: tuple[Stage, ...],
+        around_cache: tuple[Stage, ...],
+    ) -> tuple[Stage, ...]:
         table = route_table(settings)
         routes = RouteStage(table)
         return (
@@ -134,6 +141,7 @@ class Hub:
             *((SettleStage(self._limits),) if self._settles else ()),
             *redirect_stages(table),
             *self.openapi.gates(),
+            *around_cache,
             *_with_compression(self._cache, settings),
             *decompress_stages(table),
             *self.openapi.body_stages(),

@@ -7,9 +7,11 @@ from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.consumers import LimitSettings
 from lukhas.config.named_upstreams import named_upstreams
+from lukhas.config.resilience import RouteFallbackSettings, RouteMirrorSettings
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.hub.fallbacks import fallback_of
 from lukhas.hub.request_bodies import decompression_policy
 from lukhas.hub.transformations import cors_policy, redirect_of, transformation
 from lukhas.identity.tokens import TokenVerifier, TrustedIssuer
@@ -28,6 +30,8 @@ from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.limits import Limit
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.routing.fallbacks import Fallback
+from lukhas.policy.routing.mirroring import Mirror
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM, Split
 from lukhas.policy.strategies import STRATEGIES
@@ -207,6 +211,9 @@ def route_table(settings: Settings) -> RouteTable:
             upstream=_upstream(route.upstream, first),
             split=_split(route, first),
             decompression=decompression_policy(settings, route),
+            timeout_ns=None if route.timeout_s is None else round(route.timeout_s * SECOND_NS),
+            fallback=_fallback(route.fallback, first),
+            mirror=_mirror(route.mirror, first),
         )
         for route in settings.routes
     ]
@@ -226,6 +233,18 @@ def route_table(settings: Settings) -> RouteTable:
 def _upstream(name: str | None, first: str) -> str:
     """The name that an upstream has, whatever a route calls that of all others."""
     return first if name is None or name == DEFAULT_UPSTREAM else name
+
+
+def _fallback(settings: RouteFallbackSettings | None, first: str) -> Fallback | None:
+    if settings is None or settings.upstream is None:
+        return fallback_of(settings, "")
+    return fallback_of(settings, _upstream(settings.upstream, first))
+
+
+def _mirror(settings: RouteMirrorSettings | None, first: str) -> Mirror | None:
+    if settings is None:
+        return None
+    return Mirror(_upstream(settings.upstream, first), settings.percent / 100)
 
 
 def _split(route: RouteSettings, first: str) -> Split | None:

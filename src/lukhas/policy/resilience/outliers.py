@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lukhas.units import SECOND_NS
 
-__all__ = ("OutlierSettings", "TargetHealth", "may_eject", "reported")
+__all__ = ("OutlierSettings", "TargetHealth", "ejected", "may_eject", "reported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,11 @@ def reported(
     streak = health.streak + 1
     if streak < settings.failures or not may_eject:
         return TargetHealth(streak, health.ejections, health.until_ns)
+    return ejected(health, settings, now_ns)
+
+
+def ejected(health: TargetHealth, settings: OutlierSettings, now_ns: int) -> TargetHealth:
+    """The target is left out from now on, each time in a row for longer."""
     ejections = health.ejections + 1
     pause_ns = min(settings.pause_ns * ejections, settings.longest_pause_ns)
     return TargetHealth(0, ejections, now_ns + pause_ns)

@@ -9,6 +9,8 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.cors import CorsPolicy
 from lukhas.policy.decompression import DecompressionPolicy
+from lukhas.policy.routing.fallbacks import Fallback
+from lukhas.policy.routing.mirroring import Mirror
 from lukhas.policy.routing.rewriting import Redirect
 from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM, Split
 from lukhas.policy.routing.transformation import Transformation
@@ -40,6 +42,10 @@ class RouteRule:
         upstream: the name of the upstream that the requests go to.
         split: several upstreams in its place; None where there is only that one.
         decompression: how compressed request bodies are decoded.
+        timeout_ns: how long the upstream may take to answer, all tries together; 0 for any time,
+            None for what its upstream says.
+        fallback: what stands in where the upstream cannot answer.
+        mirror: where copies of the requests go.
     """
 
     name: str
@@ -58,6 +64,9 @@ class RouteRule:
     upstream: str = DEFAULT_UPSTREAM
     split: Split | None = None
     decompression: DecompressionPolicy = DecompressionPolicy()  # noqa: RUF009 - a frozen value
+    timeout_ns: int | None = None
+    fallback: Fallback | None = None
+    mirror: Mirror | None = None
 
     def accepts(self, method: str, authority: bytes) -> bool:
         """Whether method and host fit; the path is the table's business."""
