@@ -50,13 +50,15 @@ async def raced(
 async def _best(
     tries: list["asyncio.Task[Response]"], is_good: Callable[[Response], bool]
 ) -> "asyncio.Task[Response]":
-    """The first try with a good answer; the last one if there is none."""
+    """The first try with a good answer; if there is none, one with any; else the last."""
     under_way = set(tries)
-    while True:
+    while under_way:
         done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
-            if not under_way or (each.exception() is None and is_good(each.result())):
+            if each.exception() is None and is_good(each.result()):
                 return each
+    answered = [each for each in tries if each.exception() is None]
+    return answered[-1] if answered else tries[-1]
 
 
 async def _end(tries: list["asyncio.Task[Response]"]) -> None:
