@@ -173,6 +173,7 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
         '[overload]\nmode = "shadow"\n[server]\nproxy_protocol = ["192.0.2.0/24"]\n'
         f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
         '[[routes]]\nname = "socket"\npath = "/ws"\nwebsocket = true\n'
+        'mirror = { upstream = "copy" }\n[[upstreams]]\nname = "copy"\nurl = "http://localhost:9001"\n'
         '[upstream]\ntargets = ["http://localhost:9001"]\n'
         f'[openapi]\nfile = "{folder / "api.json"}"\n'
     )
