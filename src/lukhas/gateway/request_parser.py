@@ -14,7 +14,7 @@ from lukhas.gateway.front_request import (
     head_size,
 )
 from lukhas.gateway.front_state import FrontState
-from lukhas.http.headers import HeaderPairs
+from lukhas.http.headers import HeaderPairs, connection_options
 from lukhas.http.messages import RequestHead
 from lukhas.pipeline.intake import Intake
 
@@ -32,6 +32,9 @@ _CHUNKS_TOO_LARGE = Fault(431, "header-too-large", "Chunk extensions or trailers
 # Heads with these do something to the connection besides asking.
 _NOT_REMEMBERED = frozenset((b"upgrade", b"expect", b"connection"))
 
+_LENIENT_LINE = Fault(
+    400, "malformed-request", "Not a valid request: a request line has two single spaces."
+)
 _UNKNOWN_METHOD = Fault(501, "method-not-implemented", "This method is not known here.")
 
 
@@ -80,6 +83,10 @@ class RequestParser:
         self._peer = peer
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
+        # What there is of a request line that is not whole.
+        self._line: bytes | None = None
+        # The last bytes that were fed, as far as an empty line may begin in them.
+        self._tail = b""
         self._raw: HeaderPairs = []
         # Bytes taken since before the head began, and those of them known not to be of the head.
         self._fed = 0
@@ -148,14 +155,21 @@ class RequestParser:
 
     def _parse(self, data: bytes) -> Fault | None:
         while data:
+            if not self._goes_on and self.incoming is None:
+                # Behind the last request of a connection nothing counts (RFC 9112 section 9.6).
+                return None
+            part = self._part(data)
+            data = data[len(part) :]
+            if not self._is_strict(part):
+                return _LENIENT_LINE
             try:
-                self._parser.feed_data(data)
+                self._parser.feed_data(part)
             except httptools.HttpParserUpgrade as upgrade:
                 # An Upgrade may be ignored (RFC 9110 section 7.8), so HTTP/1.1 goes on behind it.
                 # WebSocket will branch off here.
                 self._parser = httptools.HttpRequestParser(self)
                 self._resume_body()
-                data = data[upgrade.args[0] :]
+                data = part[upgrade.args[0] :] + data
             except httptools.HttpParserCallbackError as error:
                 if isinstance(error.__context__, MalformedRequestError):
                     return error.__context__.fault
@@ -164,9 +178,38 @@ class RequestParser:
                 return _UNKNOWN_METHOD
             except httptools.HttpParserError as error:
                 return Fault(400, "malformed-request", f"Not a valid request: {error}.")
-            else:
-                break
         return None
+
+    def _part(self, data: bytes) -> bytes:
+        """The bytes up to where a message may end, so that the next one begins a part."""
+        body = self.incoming.body if self.incoming is not None else None
+        if body is not None and body.length is not None:
+            return data[: max(body.length - body.received, 1)]
+        # A head ends so, and a chunked body.
+        tail = self._tail
+        end = (tail + data).find(b"\r\n\r\n") if tail else data.find(b"\r\n\r\n")
+        if end < 0:
+            self._tail = (tail + data[-3:])[-3:]
+            return data
+        self._tail = b""
+        return data[: end + 4 - len(tail)]
+
+    def _is_strict(self, part: bytes) -> bool:
+        """Whether a request line that ends in these bytes has one space between its parts.
+
+        The parser below takes any number, as RFC 9112 section 3 lets it; but who reads a line
+        otherwise than the next one may be made to read another request.
+        """
+        line = self._line
+        if line is None:
+            if self.in_head or self.incoming is not None:
+                return True
+            line = b""
+        line = (line + part).lstrip(b"\r\n")
+        end = line.find(b"\n")
+        self._line = line if end < 0 else None
+        # With fewer it is no request line, and the parser below says so.
+        return end < 0 or line.count(b" ", 0, end) <= 2
 
     def _resume_body(self) -> None:
         """Tells a fresh parser of the body whose beginning the last one took for an upgrade.
@@ -210,7 +253,8 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field, or after the head a trailer field, which is counted and dropped."""
-        self._raw.append((name.lower(), value))
+        # The parser leaves the space behind a value, which is no part of it (RFC 9110 section 5.5).
+        self._raw.append((name.lower(), value.rstrip(b" \t")))
         if not self.in_head and len(self._raw) > self._state.limits.header_count:
             raise MalformedRequestError(HEAD_TOO_LARGE)
 
@@ -239,7 +283,7 @@ class RequestParser:
             check_expectation(index[b"expect"])
         exchange = self._intake.exchange(head, self._peer, body=body)
         request = FrontRequest(
-            exchange, body, version=version, keep_alive=parser.should_keep_alive()
+            exchange, body, version=version, keep_alive=_keeps_alive(parser, head)
         )
         self.incoming = request
         self._goes_on = request.keep_alive
@@ -307,3 +351,11 @@ class RequestParser:
             own = exchange.route.rule.body_bytes
             return self._state.limits.body_bytes if own is None else own
         return self._state.limits.most_body_bytes
+
+
+def _keeps_alive(parser: Any, head: RequestHead) -> bool:
+    """Whether the connection goes on (RFC 9112 section 9.3): not where any line says `close`."""
+    headers = head.headers
+    if b"connection" in headers.index() and b"close" in connection_options(headers):
+        return False
+    return bool(parser.should_keep_alive())

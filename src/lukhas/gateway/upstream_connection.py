@@ -253,7 +253,7 @@ class UpstreamConnection(Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field, or after the head a trailer field, which is dropped."""
         if not self._head_done:
-            self._raw.append((name.lower(), value))
+            self._raw.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """A head is whole; an interim one (1xx) is passed on, and never counts as the answer."""

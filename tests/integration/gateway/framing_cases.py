@@ -183,7 +183,8 @@ _LINES = (
     _fine("tab-in-value", GET + b"X:\ta\tb\r\n\r\n", b"GET /x"),
     _fine("empty-lines-before", b"\r\n\r\n" + GET + b"\r\n", b"GET /x"),
     _fine("lower-case-names", b"GET /x HTTP/1.1\r\nhost: A.EXAMPLE\r\n\r\n", b"GET /x"),
-    _fine("spaces-in-line", b"GET  /x  HTTP/1.1\r\nHost: a.example\r\n\r\n", b"GET /x"),
+    Case("spaces-in-line", b"GET  /x  HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+    Case("space-behind-target", b"GET /x  HTTP/1.1\r\nHost: a.example\r\n\r\n"),
     _fine("version-1.0", b"GET /x HTTP/1.0\r\nHost: a.example\r\n\r\n", b"GET /x", closed=True),
 )
 
@@ -310,6 +311,25 @@ _UPGRADES = (
 _SEQUENCES = (
     Case("garbage-behind", GET + b"\r\n\x00garbage\r\n\r\n", (200, 501), (b"GET /x",)),
     Case("bad-request-behind", GET + b"\r\n" + GET + b"X : y\r\n\r\n", (200, 400), (b"GET /x",)),
+    Case(
+        "spaces-in-line-behind-length",
+        POST + b"Content-Length: 5\r\n\r\nhelloGET  /x HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        (200, 400),
+        (b"POST /x",),
+    ),
+    Case(
+        "spaces-in-line-behind-chunks",
+        CHUNKED + b"5\r\nhello\r\n0\r\n\r\nGET  /x HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        (200, 400),
+        (b"POST /x",),
+    ),
+    Case(
+        "behind-two-minds",
+        b"GET /x HTTP/1.0\r\nConnection: close\r\nHost: a.example\r\n"
+        b"Connection: keep-alive\r\n\r\n" + SMUGGLED,
+        (200,),
+        (b"GET /x",),
+    ),
     Case("good-behind-bad", GET + b"X : y\r\n\r\n" + SMUGGLED),
     Case("behind-close", GET + b"Connection: close\r\n\r\n" + SMUGGLED, (200,), (b"GET /x",)),
     Case(
