@@ -9,6 +9,7 @@ from lukhas.cli.check import check
 from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
 from lukhas.cli.keys import keys_app
+from lukhas.cli.lint import lint
 from lukhas.cli.purge import purge
 from lukhas.cli.serve import serve
 from lukhas.cli.signals import reload, upgrade
@@ -33,6 +34,7 @@ app.command()(serve)
 app.command()(reload)
 app.command()(upgrade)
 app.command()(check)
+app.command()(lint)
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.command()(purge)

@@ -33,10 +33,12 @@ class Loaded:
         settings: the settings.
         sources: by dotted path, the place that each came from: a flag, `file:line`, an
             environment variable, or `default`.
+        origins: the same for every value, also those inside of lists.
     """
 
     settings: Settings
     sources: Mapping[str, str]
+    origins: Origins
 
 
 def load_settings(
@@ -82,7 +84,7 @@ def load_settings(
     ]
     if faults:
         raise SettingsError(in_order(faults))
-    return Loaded(settings, _sources(origins))
+    return Loaded(settings, _sources(origins), origins)
 
 
 def _file_layer(path: Path) -> Layer:

@@ -156,7 +156,7 @@ def with_runtime_limits(loaded: Loaded) -> Loaded:
     """
     limits = read_runtime_limits(loaded.settings.state_dir)
     changed = {f"tiers.{tier.value}": ADMIN_API for tier in limits.tiers}
-    return Loaded(limits.applied(loaded.settings), {**loaded.sources, **changed})
+    return Loaded(limits.applied(loaded.settings), {**loaded.sources, **changed}, loaded.origins)
 
 
 def _read(content: Any) -> RuntimeLimits:

@@ -1,0 +1,1 @@
+"""Settings and routes that are allowed, and yet are hardly meant so."""
