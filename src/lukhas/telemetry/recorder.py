@@ -1,24 +1,36 @@
 """Records what happens in one process, at the price of a list append a request."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
+from lukhas.telemetry.series import HistoryDelta, SeriesFigures, SeriesLabels
 
-__all__ = ("OTHER", "Recorder", "Sample")
+__all__ = ("LIMITED", "OTHER", "UNPLACED", "Recorder", "Sample")
 
-Sample = tuple[str, str, int, str, str, int, int]
-"""Route template, method, status, tier, cache result, body bytes, duration in nanoseconds.
+Sample = tuple[str, str, int, str, str, int, int, str, str, str, str, bytes]
+"""Route template, method, status, tier, cache result, body bytes, duration in nanoseconds, tenant,
+upstream, policy verdict, consumer, user agent.
 
 An empty text means that the request ended before that was known.
 """
 
+UNPLACED: tuple[str, str, str, str, bytes] = ("", "", "", "", b"")
+"""The last five fields of a sample of which nothing is known."""
+
 OTHER = "other"
 """The label that stands for everything beyond the bound on the number of labels."""
 
+LIMITED = "limited"
+"""The verdict of a request that a limit refused."""
+
 _FOLD_AT = 1024
+# So that making sketches is paid for by many requests, and yet never takes long.
+_SETTLE_AT = 8 * _FOLD_AT
+_AGENT_BYTES = 200
+_RawLabels = tuple[str, str, int, str, str, str, str, str]
 # Clients choose the method, so only these become labels (RFC 9110 section 9, RFC 5789).
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -35,6 +47,8 @@ class Recorder:
     Args:
         max_routes: how many route templates get a label of their own; the rest share `other`, and
             how many requests that were is counted too.
+        max_series: how many series one report for the history may have; requests of more of them
+            share series whose route, method, tenant and upstream are `other`, and are counted too.
 
     Attributes:
         in_flight: requests that have begun and not ended; kept by the observe stage.
@@ -44,17 +58,25 @@ class Recorder:
         "_current",
         "_earlier",
         "_gauges",
+        "_history",
         "_max_routes",
+        "_max_series",
+        "_pending",
         "_routes",
         "_samples",
+        "_waiting",
         "in_flight",
     )
 
-    def __init__(self, *, max_routes: int = 500) -> None:
+    def __init__(self, *, max_routes: int = 500, max_series: int = 2000) -> None:
         self._samples: list[Sample] = []
         self._current = Delta()
         self._earlier = Delta()
         self._max_routes = max_routes
+        self._max_series = max_series
+        self._pending: defaultdict[_RawLabels, list[tuple[int, int]]] = defaultdict(list)
+        self._waiting = 0
+        self._history = HistoryDelta()
         self._routes: set[str] = set()
         self._gauges: dict[str, Callable[[], float]] = {}
         self.in_flight = 0
@@ -110,8 +132,9 @@ class Recorder:
         return values
 
     def drain(self) -> Delta:
-        """What was recorded since the last drain."""
+        """What was recorded since the last drain, without what is for the history."""
         self._fold()
+        self._settle()
         drained = self._current
         self._current = Delta()
         self._earlier.merge(drained)
@@ -120,10 +143,18 @@ class Recorder:
     def snapshot(self) -> Delta:
         """What was recorded since the start, drained or not."""
         self._fold()
+        self._settle()
         everything = Delta()
         everything.merge(self._earlier)
         everything.merge(self._current)
         return everything
+
+    def drain_history(self) -> HistoryDelta:
+        """What was recorded for the history since the last time."""
+        self._fold()
+        self._settle()
+        drained, self._history = self._history, HistoryDelta()
+        return drained
 
     def _fold(self) -> None:
         samples = self._samples
@@ -131,41 +162,100 @@ class Recorder:
             return
         self._samples = []
         # Columns instead of rows, so that what follows runs in C.
-        routes, methods, statuses, tiers, caches, sizes, durations = zip(*samples, strict=True)
-        current = self._current
-        current.bytes_out += sum(sizes)
-        requests = current.requests
-        counts = Counter(zip(routes, methods, statuses, tiers, caches, strict=True))
-        for (route, method, status, tier, cache), number in counts.items():
+        (
+            routes, methods, statuses, tiers, caches, sizes, durations,
+            tenants, upstreams, verdicts, consumers, agents,
+        ) = zip(*samples, strict=True)  # fmt: skip
+        pending = self._pending
+        rows = zip(
+            zip(
+                routes, methods, statuses, tiers, tenants, upstreams, caches, verdicts, strict=True
+            ),
+            zip(durations, sizes, strict=True),
+            strict=True,
+        )
+        for labels, figures in rows:
+            pending[labels].append(figures)
+        self._waiting += len(samples)
+        self._fold_consumers(consumers, statuses, verdicts)
+        self._history.agents.add_counts(_agent_counts(agents))
+        self._history.agents.prune()
+        if self._waiting >= _SETTLE_AT:
+            self._settle()
+
+    def _fold_consumers(
+        self, consumers: tuple[str, ...], statuses: tuple[int, ...], verdicts: tuple[str, ...]
+    ) -> None:
+        counts = Counter(consumers)
+        counts.pop("", None)
+        if not counts:
+            return
+        leaders = self._history.consumers
+        leaders.add_counts(counts)
+        if max(statuses) >= 500:
+            for key, status in zip(consumers, statuses, strict=True):
+                if status >= 500 and key:
+                    leaders.tallies[key].errors += 1
+        if LIMITED in verdicts:
+            for key, verdict in zip(consumers, verdicts, strict=True):
+                if verdict == LIMITED and key:
+                    leaders.tallies[key].limited += 1
+        leaders.prune()
+        self._history.unique_consumers.add_keys(counts)
+
+    def _settle(self) -> None:
+        """Turns what was grouped into counts and sketches."""
+        if not self._waiting:
+            return
+        pending, self._pending, self._waiting = self._pending, defaultdict(list), 0
+        for (
+            route,
+            method,
+            status,
+            tier,
+            tenant,
+            upstream,
+            cache,
+            verdict,
+        ), rows in pending.items():
             label = self._route_label(route)
             if label is OTHER:
-                current.overflowed += number
-            labels = (
+                self._current.overflowed += len(rows)
+            labels = SeriesLabels(
                 label,
                 method if method in _METHODS else OTHER,
                 f"{status // 100}xx",
                 tier or "none",
+                tenant or "none",
+                upstream or "none",
                 cache or "none",
+                verdict or "none",
             )
-            requests[labels] = requests.get(labels, 0) + number
-        self._fold_durations(routes, durations)
+            self._settle_series(labels, rows)
 
-    def _fold_durations(self, routes: tuple[str, ...], durations: tuple[int, ...]) -> None:
-        by_route: dict[str, Sequence[int]] = {}
-        if routes.count(routes[0]) == len(routes):
-            by_route[routes[0]] = durations
+    def _settle_series(self, labels: SeriesLabels, rows: list[tuple[int, int]]) -> None:
+        durations, sizes = zip(*rows, strict=True)
+        sketch = LatencySketch()
+        sketch.add_many(durations)
+        bytes_out = sum(sizes)
+        current = self._current
+        current.bytes_out += bytes_out
+        counted = (labels.route, labels.method, labels.status, labels.tier, labels.cache)
+        current.requests[counted] = current.requests.get(counted, 0) + len(rows)
+        known = current.latencies.get(labels.route)
+        if known is None:
+            current.latencies[labels.route] = sketch.copy()
         else:
-            grouped: defaultdict[str, list[int]] = defaultdict(list)
-            for route, took_ns in zip(routes, durations, strict=True):
-                grouped[route].append(took_ns)
-            by_route.update(grouped)
-        latencies = self._current.latencies
-        for route, taken_ns in by_route.items():
-            label = self._route_label(route)
-            sketch = latencies.get(label)
-            if sketch is None:
-                sketch = latencies[label] = LatencySketch()
-            sketch.add_many(taken_ns)
+            known.merge(sketch)
+        history = self._history
+        figures = history.series.get(labels)
+        if figures is None:
+            if len(history.series) >= self._max_series:
+                history.overflowed += len(rows)
+                labels = labels._replace(route=OTHER, method=OTHER, tenant=OTHER, upstream=OTHER)
+            figures = history.series.setdefault(labels, SeriesFigures())
+        figures.latency.merge(sketch)
+        figures.bytes_out += bytes_out
 
     def _route_label(self, route: str) -> str:
         if not route:
@@ -180,3 +270,11 @@ class Recorder:
 
 def _count(counts: dict[_Labels, int], labels: _Labels) -> None:
     counts[labels] = counts.get(labels, 0) + 1
+
+
+def _agent_counts(agents: tuple[bytes, ...]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for agent, number in Counter(agents).items():
+        if agent:
+            counts[agent[:_AGENT_BYTES].decode("latin-1")] += number
+    return counts

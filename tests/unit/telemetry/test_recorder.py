@@ -2,7 +2,7 @@
 
 import pytest
 
-from lukhas.telemetry.recorder import Recorder, Sample
+from lukhas.telemetry.recorder import UNPLACED, Recorder, Sample
 
 
 def sample(
@@ -13,7 +13,7 @@ def sample(
     tier: str = "free",
     cache: str = "hit",
 ) -> Sample:
-    return (route, method, status, tier, cache, 10, 2_000)
+    return (route, method, status, tier, cache, 10, 2_000, *UNPLACED)
 
 
 def test_requests_are_counted_by_their_labels() -> None:

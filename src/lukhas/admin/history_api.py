@@ -1,0 +1,245 @@
+"""The history over the admin API: series, the busiest, and a live stream.
+
+`GET /api/v1/history/series`, `/top`, `/callers` and `GET /api/live`. The shapes are the classes in
+`lukhas.admin.history_figures`; windows are Unix seconds, `to` not included.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi.responses import StreamingResponse
+
+from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.history_figures import (
+    CallersAnswer,
+    LiveFigures,
+    LiveRoute,
+    SeriesAnswer,
+    TopAnswer,
+    ranked_groups,
+    ranked_leaders,
+    series_answer,
+    window_figures,
+)
+from lukhas.analytics.figures import Figures
+from lukhas.analytics.history import History
+from lukhas.analytics.questions import LABELS, Question
+from lukhas.analytics.reading import HistoryReader
+from lukhas.errors import StoreError
+from lukhas.telemetry.series import HistoryDelta
+from lukhas.units import SECOND_NS
+
+__all__ = ("Window", "history_router")
+
+_MOST_STEPS = 1500
+_MOST_LIVE = 20
+_LOOK_S = 0.2
+_STEPS_S = (1, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 86_400)
+
+LabelName = Literal["route", "method", "status", "tier", "tenant", "upstream", "cache", "verdict"]
+Values = Annotated[list[str] | None, Query(max_length=100)]
+Seconds = Annotated[int | None, Query(ge=0, le=1 << 40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Only requests that have one of these values count; a filter may be given several times."""
+
+    route: Values = None
+    method: Values = None
+    status: Values = None
+    tier: Values = None
+    tenant: Values = None
+    upstream: Values = None
+    cache: Values = None
+    verdict: Values = None
+
+    def only(self) -> dict[str, frozenset[str]]:
+        """The filters that were given."""
+        given = {name: getattr(self, name) for name in LABELS}
+        return {name: frozenset(values) for name, values in given.items() if values}
+
+
+class Window:
+    """A window of time, `from` included and `to` not; by default the last hour.
+
+    Args:
+        from_s: Unix time.
+        to_s: Unix time; now if None.
+    """
+
+    def __init__(
+        self,
+        from_s: Annotated[
+            int | None, Query(alias="from", ge=0, le=1 << 40, description="Unix time, in seconds.")
+        ] = None,
+        to_s: Annotated[
+            int | None, Query(alias="to", ge=0, le=1 << 40, description="Unix time; now if absent.")
+        ] = None,
+    ) -> None:
+        self.from_s = from_s
+        self.to_s = to_s
+
+    def at(self, now_ns: int) -> tuple[int, int]:
+        """Its two ends.
+
+        Raises:
+            HTTPException: it is empty.
+        """
+        to_s = self.to_s if self.to_s is not None else now_ns // SECOND_NS + 1
+        from_s = self.from_s if self.from_s is not None else max(0, to_s - 3600)
+        if from_s >= to_s:
+            raise HTTPException(422, f"the window is empty: from {from_s} is not before to {to_s}")
+        return from_s, to_s
+
+
+def history_router(access: HistoryAccess) -> APIRouter:
+    """The history."""
+    router = APIRouter(tags=["history"])
+
+    def usable() -> History:
+        if access.history is None:
+            raise HTTPException(503, f"the history is not open: {access.failure}")
+        return access.history
+
+    Asked = Annotated[History, Depends(usable)]  # noqa: N806 - a type
+
+    @router.get("/api/v1/history/series")
+    async def series(
+        history: Asked,
+        window: Annotated[Window, Depends()],
+        filters: Annotated[Filters, Depends()],
+        step: Annotated[int | None, Query(ge=1, description="Seconds; fitting if absent.")] = None,
+        group: Annotated[list[LabelName] | None, Query(description="Labels to group by.")] = None,
+        most: Annotated[int, Query(ge=1, le=1000, description="How many groups.")] = 50,
+    ) -> SeriesAnswer:
+        """Requests, errors, hit ratio, limited and quantiles over time."""
+        from_s, to_s = window.at(history.clock.now_ns())
+        question = Question(
+            from_s=from_s,
+            to_s=to_s,
+            step_s=_step(to_s - from_s, step),
+            group_by=tuple(dict.fromkeys(group or ())),
+            only=filters.only(),
+        )
+        with _unavailable():
+            answer = await HistoryReader(history).ask(question)
+        return await asyncio.to_thread(series_answer, answer, question.group_by, most)
+
+    @router.get("/api/v1/history/top")
+    async def top(
+        history: Asked,
+        window: Annotated[Window, Depends()],
+        filters: Annotated[Filters, Depends()],
+        by: Annotated[Literal["consumer", "agent"] | LabelName, Query()] = "route",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    ) -> TopAnswer:
+        """The busiest consumers, user agents, or values of a label. Filters are for labels."""
+        from_s, to_s = window.at(history.clock.now_ns())
+        only = filters.only()
+        reader = HistoryReader(history)
+        if by in {"consumer", "agent"}:
+            if only:
+                raise HTTPException(422, f"{by}s are not kept by {', '.join(only)}: leave it out")
+            with _unavailable():
+                from_s, to_s, crowd = await reader.crowd(from_s, to_s)
+            leaders = crowd.consumers if by == "consumer" else crowd.agents
+            return ranked_leaders(leaders, by, window=(from_s, to_s), limit=limit)
+        question = Question(from_s=from_s, to_s=to_s, group_by=(by,), only=only)
+        with _unavailable():
+            return ranked_groups(await reader.ask(question), by, limit=limit)
+
+    @router.get("/api/v1/history/callers")
+    async def callers(history: Asked, window: Annotated[Window, Depends()]) -> CallersAnswer:
+        """How many different consumers called; a window of whole minutes."""
+        with _unavailable():
+            from_s, to_s, crowd = await HistoryReader(history).crowd(
+                *window.at(history.clock.now_ns())
+            )
+        unique = crowd.unique_consumers
+        return CallersAnswer(
+            from_s=from_s, to_s=to_s, unique=unique.count(), exact=not unique.registers
+        )
+
+    @router.get(
+        "/api/live",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "Events."}},
+    )
+    async def live(history: Asked) -> StreamingResponse:
+        """Each second as it is written, as Server-Sent Events `second`: LiveFigures as JSON."""
+        if access.watchers >= access.most_watchers:
+            raise HTTPException(503, f"{access.watchers} watch already; close one of them")
+        return StreamingResponse(
+            _events(access, history),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )
+
+    return router
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise HTTPException(503, str(error)) from None
+
+
+def _step(window_s: int, step_s: int | None) -> int:
+    if step_s is None:
+        fitting = (each for each in _STEPS_S if window_s / each <= 300)
+        return next(fitting, _STEPS_S[-1])
+    if window_s / step_s > _MOST_STEPS:
+        least = -(-window_s // _MOST_STEPS)
+        raise HTTPException(
+            422,
+            f"a step of {step_s} s makes too many values: use {least} s or more, or a shorter"
+            " window",
+        )
+    return step_s
+
+
+async def _events(access: HistoryAccess, history: History) -> AsyncIterator[bytes]:
+    access.watchers += 1
+    try:
+        yield b"retry: 2000\n\n"
+        seen_s = 0
+        while not access.closing.is_set():
+            time_s, delta = history.latest
+            if time_s == seen_s:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await access.closing.wait()
+                continue
+            seen_s = time_s
+            yield f"event: second\nid: {time_s}\ndata: {_live(time_s, delta)}\n\n".encode()
+    finally:
+        access.watchers -= 1
+
+
+def _live(time_s: int, delta: HistoryDelta) -> str:
+    everything = Figures()
+    routes: dict[str, Figures] = {}
+    for labels, figures in delta.series.items():
+        everything.add_series(labels, figures)
+        routes.setdefault(labels.route, Figures()).add_series(labels, figures)
+    busiest = sorted(routes.items(), key=lambda item: (-item[1].requests, item[0]))[:_MOST_LIVE]
+    return LiveFigures(
+        time_s=time_s,
+        figures=window_figures(everything, 1),
+        routes=[
+            LiveRoute(
+                route=route,
+                requests=figures.requests,
+                errors=figures.errors,
+                p95_ms=figures.quantile_ms(0.95),
+            )
+            for route, figures in busiest
+        ],
+    ).model_dump_json()

@@ -1,0 +1,48 @@
+"""Latency sketches as bytes: small, and cheap to add up."""
+
+from collections.abc import Iterable
+from itertools import accumulate
+
+import msgspec
+
+from lukhas.telemetry.histograms import LatencySketch
+
+__all__ = ("add_packed", "pack", "unpacked")
+
+_Packed = tuple[int, int, int, list[int], list[int]]
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_encode = msgspec.msgpack.encode
+
+
+def pack(sketch: LatencySketch) -> bytes:
+    """Sum, minimum, range, gaps between the buckets in use, and their counts, as MessagePack."""
+    indexes = sorted(sketch.buckets)
+    gaps = [index - before for before, index in zip([0, *indexes], indexes, strict=False)]
+    counts = [sketch.buckets[index] for index in indexes]
+    return _encode((sketch.total_ns, sketch.min_ns, sketch.max_ns - sketch.min_ns, gaps, counts))
+
+
+def add_packed(sketch: LatencySketch, packed: bytes) -> None:
+    """Adds every value of a packed sketch to another; exact."""
+    total_ns, min_ns, range_ns, gaps, counts = _decode(packed)
+    if not counts:
+        return
+    if not sketch.count or min_ns < sketch.min_ns:
+        sketch.min_ns = min_ns
+    sketch.max_ns = max(sketch.max_ns, min_ns + range_ns)
+    sketch.total_ns += total_ns
+    sketch.count += sum(counts)
+    buckets = sketch.buckets
+    if not buckets:
+        buckets.update(zip(accumulate(gaps), counts, strict=True))
+        return
+    for index, number in zip(accumulate(gaps), counts, strict=True):
+        buckets[index] = buckets.get(index, 0) + number
+
+
+def unpacked(packed: Iterable[bytes]) -> LatencySketch:
+    """The sum of packed sketches."""
+    sketch = LatencySketch()
+    for each in packed:
+        add_packed(sketch, each)
+    return sketch
