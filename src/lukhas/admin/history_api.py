@@ -109,7 +109,7 @@ def history_router(access: HistoryAccess) -> APIRouter:
     Asked = Annotated[History, Depends(usable)]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/series")
-    async def series(
+    async def series(  # noqa: PLR0917 - parameters of the address
         history: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],

@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
+from itertools import islice
+from operator import itemgetter
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
@@ -28,9 +30,15 @@ LIMITED = "limited"
 
 _FOLD_AT = 1024
 # So that making sketches is paid for by many requests, and yet never takes long.
-_SETTLE_AT = 8 * _FOLD_AT
+_SETTLE_AT = 4 * _FOLD_AT
+_SETTLED_AT_ONCE = 16
 _AGENT_BYTES = 200
 _RawLabels = tuple[str, str, int, str, str, str, str, str]
+_labels_of = itemgetter(0, 1, 2, 3, 4, 7, 8, 9)
+_size_of = itemgetter(5)
+_duration_of = itemgetter(6)
+_consumer_of = itemgetter(10)
+_agent_of = itemgetter(11)
 # Clients choose the method, so only these become labels (RFC 9110 section 9, RFC 5789).
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -61,6 +69,7 @@ class Recorder:
         "_history",
         "_max_routes",
         "_max_series",
+        "_names",
         "_pending",
         "_routes",
         "_samples",
@@ -74,7 +83,8 @@ class Recorder:
         self._earlier = Delta()
         self._max_routes = max_routes
         self._max_series = max_series
-        self._pending: defaultdict[_RawLabels, list[tuple[int, int]]] = defaultdict(list)
+        self._pending: defaultdict[_RawLabels, list[Sample]] = defaultdict(list)
+        self._names: dict[_RawLabels, SeriesLabels] = {}
         self._waiting = 0
         self._history = HistoryDelta()
         self._routes: set[str] = set()
@@ -161,98 +171,91 @@ class Recorder:
         if not samples:
             return
         self._samples = []
-        # Columns instead of rows, so that what follows runs in C.
-        (
-            routes, methods, statuses, tiers, caches, sizes, durations,
-            tenants, upstreams, verdicts, consumers, agents,
-        ) = zip(*samples, strict=True)  # fmt: skip
         pending = self._pending
-        rows = zip(
-            zip(
-                routes, methods, statuses, tiers, tenants, upstreams, caches, verdicts, strict=True
-            ),
-            zip(durations, sizes, strict=True),
-            strict=True,
-        )
-        for labels, figures in rows:
-            pending[labels].append(figures)
+        for labels, sample in zip(map(_labels_of, samples), samples, strict=True):
+            pending[labels].append(sample)
         self._waiting += len(samples)
-        self._fold_consumers(consumers, statuses, verdicts)
-        self._history.agents.add_counts(_agent_counts(agents))
-        self._history.agents.prune()
+        self._fold_consumers(samples)
+        agents = self._history.agents
+        agents.add_counts(_agent_counts(samples))
+        agents.prune()
         if self._waiting >= _SETTLE_AT:
-            self._settle()
+            # Only the oldest groups: sketches of few values are dear, and no request should wait.
+            self._settle(most=_SETTLED_AT_ONCE)
 
-    def _fold_consumers(
-        self, consumers: tuple[str, ...], statuses: tuple[int, ...], verdicts: tuple[str, ...]
-    ) -> None:
-        counts = Counter(consumers)
+    def _fold_consumers(self, samples: list[Sample]) -> None:
+        counts = Counter(map(_consumer_of, samples))
         counts.pop("", None)
         if not counts:
             return
         leaders = self._history.consumers
         leaders.add_counts(counts)
-        if max(statuses) >= 500:
-            for key, status in zip(consumers, statuses, strict=True):
-                if status >= 500 and key:
-                    leaders.tallies[key].errors += 1
-        if LIMITED in verdicts:
-            for key, verdict in zip(consumers, verdicts, strict=True):
-                if verdict == LIMITED and key:
-                    leaders.tallies[key].limited += 1
+        tallies = leaders.tallies
+        for sample in samples:
+            # One comparison for the many that passed.
+            if sample[9] == LIMITED and sample[10]:
+                tallies[sample[10]].limited += 1
+            elif sample[2] >= 500 and sample[10]:
+                tallies[sample[10]].errors += 1
         leaders.prune()
         self._history.unique_consumers.add_keys(counts)
 
-    def _settle(self) -> None:
+    def _settle(self, *, most: int | None = None) -> None:
         """Turns what was grouped into counts and sketches."""
-        if not self._waiting:
-            return
-        pending, self._pending, self._waiting = self._pending, defaultdict(list), 0
-        for (
-            route,
-            method,
-            status,
-            tier,
-            tenant,
-            upstream,
-            cache,
-            verdict,
-        ), rows in pending.items():
-            label = self._route_label(route)
-            if label is OTHER:
-                self._current.overflowed += len(rows)
-            labels = SeriesLabels(
-                label,
-                method if method in _METHODS else OTHER,
-                f"{status // 100}xx",
-                tier or "none",
-                tenant or "none",
-                upstream or "none",
-                cache or "none",
-                verdict or "none",
-            )
-            self._settle_series(labels, rows)
+        pending = self._pending
+        for raw in list(islice(pending, most)):
+            samples = pending.pop(raw)
+            self._waiting -= len(samples)
+            labels = self._named(raw)
+            if labels.route is OTHER:
+                self._current.overflowed += len(samples)
+            self._settle_series(labels, samples)
 
-    def _settle_series(self, labels: SeriesLabels, rows: list[tuple[int, int]]) -> None:
-        durations, sizes = zip(*rows, strict=True)
+    def _named(self, raw: _RawLabels) -> SeriesLabels:
+        labels = self._names.get(raw)
+        if labels is not None:
+            return labels
+        route, method, status, tier, cache, tenant, upstream, verdict = raw
+        labels = SeriesLabels(
+            self._route_label(route),
+            method if method in _METHODS else OTHER,
+            f"{status // 100}xx",
+            tier or "none",
+            tenant or "none",
+            upstream or "none",
+            cache or "none",
+            verdict or "none",
+        )
+        if len(self._names) >= 4 * self._max_series:
+            self._names.clear()
+        self._names[raw] = labels
+        return labels
+
+    def _settle_series(self, labels: SeriesLabels, samples: list[Sample]) -> None:
         sketch = LatencySketch()
-        sketch.add_many(durations)
-        bytes_out = sum(sizes)
+        sketch.add_many(list(map(_duration_of, samples)))
+        bytes_out = sum(map(_size_of, samples))
         current = self._current
         current.bytes_out += bytes_out
-        counted = (labels.route, labels.method, labels.status, labels.tier, labels.cache)
-        current.requests[counted] = current.requests.get(counted, 0) + len(rows)
-        known = current.latencies.get(labels.route)
+        route, method, status, tier, _, _, cache, _ = labels
+        counted = (route, method, status, tier, cache)
+        current.requests[counted] = current.requests.get(counted, 0) + len(samples)
+        known = current.latencies.get(route)
         if known is None:
-            current.latencies[labels.route] = sketch.copy()
+            current.latencies[route] = sketch.copy()
         else:
             known.merge(sketch)
+        self._keep_series(labels, sketch, bytes_out)
+
+    def _keep_series(self, labels: SeriesLabels, sketch: LatencySketch, bytes_out: int) -> None:
         history = self._history
         figures = history.series.get(labels)
         if figures is None:
-            if len(history.series) >= self._max_series:
-                history.overflowed += len(rows)
-                labels = labels._replace(route=OTHER, method=OTHER, tenant=OTHER, upstream=OTHER)
+            if len(history.series) < self._max_series:
+                history.series[labels] = SeriesFigures(sketch, bytes_out)
+                return
+            history.overflowed += sketch.count
+            labels = labels._replace(route=OTHER, method=OTHER, tenant=OTHER, upstream=OTHER)
             figures = history.series.setdefault(labels, SeriesFigures())
         figures.latency.merge(sketch)
         figures.bytes_out += bytes_out
@@ -272,9 +275,9 @@ def _count(counts: dict[_Labels, int], labels: _Labels) -> None:
     counts[labels] = counts.get(labels, 0) + 1
 
 
-def _agent_counts(agents: tuple[bytes, ...]) -> Counter[str]:
+def _agent_counts(samples: list[Sample]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for agent, number in Counter(agents).items():
+    for agent, number in Counter(map(_agent_of, samples)).items():
         if agent:
             counts[agent[:_AGENT_BYTES].decode("latin-1")] += number
     return counts
