@@ -14,14 +14,17 @@ from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
+from lukhas.admin.history_export import history_export_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
+from lukhas.analytics.export import need_format
 from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
+from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
-from lukhas.config.analytics import AnalyticsSettings
+from lukhas.config.analytics import AnalyticsSettings, ReportSettings
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -79,7 +82,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     routers = [limits_router(settings), cache_router(access)]
     history = _history(settings.analytics, settings.state_dir)
     if history is not None:
-        routers.append(history_router(history))
+        routers += [history_router(history), history_export_router(history)]
     lifespans = [access.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
@@ -109,7 +112,15 @@ def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | No
             hours_s=settings.keep_hours_days * DAY_S,
             days_s=settings.keep_days_days * DAY_S,
         ),
+        reports=_reports(settings.reports),
     )
+
+
+def _reports(settings: ReportSettings) -> ReportPlan | None:
+    if settings.folder is None:
+        return None
+    need_format(settings.format)
+    return ReportPlan(folder=settings.folder, period=settings.period, kind=settings.format)
 
 
 def _all(lifespans: Sequence[AdminLifespan]) -> AdminLifespan:

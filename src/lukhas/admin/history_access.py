@@ -8,16 +8,20 @@ from pathlib import Path
 
 from lukhas.analytics.history import History
 from lukhas.analytics.levels import Retention
+from lukhas.analytics.reading import HistoryReader
+from lukhas.analytics.reports import ReportPlan, write_due_report
 from lukhas.clock import Clock
 from lukhas.errors import LukhasError
 from lukhas.storage.node import prepare_state_dir
 from lukhas.storage.sql import open_database
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.units import SECOND_NS
 
 __all__ = ("HISTORY_FILE", "HistoryAccess")
 
 HISTORY_FILE = "history.sqlite"
+_REPORTS_S = 10.0
 
 _log = logging.getLogger("lukhas.history")
 
@@ -32,6 +36,7 @@ class HistoryAccess:
         clock: the time.
         url: the URL of a PostgreSQL database, or of another SQLite file; may be empty.
         retention: how long it is kept.
+        reports: which files are written of it, if any.
         most_watchers: how many may follow it live.
 
     Attributes:
@@ -48,12 +53,15 @@ class HistoryAccess:
         *,
         url: str = "",
         retention: Retention | None = None,
+        reports: ReportPlan | None = None,
         most_watchers: int = 100,
     ) -> None:
         self._state_dir = state_dir
         self._clock = clock
         self._url = url
         self._retention = retention
+        self._reports = reports
+        self._report_failure = ""
         self.most_watchers = most_watchers
         self.history: History | None = None
         self.failure = "it is not open yet"
@@ -68,8 +76,21 @@ class HistoryAccess:
     def parts(self) -> list[PartHealth]:
         """Its health."""
         if self.history is not None:
-            return [self.history.part()]
+            return [self.history.part(), *self._report_parts()]
         return [PartHealth("history", "degraded", f"not kept: {self.failure}")]
+
+    def _report_parts(self) -> list[PartHealth]:
+        if self._reports is None:
+            return []
+        failure = self._report_failure
+        return [PartHealth("reports", "degraded" if failure else "ok", failure)]
+
+    async def _write_reports(self, history: History, plan: ReportPlan) -> None:
+        reader = HistoryReader(history)
+        while True:
+            now_s = self._clock.now_ns() // SECOND_NS
+            self._report_failure = await write_due_report(reader, plan, now_s)
+            await asyncio.sleep(_REPORTS_S)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -86,7 +107,20 @@ class HistoryAccess:
             history = History(database, self._clock, retention=self._retention)
             async with history.running():
                 self.history, self.failure = history, ""
-                yield
+                async with self._reporting(history):
+                    yield
         finally:
             self.history = None
             await database.close()
+
+    @asynccontextmanager
+    async def _reporting(self, history: History) -> AsyncIterator[None]:
+        if self._reports is None:
+            yield
+            return
+        writing = asyncio.create_task(self._write_reports(history, self._reports))
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)

@@ -6,7 +6,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ from lukhas.errors import StoreError
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import SECOND_NS
 
-__all__ = ("Window", "history_router")
+__all__ = ("Filters", "LabelName", "Window", "history_router", "opened_history", "unavailable")
 
 _MOST_STEPS = 1500
 _MOST_LIVE = 20
@@ -101,12 +101,7 @@ def history_router(access: HistoryAccess) -> APIRouter:
     """The history."""
     router = APIRouter(tags=["history"])
 
-    def usable() -> History:
-        if access.history is None:
-            raise HTTPException(503, f"the history is not open: {access.failure}")
-        return access.history
-
-    Asked = Annotated[History, Depends(usable)]  # noqa: N806 - a type
+    Asked = Annotated[History, Depends(opened_history(access))]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/series")
     async def series(  # noqa: PLR0917 - parameters of the address
@@ -126,7 +121,7 @@ def history_router(access: HistoryAccess) -> APIRouter:
             group_by=tuple(dict.fromkeys(group or ())),
             only=filters.only(),
         )
-        with _unavailable():
+        with unavailable():
             answer = await HistoryReader(history).ask(question)
         return await asyncio.to_thread(series_answer, answer, question.group_by, most)
 
@@ -145,18 +140,18 @@ def history_router(access: HistoryAccess) -> APIRouter:
         if by in {"consumer", "agent"}:
             if only:
                 raise HTTPException(422, f"{by}s are not kept by {', '.join(only)}: leave it out")
-            with _unavailable():
+            with unavailable():
                 from_s, to_s, crowd = await reader.crowd(from_s, to_s)
             leaders = crowd.consumers if by == "consumer" else crowd.agents
             return ranked_leaders(leaders, by, window=(from_s, to_s), limit=limit)
         question = Question(from_s=from_s, to_s=to_s, group_by=(by,), only=only)
-        with _unavailable():
+        with unavailable():
             return ranked_groups(await reader.ask(question), by, limit=limit)
 
     @router.get("/api/v1/history/callers")
     async def callers(history: Asked, window: Annotated[Window, Depends()]) -> CallersAnswer:
         """How many different consumers called; a window of whole minutes."""
-        with _unavailable():
+        with unavailable():
             from_s, to_s, crowd = await HistoryReader(history).crowd(
                 *window.at(history.clock.now_ns())
             )
@@ -183,8 +178,20 @@ def history_router(access: HistoryAccess) -> APIRouter:
     return router
 
 
+def opened_history(access: HistoryAccess) -> Callable[[], History]:
+    """Gives the history, or answers 503 with the reason why there is none."""
+
+    def opened() -> History:
+        if access.history is None:
+            raise HTTPException(503, f"the history is not open: {access.failure}")
+        return access.history
+
+    return opened
+
+
 @contextlib.contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
+    """Answers 503 with what is wrong with the database."""
     try:
         yield
     except StoreError as error:

@@ -1,10 +1,27 @@
 """Settings of the history."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from lukhas.config.fields import Section
 
-__all__ = ("AnalyticsSettings",)
+__all__ = ("AnalyticsSettings", "ReportSettings")
+
+
+class ReportSettings(Section):
+    """Files that are written by themselves."""
+
+    folder: Path | None = Field(
+        None, description="Where; without one there are none. Nothing in it is ever removed."
+    )
+    period: Literal["hour", "day"] = Field(
+        "day", description="One file for each; a day is one of UTC."
+    )
+    format: Literal["csv", "json", "parquet"] = Field(
+        "csv", description="`parquet` needs the extra `analytics`."
+    )
 
 
 class AnalyticsSettings(Section):
@@ -28,3 +45,4 @@ class AnalyticsSettings(Section):
     keep_days_days: int = Field(
         1830, ge=2, le=36_600, description="For how many days each day is kept."
     )
+    reports: ReportSettings = ReportSettings()

@@ -78,7 +78,7 @@ def test_the_sum_over_leaders_and_the_rest_is_exact(parts: list[dict[str, Tally]
 
 @given(st.integers(0, 5), st.integers(1, 5))
 def test_uniques_are_within_their_bound(seed: int, parts: int) -> None:
-    """Exact while there are few; after that within four standard errors, however they were split."""
+    """Exact while there are few; then within four standard errors; however they were split."""
     for number in (EXACT_UP_TO, 5000):
         keys = [f"{seed}-{each}" for each in range(number)]
         whole = Uniques()
