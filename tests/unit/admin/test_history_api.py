@@ -63,12 +63,13 @@ async def client(access: HistoryAccess, state: AdminState) -> AsyncIterator[http
         yield opened
 
 
-WINDOW = {"from": BEGIN_S, "to": BEGIN_S + 10}
+Params = dict[str, int | str | list[str]]
+WINDOW: Params = {"from": BEGIN_S, "to": BEGIN_S + 10}
 
 
 async def test_series_have_a_value_for_each_step(client: httpx.AsyncClient) -> None:
     """Each list is as long as the times; counts, ratio and quantiles are those of the load."""
-    asked = {**WINDOW, "step": 5, "group": "route"}
+    asked: Params = {**WINDOW, "step": 5, "group": "route"}
     answer = (await client.get("/api/v1/history/series", params=asked)).json()
     assert answer["times_s"] == [BEGIN_S, BEGIN_S + 5]
     a, b = answer["groups"]
@@ -83,10 +84,10 @@ async def test_series_have_a_value_for_each_step(client: httpx.AsyncClient) -> N
 
 async def test_filters_are_joined(client: httpx.AsyncClient) -> None:
     """Values of one label are alternatives, labels narrow each other."""
-    asked = {**WINDOW, "step": 10, "status": ["4xx", "5xx"], "tier": "basic"}
+    asked: Params = {**WINDOW, "step": 10, "status": ["4xx", "5xx"], "tier": "basic"}
     answer = (await client.get("/api/v1/history/series", params=asked)).json()
     assert [group["total"]["requests"] for group in answer["groups"]] == [10]
-    nobody = {**WINDOW, "tier": "premium"}
+    nobody: Params = {**WINDOW, "tier": "premium"}
     answer = (await client.get("/api/v1/history/series", params=nobody)).json()
     assert answer["groups"] == []
 
@@ -132,7 +133,7 @@ async def test_how_many_different_consumers(client: httpx.AsyncClient) -> None:
 
 async def test_exports_have_the_rows_of_the_series(client: httpx.AsyncClient) -> None:
     """CSV and JSON hold the same rows; Parquet without its extra names it."""
-    asked: dict[str, int | str] = {**WINDOW, "step": 1, "group": "route"}
+    asked: Params = {**WINDOW, "step": 1, "group": "route"}
     path = "/api/v1/history/export"
     text = (await client.get(path, params=asked)).text
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -142,7 +143,7 @@ async def test_exports_have_the_rows_of_the_series(client: httpx.AsyncClient) ->
     assert [(row["time_s"], row["route"], row["errors"]) for row in found] == [
         (int(row["time_s"]), row["route"], int(row["errors"])) for row in rows
     ]
-    empty = {"from": 1, "to": 100, "format": "json"}
+    empty: Params = {"from": 1, "to": 100, "format": "json"}
     assert (await client.get(path, params=empty)).json() == []
 
 
