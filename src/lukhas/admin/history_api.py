@@ -26,9 +26,7 @@ from lukhas.admin.history_figures import (
     window_figures,
 )
 from lukhas.analytics.figures import Figures
-from lukhas.analytics.history import History
-from lukhas.analytics.questions import LABELS, Question
-from lukhas.analytics.reading import HistoryReader
+from lukhas.analytics.questions import LABELS, Question, ReadsHistory
 from lukhas.errors import StoreError
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import SECOND_NS
@@ -101,11 +99,11 @@ def history_router(access: HistoryAccess) -> APIRouter:
     """The history."""
     router = APIRouter(tags=["history"])
 
-    Asked = Annotated[History, Depends(opened_history(access))]  # noqa: N806 - a type
+    Asked = Annotated[ReadsHistory, Depends(opened_history(access))]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/series")
     async def series(  # noqa: PLR0917 - parameters of the address
-        history: Asked,
+        reader: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],
         step: Annotated[int | None, Query(ge=1, description="Seconds; fitting if absent.")] = None,
@@ -113,7 +111,7 @@ def history_router(access: HistoryAccess) -> APIRouter:
         most: Annotated[int, Query(ge=1, le=1000, description="How many groups.")] = 50,
     ) -> SeriesAnswer:
         """Requests, errors, hit ratio, limited and quantiles over time."""
-        from_s, to_s = window.at(history.clock.now_ns())
+        from_s, to_s = window.at(access.clock.now_ns())
         question = Question(
             from_s=from_s,
             to_s=to_s,
@@ -122,21 +120,20 @@ def history_router(access: HistoryAccess) -> APIRouter:
             only=filters.only(),
         )
         with unavailable():
-            answer = await HistoryReader(history).ask(question)
+            answer = await reader.ask(question)
         return await asyncio.to_thread(series_answer, answer, question.group_by, most)
 
     @router.get("/api/v1/history/top")
     async def top(
-        history: Asked,
+        reader: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],
         by: Annotated[Literal["consumer", "agent"] | LabelName, Query()] = "route",
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
     ) -> TopAnswer:
         """The busiest consumers, user agents, or values of a label. Filters are for labels."""
-        from_s, to_s = window.at(history.clock.now_ns())
+        from_s, to_s = window.at(access.clock.now_ns())
         only = filters.only()
-        reader = HistoryReader(history)
         if by in {"consumer", "agent"}:
             if only:
                 raise HTTPException(422, f"{by}s are not kept by {', '.join(only)}: leave it out")
@@ -149,12 +146,10 @@ def history_router(access: HistoryAccess) -> APIRouter:
             return ranked_groups(await reader.ask(question), by, limit=limit)
 
     @router.get("/api/v1/history/callers")
-    async def callers(history: Asked, window: Annotated[Window, Depends()]) -> CallersAnswer:
+    async def callers(reader: Asked, window: Annotated[Window, Depends()]) -> CallersAnswer:
         """How many different consumers called; a window of whole minutes."""
         with unavailable():
-            from_s, to_s, crowd = await HistoryReader(history).crowd(
-                *window.at(history.clock.now_ns())
-            )
+            from_s, to_s, crowd = await reader.crowd(*window.at(access.clock.now_ns()))
         unique = crowd.unique_consumers
         return CallersAnswer(
             from_s=from_s, to_s=to_s, unique=unique.count(), exact=not unique.registers
@@ -165,12 +160,12 @@ def history_router(access: HistoryAccess) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {}}, "description": "Events."}},
     )
-    async def live(history: Asked) -> StreamingResponse:
+    async def live(_reader: Asked) -> StreamingResponse:
         """Each second as it is written, as Server-Sent Events `second`: LiveFigures as JSON."""
         if access.watchers >= access.most_watchers:
             raise HTTPException(503, f"{access.watchers} watch already; close one of them")
         return StreamingResponse(
-            _events(access, history),
+            _events(access),
             media_type="text/event-stream",
             headers={"x-accel-buffering": "no"},
         )
@@ -178,13 +173,13 @@ def history_router(access: HistoryAccess) -> APIRouter:
     return router
 
 
-def opened_history(access: HistoryAccess) -> Callable[[], History]:
-    """Gives the history, or answers 503 with the reason why there is none."""
+def opened_history(access: HistoryAccess) -> Callable[[], ReadsHistory]:
+    """Gives what reads the history, or answers 503 with the reason why there is none."""
 
-    def opened() -> History:
-        if access.history is None:
+    def opened() -> ReadsHistory:
+        if access.reader is None:
             raise HTTPException(503, f"the history is not open: {access.failure}")
-        return access.history
+        return access.reader
 
     return opened
 
@@ -212,13 +207,13 @@ def _step(window_s: int, step_s: int | None) -> int:
     return step_s
 
 
-async def _events(access: HistoryAccess, history: History) -> AsyncIterator[bytes]:
+async def _events(access: HistoryAccess) -> AsyncIterator[bytes]:
     access.watchers += 1
     try:
         yield b"retry: 2000\n\n"
         seen_s = 0
         while not access.closing.is_set():
-            time_s, delta = history.latest
+            time_s, delta = access.latest()
             if time_s == seen_s:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_S):

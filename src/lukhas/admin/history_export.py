@@ -8,9 +8,7 @@ from fastapi.responses import StreamingResponse
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import Filters, LabelName, Window, opened_history
 from lukhas.analytics.export import ExportFormat, export_chunks, need_format
-from lukhas.analytics.history import History
-from lukhas.analytics.questions import Question
-from lukhas.analytics.reading import HistoryReader
+from lukhas.analytics.questions import Question, ReadsHistory
 from lukhas.errors import NotAvailableError
 
 __all__ = ("history_export_router",)
@@ -26,11 +24,11 @@ _MOST_STEPS = 100_000
 def history_export_router(access: HistoryAccess) -> APIRouter:
     """Exports of the history."""
     router = APIRouter(tags=["history"])
-    Asked = Annotated[History, Depends(opened_history(access))]  # noqa: N806 - a type
+    Asked = Annotated[ReadsHistory, Depends(opened_history(access))]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/export", response_class=StreamingResponse)
     async def export(  # noqa: PLR0917 - parameters of the address
-        history: Asked,
+        reader: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],
         step: Annotated[int, Query(ge=1, description="Seconds.")] = 60,
@@ -38,7 +36,7 @@ def history_export_router(access: HistoryAccess) -> APIRouter:
         kind: Annotated[ExportFormat, Query(alias="format")] = "csv",
     ) -> StreamingResponse:
         """One row for each step and group with requests; CSV and JSON are streamed."""
-        from_s, to_s = window.at(history.clock.now_ns())
+        from_s, to_s = window.at(access.clock.now_ns())
         if (to_s - from_s) / step > _MOST_STEPS:
             raise HTTPException(422, f"more than {_MOST_STEPS} steps: use a longer step")
         try:
@@ -53,7 +51,7 @@ def history_export_router(access: HistoryAccess) -> APIRouter:
             only=filters.only(),
         )
         return StreamingResponse(
-            export_chunks(HistoryReader(history), question, kind),
+            export_chunks(reader, question, kind),
             media_type=_MEDIA_TYPES[kind],
             headers={"content-disposition": f'attachment; filename="lukhas-history.{kind}"'},
         )

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from lukhas.analytics.crowds import Crowd, packed_crowd, unpacked_crowd
 from lukhas.analytics.levels import HOUR_S, LEVELS, MINUTE_S, Retention, floored
 from lukhas.analytics.rolling import point_rows, rolled_points, route_rows
 from lukhas.analytics.series_book import SeriesBook
@@ -19,47 +18,15 @@ from lukhas.clock import Clock
 from lukhas.errors import StoreError
 from lukhas.storage.sql import Database
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.leaders import Leaders
 from lukhas.telemetry.series import HistoryDelta, SeriesFigures
-from lukhas.telemetry.uniques import Uniques
 from lukhas.units import SECOND_NS
 
-__all__ = ("LEADER_MINUTES_S", "Crowd", "History", "crowds", "packed_crowd", "unpacked_crowd")
+__all__ = ("LEADER_MINUTES_S", "History", "crowds")
 
 LEADER_MINUTES_S = 6 * HOUR_S
 """For how long the busiest are kept minute by minute; after that by the hour."""
 
 _log = logging.getLogger("lukhas.history")
-
-
-class Crowd(msgspec.Struct, array_like=True):
-    """Who called in some stretch of time.
-
-    Attributes:
-        consumers: the busiest consumers.
-        agents: the busiest user agents.
-        unique_consumers: all consumers.
-    """
-
-    consumers: Leaders = msgspec.field(default_factory=Leaders)
-    agents: Leaders = msgspec.field(default_factory=Leaders)
-    unique_consumers: Uniques = msgspec.field(default_factory=Uniques)
-
-    def merge(self, other: "Crowd | HistoryDelta") -> None:
-        """Adds who called in another stretch."""
-        self.consumers.merge(other.consumers)
-        self.agents.merge(other.agents)
-        self.unique_consumers.merge(other.unique_consumers)
-
-
-def packed_crowd(crowd: Crowd) -> bytes:
-    """A crowd as bytes."""
-    return zlib.compress(msgspec.msgpack.encode(crowd), 1)
-
-
-def unpacked_crowd(packed: bytes) -> Crowd:
-    """A crowd from bytes."""
-    return msgspec.msgpack.decode(zlib.decompress(packed), type=Crowd)
 
 
 class History:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lukhas.analytics.crowds import Crowd
 from lukhas.analytics.figures import Figures
 from lukhas.telemetry.series import SeriesLabels
 
-__all__ = ("LABELS", "Answer", "AnswerGroup", "AsksHistory", "Question")
+__all__ = ("LABELS", "Answer", "AnswerGroup", "AsksHistory", "Question", "ReadsHistory")
 
 LABELS: tuple[str, ...] = SeriesLabels._fields
 """What can be filtered and grouped by."""
@@ -69,6 +70,18 @@ class AsksHistory(Protocol):
 
     async def ask(self, question: Question) -> Answer:
         """The figures of a window.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        ...
+
+
+class ReadsHistory(AsksHistory, Protocol):
+    """What the admin API needs of the history."""
+
+    async def crowd(self, from_s: int, to_s: int) -> tuple[int, int, Crowd]:
+        """The window as it was read, and who called in it.
 
         Raises:
             StoreError: the database does not answer.

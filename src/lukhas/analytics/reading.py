@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from lukhas.analytics.crowds import Crowd
 from lukhas.analytics.figures import Figures
-from lukhas.analytics.history import LEADER_MINUTES_S, Crowd, History, crowds
+from lukhas.analytics.history import LEADER_MINUTES_S, History, crowds
 from lukhas.analytics.levels import HOUR_S, LEVELS, MINUTE_S, Piece, ceiled, cover, floored
 from lukhas.analytics.packing import add_packed
 from lukhas.analytics.questions import Answer, AnswerGroup, Question

@@ -190,7 +190,7 @@ async def test_live_tells_each_second_that_was_written(access: HistoryAccess) ->
     recorder.record(("/a", "GET", 200, "free", "hit", 5, MILLISECOND_NS, *place))
     access.history.keep(recorder.drain_history())
     assert await access.history.flush()
-    events = _events(access, access.history)
+    events = _events(access)
     assert await anext(events) == b"retry: 2000\n\n"
     event = (await anext(events)).decode()
     figures = json.loads(event.split("data: ")[1])
