@@ -15,6 +15,7 @@ from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
+from lukhas.admin.history_live import history_live_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
@@ -82,7 +83,11 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     routers = [limits_router(settings), cache_router(access)]
     history = _history(settings.analytics, settings.state_dir)
     if history is not None:
-        routers += [history_router(history), history_export_router(history)]
+        routers += [
+            history_router(history),
+            history_live_router(history),
+            history_export_router(history),
+        ]
     lifespans = [access.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:

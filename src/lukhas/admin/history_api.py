@@ -1,41 +1,34 @@
-"""The history over the admin API: series, the busiest, and a live stream.
+"""The history over the admin API: series and the busiest.
 
-`GET /api/v1/history/series`, `/top`, `/callers` and `GET /api/live`. The shapes are the classes in
+`GET /api/v1/history/series`, `/top` and `/callers`; see also `history_live` (`GET /api/live`) and
+`history_export`. The shapes are the classes in
 `lukhas.admin.history_figures`; windows are Unix seconds, `to` not included.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from fastapi.responses import StreamingResponse
 
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_figures import (
     CallersAnswer,
-    LiveFigures,
-    LiveRoute,
     SeriesAnswer,
     TopAnswer,
     ranked_groups,
     ranked_leaders,
     series_answer,
-    window_figures,
 )
-from lukhas.analytics.figures import Figures
 from lukhas.analytics.questions import LABELS, Question, ReadsHistory
 from lukhas.errors import StoreError
-from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import SECOND_NS
 
 __all__ = ("Filters", "LabelName", "Window", "history_router", "opened_history", "unavailable")
 
 _MOST_STEPS = 1500
-_MOST_LIVE = 20
-_LOOK_S = 0.2
 _STEPS_S = (1, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 86_400)
 
 LabelName = Literal["route", "method", "status", "tier", "tenant", "upstream", "cache", "verdict"]
@@ -98,7 +91,12 @@ class Window:
 def history_router(access: HistoryAccess) -> APIRouter:
     """The history."""
     router = APIRouter(tags=["history"])
+    _add_series(router, access)
+    _add_busiest(router, access)
+    return router
 
+
+def _add_series(router: APIRouter, access: HistoryAccess) -> None:
     Asked = Annotated[ReadsHistory, Depends(opened_history(access))]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/series")
@@ -122,6 +120,10 @@ def history_router(access: HistoryAccess) -> APIRouter:
         with unavailable():
             answer = await reader.ask(question)
         return await asyncio.to_thread(series_answer, answer, question.group_by, most)
+
+
+def _add_busiest(router: APIRouter, access: HistoryAccess) -> None:
+    Asked = Annotated[ReadsHistory, Depends(opened_history(access))]  # noqa: N806 - a type
 
     @router.get("/api/v1/history/top")
     async def top(
@@ -154,23 +156,6 @@ def history_router(access: HistoryAccess) -> APIRouter:
         return CallersAnswer(
             from_s=from_s, to_s=to_s, unique=unique.count(), exact=not unique.registers
         )
-
-    @router.get(
-        "/api/live",
-        response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}, "description": "Events."}},
-    )
-    async def live(_reader: Asked) -> StreamingResponse:
-        """Each second as it is written, as Server-Sent Events `second`: LiveFigures as JSON."""
-        if access.watchers >= access.most_watchers:
-            raise HTTPException(503, f"{access.watchers} watch already; close one of them")
-        return StreamingResponse(
-            _events(access),
-            media_type="text/event-stream",
-            headers={"x-accel-buffering": "no"},
-        )
-
-    return router
 
 
 def opened_history(access: HistoryAccess) -> Callable[[], ReadsHistory]:
@@ -205,43 +190,3 @@ def _step(window_s: int, step_s: int | None) -> int:
             " window",
         )
     return step_s
-
-
-async def _events(access: HistoryAccess) -> AsyncIterator[bytes]:
-    access.watchers += 1
-    try:
-        yield b"retry: 2000\n\n"
-        seen_s = 0
-        while not access.closing.is_set():
-            time_s, delta = access.latest()
-            if time_s == seen_s:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_S):
-                        await access.closing.wait()
-                continue
-            seen_s = time_s
-            yield f"event: second\nid: {time_s}\ndata: {_live(time_s, delta)}\n\n".encode()
-    finally:
-        access.watchers -= 1
-
-
-def _live(time_s: int, delta: HistoryDelta) -> str:
-    everything = Figures()
-    routes: dict[str, Figures] = {}
-    for labels, figures in delta.series.items():
-        everything.add_series(labels, figures)
-        routes.setdefault(labels.route, Figures()).add_series(labels, figures)
-    busiest = sorted(routes.items(), key=lambda item: (-item[1].requests, item[0]))[:_MOST_LIVE]
-    return LiveFigures(
-        time_s=time_s,
-        figures=window_figures(everything, 1),
-        routes=[
-            LiveRoute(
-                route=route,
-                requests=figures.requests,
-                errors=figures.errors,
-                p95_ms=figures.quantile_ms(0.95),
-            )
-            for route, figures in busiest
-        ],
-    ).model_dump_json()

@@ -182,7 +182,7 @@ async def test_a_report_is_written_once_for_each_period(
 
 async def test_live_tells_each_second_that_was_written(access: HistoryAccess) -> None:
     """One event for a second, and the end when the process ends."""
-    from lukhas.admin.history_api import _events
+    from lukhas.admin.history_live import _events
 
     assert access.history is not None
     recorder = Recorder()

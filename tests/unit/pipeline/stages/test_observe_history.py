@@ -14,7 +14,7 @@ from lukhas.policy.routing.routes import RouteMatch, RouteRule
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import SeriesLabels
-from tests.unit.pipeline.stages.test_observe import ManualClock
+from tests.unit.pipeline.stages.test_observe import ManualClock, decision
 
 
 def exchange_of(*, upstream: str = "") -> Exchange:
@@ -82,3 +82,14 @@ def test_before_anything_is_known_there_are_labels() -> None:
         "none",
         exchange.upstream_name,
     )
+
+
+@pytest.mark.parametrize(
+    ("refuses", "shadow", "status", "word"),
+    [("tiers", "", 429, "limited"), ("", "tiers", 200, "shadow"), ("", "", 200, "passed")],
+)
+def test_limits_have_words(refuses: str, shadow: str, status: int, word: str) -> None:
+    """What a limit refused, and what one in shadow mode would have."""
+    exchange = exchange_of()
+    exchange.limit = decision(refuses=refuses, shadow=shadow)
+    assert recorded(exchange, status).verdict == word
