@@ -105,6 +105,7 @@ class ObserveStage:
         route = exchange.route
         consumer = exchange.consumer
         upstream = exchange.upstream
+        limit = exchange.limit
         self._record(
             (
                 "" if route is None else route.rule.template,
@@ -117,7 +118,10 @@ class ObserveStage:
                 self._now_ns() - exchange.now_ns,
                 "" if consumer is None else consumer.tenant,
                 upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
-                _word(exchange, status),
+                # What simply passes pays for no call.
+                "passed"
+                if status < 400 and (limit is None or not limit.shadow_violations)
+                else _word(exchange, status),
                 "" if consumer is None else consumer.key,
                 exchange.head.headers.index().get(b"user-agent", b""),
             )
