@@ -1,5 +1,6 @@
 """Latency sketches as bytes: small, and cheap to add up."""
 
+import zlib
 from collections.abc import Iterable
 from itertools import accumulate
 
@@ -12,18 +13,28 @@ __all__ = ("add_packed", "pack", "unpacked")
 _Packed = tuple[int, int, int, list[int], list[int]]
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.encode
+_COMPRESSED_FROM_BYTES = 100
+# A MessagePack array of five begins with 0x95.
+_ZLIB = 0x78
 
 
 def pack(sketch: LatencySketch) -> bytes:
-    """Sum, minimum, range, gaps between the buckets in use, and their counts, as MessagePack."""
+    """Sum, minimum, range, gaps between the buckets in use, and their counts, as MessagePack.
+
+    What is not small is compressed; the first byte tells.
+    """
     indexes = sorted(sketch.buckets)
     gaps = [index - before for before, index in zip([0, *indexes], indexes, strict=False)]
     counts = [sketch.buckets[index] for index in indexes]
-    return _encode((sketch.total_ns, sketch.min_ns, sketch.max_ns - sketch.min_ns, gaps, counts))
+    range_ns = sketch.max_ns - sketch.min_ns
+    packed = _encode((sketch.total_ns, sketch.min_ns, range_ns, gaps, counts))
+    return packed if len(packed) < _COMPRESSED_FROM_BYTES else zlib.compress(packed, 1)
 
 
 def add_packed(sketch: LatencySketch, packed: bytes) -> None:
     """Adds every value of a packed sketch to another; exact."""
+    if packed[0] == _ZLIB:
+        packed = zlib.decompress(packed)
     total_ns, min_ns, range_ns, gaps, counts = _decode(packed)
     if not counts:
         return
