@@ -5,17 +5,27 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from lukhas.admin.access import load_token, may_bind
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.history_api import history_router
+from lukhas.admin.history_export import history_export_router
+from lukhas.admin.history_live import history_live_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
+from lukhas.analytics.export import need_format
+from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
+from lukhas.analytics.reports import ReportPlan
+from lukhas.clock import SystemClock
+from lukhas.config.analytics import AnalyticsSettings, ReportSettings
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -49,6 +59,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     )
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     token = settings.admin.token
     may_bind(settings.admin.listen.host, token_configured=token is not None)
     options = AdminOptions(
@@ -70,14 +81,51 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
 
     access = CacheAccess(CachePurges(settings))
     routers = [limits_router(settings), cache_router(access)]
+    history = _history(settings.analytics, settings.state_dir)
+    if history is not None:
+        routers += [
+            history_router(history),
+            history_live_router(history),
+            history_export_router(history),
+        ]
     lifespans = [access.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
     run_admin(
-        options, get_ready=get_ready, routers=routers, lifespan=_all(lifespans), parent=parent
+        options,
+        get_ready=get_ready,
+        routers=routers,
+        lifespan=_all(lifespans),
+        parent=parent,
+        history=history,
     )
+
+
+def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:
+    if not settings.enabled:
+        return None
+    url = settings.database
+    return HistoryAccess(
+        state_dir,
+        SystemClock(),
+        url="" if url is None else url.get_secret_value(),
+        retention=Retention(
+            seconds_s=settings.keep_seconds_min * MINUTE_S,
+            minutes_s=settings.keep_minutes_h * HOUR_S,
+            hours_s=settings.keep_hours_days * DAY_S,
+            days_s=settings.keep_days_days * DAY_S,
+        ),
+        reports=_reports(settings.reports),
+    )
+
+
+def _reports(settings: ReportSettings) -> ReportPlan | None:
+    if settings.folder is None:
+        return None
+    need_format(settings.format)
+    return ReportPlan(folder=settings.folder, period=settings.period, kind=settings.format)
 
 
 def _all(lifespans: Sequence[AdminLifespan]) -> AdminLifespan:

@@ -1,6 +1,7 @@
 """The admin process: the admin app on a socket that the parent has bound, and the reports' end."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable, Sequence, Set
@@ -14,6 +15,7 @@ from fastapi import APIRouter
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
 from lukhas.admin.handover import Figures, leave_figures, take_figures
+from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
@@ -56,6 +58,7 @@ def run_admin(
     clock: Clock | None = None,
     get_ready: Callable[[], None] | None = None,
     parent: Parent | None = None,
+    history: HistoryAccess | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -69,11 +72,12 @@ def run_admin(
         clock: the time; the system's if None.
         get_ready: called when everything is prepared; serving begins when it returns.
         parent: what is known of the parent process, if there is one.
+        history: is given what the workers report for it; None to keep none.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
-    state = _new_state(options, clock or SystemClock(), parent)
+    state = _new_state(options, clock or SystemClock(), parent, history)
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
         log_config=None,
@@ -90,12 +94,14 @@ def run_admin(
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, early))
+        runner.run(_serve(options, config, state, early, history))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
 
-def _new_state(options: AdminOptions, clock: Clock, parent: Parent | None) -> AdminState:
+def _new_state(
+    options: AdminOptions, clock: Clock, parent: Parent | None, history: HistoryAccess | None
+) -> AdminState:
     state = AdminState(
         totals=TotalsByWorker(),
         clock=clock,
@@ -103,8 +109,10 @@ def _new_state(options: AdminOptions, clock: Clock, parent: Parent | None) -> Ad
         gateway_url=options.gateway_url,
         node=lambda: _node(parent, options.workers),
     )
-    if parent is not None:
-        state.own_parts = parent.parts
+    reporting = [part.parts for part in (parent, history) if part is not None]
+    state.own_parts = lambda: [part for parts in reporting for part in parts()]
+    if history is not None:
+        history.closing = state.closing
     return state
 
 
@@ -163,10 +171,21 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    options: AdminOptions, config: uvicorn.Config, state: AdminState, early: _EarlySignals
+    options: AdminOptions,
+    config: uvicorn.Config,
+    state: AdminState,
+    early: _EarlySignals,
+    history: HistoryAccess | None,
 ) -> None:
     listening = _inherited(options.descriptor)
-    async with TelemetryReceiver(options.telemetry_path, state.totals, state.clock):
+    keep = None if history is None else history.keep
+    async with contextlib.AsyncExitStack() as stack:
+        # The history outlives the receiver, so that it writes the very last report.
+        if history is not None:
+            await stack.enter_async_context(history.opened())
+        await stack.enter_async_context(
+            TelemetryReceiver(options.telemetry_path, state.totals, state.clock, keep=keep)
+        )
         server = _Server(config, state, early.deaf_to)
         early.watch_over(server)
         await server.serve(sockets=[listening])

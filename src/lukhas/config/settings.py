@@ -7,6 +7,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from lukhas.config.addresses import Address
+from lukhas.config.analytics import AnalyticsSettings
 from lukhas.config.answers import LogSettings, RouteSettings
 from lukhas.config.caching import CacheSettings
 from lukhas.config.compression import CompressionSettings
@@ -116,3 +117,4 @@ class Settings(Section):
         (), description="Requests with policies of their own; the most specific route wins."
     )
     log: LogSettings = LogSettings()
+    analytics: AnalyticsSettings = AnalyticsSettings()

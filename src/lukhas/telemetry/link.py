@@ -21,6 +21,7 @@ from lukhas.clock import Clock
 from lukhas.errors import StateDirError
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.series import HistoryDelta
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MIB
 
@@ -148,10 +149,12 @@ class TelemetrySender:
             parts=parts,
             generation=self._generation,
             is_last=self._is_ending,
+            history=self._recorder.drain_history(),
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
             frame.delta.latencies.clear()
+            frame.history.series.clear()
             body = msgspec.msgpack.encode(frame)
             _log.error("a telemetry report was too large; its latencies are left out")
         return self._sequence, _LENGTH.pack(len(body)) + body
@@ -186,12 +189,21 @@ class TelemetryReceiver:
         path: the socket to make; only this user may connect. A stale one is replaced.
         totals: where the reports go.
         clock: gives the time of receipt.
+        keep: is given what each new report brings for the history, and the time; it must not block.
 
     Raises:
         StateDirError: on entry, if the socket cannot be made there.
     """
 
-    def __init__(self, path: Path, totals: TotalsByWorker, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        totals: TotalsByWorker,
+        clock: Clock,
+        *,
+        keep: Callable[[HistoryDelta, int], None] | None = None,
+    ) -> None:
+        self._keep = keep
         self._path = path
         self._totals = totals
         self._clock = clock
@@ -229,7 +241,9 @@ class TelemetryReceiver:
                     _log.warning("a telemetry report of %d bytes is refused", length)
                     return
                 frame = decoder.decode(await reader.readexactly(length))
-                self._totals.receive(frame, self._clock.now_ns())
+                now_ns = self._clock.now_ns()
+                if self._totals.receive(frame, now_ns) and self._keep is not None:
+                    self._keep(frame.history, now_ns)
                 writer.write(_ANSWER.pack(frame.sequence))
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):

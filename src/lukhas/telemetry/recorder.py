@@ -1,24 +1,44 @@
 """Records what happens in one process, at the price of a list append a request."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
+from itertools import islice
+from operator import itemgetter
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
+from lukhas.telemetry.series import HistoryDelta, SeriesFigures, SeriesLabels
 
-__all__ = ("OTHER", "Recorder", "Sample")
+__all__ = ("LIMITED", "OTHER", "UNPLACED", "Recorder", "Sample")
 
-Sample = tuple[str, str, int, str, str, int, int]
-"""Route template, method, status, tier, cache result, body bytes, duration in nanoseconds.
+Sample = tuple[str, str, int, str, str, int, int, str, str, str, str, bytes]
+"""Route template, method, status, tier, cache result, body bytes, duration in nanoseconds, tenant,
+upstream, policy verdict, consumer, user agent.
 
 An empty text means that the request ended before that was known.
 """
 
+UNPLACED: tuple[str, str, str, str, bytes] = ("", "", "", "", b"")
+"""The last five fields of a sample of which nothing is known."""
+
 OTHER = "other"
 """The label that stands for everything beyond the bound on the number of labels."""
 
+LIMITED = "limited"
+"""The verdict of a request that a limit refused."""
+
 _FOLD_AT = 1024
+# So that making sketches is paid for by many requests, and yet never takes long.
+_SETTLE_AT = 4 * _FOLD_AT
+_SETTLED_AT_ONCE = 16
+_AGENT_BYTES = 200
+_RawLabels = tuple[str, str, int, str, str, str, str, str]
+_labels_of = itemgetter(0, 1, 2, 3, 4, 7, 8, 9)
+_size_of = itemgetter(5)
+_duration_of = itemgetter(6)
+_consumer_of = itemgetter(10)
+_agent_of = itemgetter(11)
 # Clients choose the method, so only these become labels (RFC 9110 section 9, RFC 5789).
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -35,6 +55,8 @@ class Recorder:
     Args:
         max_routes: how many route templates get a label of their own; the rest share `other`, and
             how many requests that were is counted too.
+        max_series: how many series one report for the history may have; requests of more of them
+            share series whose route, method, tenant and upstream are `other`, and are counted too.
 
     Attributes:
         in_flight: requests that have begun and not ended; kept by the observe stage.
@@ -44,17 +66,27 @@ class Recorder:
         "_current",
         "_earlier",
         "_gauges",
+        "_history",
         "_max_routes",
+        "_max_series",
+        "_names",
+        "_pending",
         "_routes",
         "_samples",
+        "_waiting",
         "in_flight",
     )
 
-    def __init__(self, *, max_routes: int = 500) -> None:
+    def __init__(self, *, max_routes: int = 500, max_series: int = 2000) -> None:
         self._samples: list[Sample] = []
         self._current = Delta()
         self._earlier = Delta()
         self._max_routes = max_routes
+        self._max_series = max_series
+        self._pending: defaultdict[_RawLabels, list[Sample]] = defaultdict(list)
+        self._names: dict[_RawLabels, SeriesLabels] = {}
+        self._waiting = 0
+        self._history = HistoryDelta()
         self._routes: set[str] = set()
         self._gauges: dict[str, Callable[[], float]] = {}
         self.in_flight = 0
@@ -110,8 +142,9 @@ class Recorder:
         return values
 
     def drain(self) -> Delta:
-        """What was recorded since the last drain."""
+        """What was recorded since the last drain, without what is for the history."""
         self._fold()
+        self._settle()
         drained = self._current
         self._current = Delta()
         self._earlier.merge(drained)
@@ -120,52 +153,112 @@ class Recorder:
     def snapshot(self) -> Delta:
         """What was recorded since the start, drained or not."""
         self._fold()
+        self._settle()
         everything = Delta()
         everything.merge(self._earlier)
         everything.merge(self._current)
         return everything
+
+    def drain_history(self) -> HistoryDelta:
+        """What was recorded for the history since the last time."""
+        self._fold()
+        self._settle()
+        drained, self._history = self._history, HistoryDelta()
+        return drained
 
     def _fold(self) -> None:
         samples = self._samples
         if not samples:
             return
         self._samples = []
-        # Columns instead of rows, so that what follows runs in C.
-        routes, methods, statuses, tiers, caches, sizes, durations = zip(*samples, strict=True)
-        current = self._current
-        current.bytes_out += sum(sizes)
-        requests = current.requests
-        counts = Counter(zip(routes, methods, statuses, tiers, caches, strict=True))
-        for (route, method, status, tier, cache), number in counts.items():
-            label = self._route_label(route)
-            if label is OTHER:
-                current.overflowed += number
-            labels = (
-                label,
-                method if method in _METHODS else OTHER,
-                f"{status // 100}xx",
-                tier or "none",
-                cache or "none",
-            )
-            requests[labels] = requests.get(labels, 0) + number
-        self._fold_durations(routes, durations)
+        pending = self._pending
+        for labels, sample in zip(map(_labels_of, samples), samples, strict=True):
+            pending[labels].append(sample)
+        self._waiting += len(samples)
+        self._fold_consumers(samples)
+        agents = self._history.agents
+        agents.add_counts(_agent_counts(samples))
+        agents.prune()
+        if self._waiting >= _SETTLE_AT:
+            # Only the oldest groups: sketches of few values are dear, and no request should wait.
+            self._settle(most=_SETTLED_AT_ONCE)
 
-    def _fold_durations(self, routes: tuple[str, ...], durations: tuple[int, ...]) -> None:
-        by_route: dict[str, Sequence[int]] = {}
-        if routes.count(routes[0]) == len(routes):
-            by_route[routes[0]] = durations
+    def _fold_consumers(self, samples: list[Sample]) -> None:
+        counts = Counter(map(_consumer_of, samples))
+        counts.pop("", None)
+        if not counts:
+            return
+        leaders = self._history.consumers
+        leaders.add_counts(counts)
+        tallies = leaders.tallies
+        for sample in samples:
+            # One comparison for the many that passed.
+            if sample[9] == LIMITED and sample[10]:
+                tallies[sample[10]].limited += 1
+            elif sample[2] >= 500 and sample[10]:
+                tallies[sample[10]].errors += 1
+        leaders.prune()
+        self._history.unique_consumers.add_keys(counts)
+
+    def _settle(self, *, most: int | None = None) -> None:
+        """Turns what was grouped into counts and sketches."""
+        pending = self._pending
+        for raw in list(islice(pending, most)):
+            samples = pending.pop(raw)
+            self._waiting -= len(samples)
+            labels = self._named(raw)
+            if labels.route is OTHER:
+                self._current.overflowed += len(samples)
+            self._settle_series(labels, samples)
+
+    def _named(self, raw: _RawLabels) -> SeriesLabels:
+        labels = self._names.get(raw)
+        if labels is not None:
+            return labels
+        route, method, status, tier, cache, tenant, upstream, verdict = raw
+        labels = SeriesLabels(
+            self._route_label(route),
+            method if method in _METHODS else OTHER,
+            f"{status // 100}xx",
+            tier or "none",
+            tenant or "none",
+            upstream or "none",
+            cache or "none",
+            verdict or "none",
+        )
+        if len(self._names) >= 4 * self._max_series:
+            self._names.clear()
+        self._names[raw] = labels
+        return labels
+
+    def _settle_series(self, labels: SeriesLabels, samples: list[Sample]) -> None:
+        sketch = LatencySketch()
+        sketch.add_many(list(map(_duration_of, samples)))
+        bytes_out = sum(map(_size_of, samples))
+        current = self._current
+        current.bytes_out += bytes_out
+        route, method, status, tier, _, _, cache, _ = labels
+        counted = (route, method, status, tier, cache)
+        current.requests[counted] = current.requests.get(counted, 0) + len(samples)
+        known = current.latencies.get(route)
+        if known is None:
+            current.latencies[route] = sketch.copy()
         else:
-            grouped: defaultdict[str, list[int]] = defaultdict(list)
-            for route, took_ns in zip(routes, durations, strict=True):
-                grouped[route].append(took_ns)
-            by_route.update(grouped)
-        latencies = self._current.latencies
-        for route, taken_ns in by_route.items():
-            label = self._route_label(route)
-            sketch = latencies.get(label)
-            if sketch is None:
-                sketch = latencies[label] = LatencySketch()
-            sketch.add_many(taken_ns)
+            known.merge(sketch)
+        self._keep_series(labels, sketch, bytes_out)
+
+    def _keep_series(self, labels: SeriesLabels, sketch: LatencySketch, bytes_out: int) -> None:
+        history = self._history
+        figures = history.series.get(labels)
+        if figures is None:
+            if len(history.series) < self._max_series:
+                history.series[labels] = SeriesFigures(sketch, bytes_out)
+                return
+            history.overflowed += sketch.count
+            labels = labels._replace(route=OTHER, method=OTHER, tenant=OTHER, upstream=OTHER)
+            figures = history.series.setdefault(labels, SeriesFigures())
+        figures.latency.merge(sketch)
+        figures.bytes_out += bytes_out
 
     def _route_label(self, route: str) -> str:
         if not route:
@@ -180,3 +273,11 @@ class Recorder:
 
 def _count(counts: dict[_Labels, int], labels: _Labels) -> None:
     counts[labels] = counts.get(labels, 0) + 1
+
+
+def _agent_counts(samples: list[Sample]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for agent, number in Counter(map(_agent_of, samples)).items():
+        if agent:
+            counts[agent[:_AGENT_BYTES].decode("latin-1")] += number
+    return counts

@@ -8,6 +8,7 @@ import msgspec
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.health import PartHealth, worst_of_each
+from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import SECOND_NS
 
 __all__ = (
@@ -41,6 +42,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
         generation: the set of workers that it belongs to. Workers of one name may run beside each
             other in two generations; in one, the later takes the place of the earlier.
         is_last: whether it ends now, so that its gauges and its health no longer count.
+        history: what it recorded for the history since the report before.
     """
 
     worker: str
@@ -51,6 +53,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     parts: list[PartHealth]
     generation: int = 1
     is_last: bool = False
+    history: HistoryDelta = msgspec.field(default_factory=HistoryDelta)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from lukhas.admin.access import AdminToken
 from lukhas.admin.app import _http_problem, _validation_problem, create_admin_app
 from lukhas.admin.state import AdminState
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import UNPLACED, Recorder
 from lukhas.units import SECOND_NS
 from tests.unit.admin.conftest import TOKEN, ManualClock
 
 Report = Callable[..., None]
-SAMPLE = ("/a", "GET", 200, "free", "hit", 10, 2_000)
+SAMPLE = ("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])

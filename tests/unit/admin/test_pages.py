@@ -19,7 +19,7 @@ from lukhas.admin.pages.layout import (
     share,
 )
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import UNPLACED, Recorder
 from tests.unit.admin.conftest import TOKEN
 
 Report = Callable[..., None]
@@ -27,8 +27,8 @@ Report = Callable[..., None]
 
 def traffic(route: str = "/orders/{id}", *, max_routes: int = 500) -> Recorder:
     recorder = Recorder(max_routes=max_routes)
-    recorder.record((route, "GET", 200, "premium", "hit", 10, 2_500_000))
-    recorder.record((route, "GET", 500, "premium", "miss", 10, 2_500_000))
+    recorder.record((route, "GET", 200, "premium", "hit", 10, 2_500_000, *UNPLACED))
+    recorder.record((route, "GET", 500, "premium", "miss", 10, 2_500_000, *UNPLACED))
     return recorder
 
 
@@ -91,7 +91,7 @@ async def test_the_overview_says_when_routes_share_a_label(
 ) -> None:
     """A bound on cardinality must not look like a fact about traffic."""
     recorder = traffic(max_routes=1)
-    recorder.record(("/b", "GET", 200, "free", "hit", 1, 1))
+    recorder.record(("/b", "GET", 200, "free", "hit", 1, 1, *UNPLACED))
     report(recorder)
     assert "1 requests are counted under <code>other</code>" in (await admin.get("/")).text
 

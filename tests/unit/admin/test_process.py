@@ -14,7 +14,7 @@ import pytest
 
 from lukhas.admin.process import _inherited
 from lukhas.telemetry.link import TelemetrySender
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import UNPLACED, Recorder
 
 TOKEN = "a token for tests"
 
@@ -60,7 +60,7 @@ async def test_the_process_serves_and_ends_cleanly(
 ) -> None:
     """Reports come in over the Unix socket, pages go out, and SIGTERM ends even a stream."""
     recorder = Recorder()
-    recorder.record(("/a", "GET", 200, "free", "hit", 10, 2_000))
+    recorder.record(("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED))
     sender = TelemetrySender(folder / "t.sock", recorder, list, worker="w1", started_ns=1)
     host, port = listening.getsockname()
     headers = {"authorization": f"Bearer {TOKEN}"}

@@ -8,7 +8,7 @@ from lukhas.admin.state import AdminState
 from lukhas.admin.status import health_of, status_of
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.prometheus import NodeFigures
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import UNPLACED, Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 from tests.unit.admin.conftest import ManualClock
 
@@ -26,7 +26,7 @@ def traffic() -> Recorder:
         ("/b", 200, "premium", "bypass"),
         ("/b", 502, "", "bypass"),
     ):
-        recorder.record((route, "GET", status, tier, cache, 10, 20 * MILLISECOND_NS))
+        recorder.record((route, "GET", status, tier, cache, 10, 20 * MILLISECOND_NS, *UNPLACED))
     recorder.limited("tiers", "free", "enforce")
     recorder.limited("tiers", "unheard-of", "enforce")
     recorder.limited("burst", "free", "shadow")

@@ -63,6 +63,6 @@ def test_unknown_keys_have_a_nearest_one(path: tuple[str | int, ...], expected: 
 
 
 def test_secrets_are_known_by_their_type() -> None:
-    """The token, and an address that may hold a password."""
+    """The token, and addresses that may hold a password."""
     secret = [leaf.path for leaf in leaves() if is_secret(leaf.path)]
-    assert secret == [("admin", "token"), ("cache", "redis")]
+    assert secret == [("admin", "token"), ("cache", "redis"), ("analytics", "database")]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lukhas.telemetry.recorder import Recorder, Sample
+from lukhas.telemetry.leaders import Tally
+from lukhas.telemetry.recorder import UNPLACED, Recorder, Sample
 
 
 def sample(
@@ -13,7 +14,7 @@ def sample(
     tier: str = "free",
     cache: str = "hit",
 ) -> Sample:
-    return (route, method, status, tier, cache, 10, 2_000)
+    return (route, method, status, tier, cache, 10, 2_000, *UNPLACED)
 
 
 def test_requests_are_counted_by_their_labels() -> None:
@@ -114,3 +115,60 @@ def test_gauges_are_read_when_asked_for() -> None:
     entries[0] = 7
     recorder.in_flight = 2
     assert recorder.gauges() == {"cache_entries": 7.0, "requests_in_flight": 2.0}
+
+
+def placed(
+    route: str = "/a", *, status: int = 200, verdict: str = "passed", consumer: str = "key:1"
+) -> Sample:
+    place = ("acme", "main", verdict, consumer, b"curl/8")
+    return (route, "GET", status, "free", "hit", 10, 2_000, *place)
+
+
+def test_the_history_has_every_label() -> None:
+    """Requests, durations and bytes by series; consumers, agents, and who they were."""
+    recorder = Recorder()
+    for sample_of in (
+        placed(),
+        placed(status=503),
+        placed(status=429, verdict="limited", consumer="key:2"),
+        sample(""),
+    ):
+        recorder.record(sample_of)
+    history = recorder.drain_history()
+    found = {tuple(labels): each.latency.count for labels, each in history.series.items()}
+    assert found == {
+        ("/a", "GET", "2xx", "free", "acme", "main", "hit", "passed"): 1,
+        ("/a", "GET", "5xx", "free", "acme", "main", "hit", "passed"): 1,
+        ("/a", "GET", "4xx", "free", "acme", "main", "hit", "limited"): 1,
+        ("unmatched", "GET", "2xx", "free", "none", "none", "hit", "none"): 1,
+    }
+    assert {each.bytes_out for each in history.series.values()} == {10}
+    assert history.consumers.tallies == {"key:1": Tally(2, 1, 0), "key:2": Tally(1, 0, 1)}
+    assert history.agents.tallies == {"curl/8": Tally(3)}
+    assert history.unique_consumers.count() == 2
+    assert recorder.drain_history().request_count == 0
+
+
+def test_too_many_series_share_one_and_are_counted() -> None:
+    """No request is lost to the bound on series."""
+    recorder = Recorder(max_series=2)
+    for route in ("/1", "/2", "/3", "/4", "/1"):
+        recorder.record(placed(route))
+    history = recorder.drain_history()
+    counts = {labels.route: each.latency.count for labels, each in history.series.items()}
+    assert counts == {"/1": 2, "/2": 1, "other": 2}
+    assert history.overflowed == 2
+
+
+def test_nothing_is_lost_while_it_is_busy() -> None:
+    """Folding and settling on the way changes no sum, whoever drains first."""
+    recorder = Recorder(max_series=20)
+    for number in range(20_000):
+        recorder.record(placed(f"/{number % 60}", consumer=f"key:{number % 11}"))
+    drained = recorder.drain()
+    history = recorder.drain_history()
+    assert drained.request_count == history.request_count == 20_000
+    assert drained.latency().count == 20_000
+    assert drained.bytes_out == sum(each.bytes_out for each in history.series.values()) == 200_000
+    assert history.consumers.total().requests == 20_000
+    assert recorder.snapshot().request_count == 20_000

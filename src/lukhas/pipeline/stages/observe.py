@@ -10,8 +10,9 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.policy.verdicts import Outcome
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import LIMITED, Recorder
 
 __all__ = ("CLIENT_GONE", "ObserveStage")
 
@@ -103,6 +104,8 @@ class ObserveStage:
     def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         route = exchange.route
         consumer = exchange.consumer
+        upstream = exchange.upstream
+        limit = exchange.limit
         self._record(
             (
                 "" if route is None else route.rule.template,
@@ -113,6 +116,14 @@ class ObserveStage:
                 exchange.cache_result,
                 body_bytes,
                 self._now_ns() - exchange.now_ns,
+                "" if consumer is None else consumer.tenant,
+                upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
+                # What simply passes pays for no call.
+                "passed"
+                if status < 400 and (limit is None or not limit.shadow_violations)
+                else _word(exchange, status),
+                "" if consumer is None else consumer.key,
+                exchange.head.headers.index().get(b"user-agent", b""),
             )
         )
 
@@ -178,3 +189,23 @@ class ObserveStage:
             verdict = reasoned.verdict()
             if verdict.outcome is Outcome.REFUSED and verdict.mode is Mode.ENFORCE:
                 recorder.refused(verdict.stage)
+
+
+def _word(exchange: Exchange, status: int) -> str:
+    """The verdict of all policies in a word, for the history."""
+    limit = exchange.limit
+    if limit is not None and not limit.allowed:
+        return LIMITED
+    if exchange.shed:
+        return "shed"
+    if status >= 400 and _refused(exchange):
+        return "refused"
+    return "shadow" if limit is not None and limit.shadow_violations else "passed"
+
+
+def _refused(exchange: Exchange) -> bool:
+    for reasoned in exchange.verdicts:
+        verdict = reasoned.verdict()
+        if verdict.outcome is Outcome.REFUSED and verdict.mode is Mode.ENFORCE:
+            return True
+    return False

@@ -1,0 +1,69 @@
+"""The tables of the history; the migration makes them."""
+
+import sqlalchemy as sa
+
+__all__ = ("LEADERS", "POINTS", "ROUTES", "SERIES")
+
+_METADATA = sa.MetaData()
+
+SERIES = sa.Table(
+    "history_series",
+    _METADATA,
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    *(
+        sa.Column(name, sa.Text, nullable=False)
+        for name in (
+            "route",
+            "method",
+            "status",
+            "tier",
+            "tenant",
+            "upstream",
+            "cache",
+            "verdict",
+        )
+    ),
+)
+"""What each number of a series means."""
+
+
+def _key(last: str) -> list[sa.Column[int]]:
+    return [
+        sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column(last, sa.Integer, primary_key=True, autoincrement=False),
+    ]
+
+
+POINTS = sa.Table(
+    "history_points",
+    _METADATA,
+    *_key("series_id"),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("bytes_out", sa.BigInteger, nullable=False),
+    sa.Column("latency", sa.LargeBinary, nullable=False),
+)
+"""One series over one second, minute, hour or day."""
+
+ROUTES = sa.Table(
+    "history_routes",
+    _METADATA,
+    *_key("route_id"),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("errors", sa.BigInteger, nullable=False),
+    sa.Column("limited", sa.BigInteger, nullable=False),
+    sa.Column("hits", sa.BigInteger, nullable=False),
+    sa.Column("misses", sa.BigInteger, nullable=False),
+    sa.Column("bytes_out", sa.BigInteger, nullable=False),
+    sa.Column("latency", sa.LargeBinary, nullable=False),
+)
+"""All series of one route together, and of everything (route 0), from minutes on."""
+
+LEADERS = sa.Table(
+    "history_leaders",
+    _METADATA,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+"""The busiest consumers and user agents, and all consumers, of a minute, an hour or a day."""

@@ -1,0 +1,202 @@
+"""The history: written each second, rolled up, forgotten, and read again."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lukhas.analytics.history import History
+from lukhas.analytics.levels import Retention
+from lukhas.analytics.questions import Question
+from lukhas.analytics.reading import HistoryReader
+from lukhas.errors import StoreError
+from lukhas.storage.sql import Database, open_database
+from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.series import HistoryDelta
+from lukhas.units import MILLISECOND_NS, SECOND_NS
+
+NOON_S = 1_700_006_400 + 43_200
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.time_s = NOON_S
+
+    def now_ns(self) -> int:
+        return self.time_s * SECOND_NS
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await open_database(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def history(database: Database, clock: ManualClock) -> History:
+    return await opened(database, clock)
+
+
+async def opened(database: Database, clock: ManualClock) -> History:
+    history = History(database, clock)
+    await history.load()
+    return history
+
+
+def requests(route: str = "/a", *, number: int = 1, status: int = 200) -> HistoryDelta:
+    recorder = Recorder()
+    for each in range(number):
+        verdict = "limited" if status == 429 else "passed"
+        taken_ns = (each + 1) * MILLISECOND_NS
+        recorder.record(
+            (
+                route,
+                "GET",
+                status,
+                "free",
+                "miss",
+                10,
+                taken_ns,
+                "t",
+                "main",
+                verdict,
+                "key:1",
+                b"x",
+            )
+        )
+    return recorder.drain_history()
+
+
+async def pass_time(history: History, clock: ManualClock, seconds: int, every_s: int = 1) -> None:
+    for second in range(0, seconds, every_s):
+        history.keep(requests("/a" if second % 2 else "/b", status=503 if second % 3 else 200))
+        assert await history.flush()
+        clock.time_s += every_s
+
+
+@pytest.mark.parametrize("seconds", [5, 61, 200])
+async def test_every_request_is_found_once(
+    history: History, clock: ManualClock, seconds: int
+) -> None:
+    """Whatever is rolled up already, a window holds each of its requests once, in each grouping."""
+    await pass_time(history, clock, seconds)
+    reader = HistoryReader(history)
+    for group_by in ((), ("route",), ("status", "tenant")):
+        for step_s in (None, 1, 60, 90):
+            window = Question(from_s=NOON_S, to_s=clock.time_s, step_s=step_s, group_by=group_by)
+            answer = await reader.ask(window)
+            assert sum(group.total.requests for group in answer.groups) == seconds
+            assert sum(group.total.errors for group in answer.groups) == sum(
+                1 for second in range(seconds) if second % 3
+            )
+            latencies = sum(group.total.latency.count for group in answer.groups)
+            assert latencies == seconds
+            steps = [figures for group in answer.groups for figures in group.steps.values()]
+            assert sum(figures.requests for figures in steps) == seconds
+
+
+async def test_a_filter_is_kept_by_rows_and_by_roll_ups(
+    history: History, clock: ManualClock
+) -> None:
+    """Only what fits all filters counts."""
+    await pass_time(history, clock, 130)
+    reader = HistoryReader(history)
+    window = Question(from_s=NOON_S, to_s=clock.time_s)
+    even = await reader.ask(replace(window, only={"route": frozenset(("/b", "/c"))}))
+    assert even.groups[0].total.requests == 65
+    both = {"route": frozenset(("/b",)), "status": frozenset(("2xx",))}
+    answer = await reader.ask(replace(window, only=both))
+    assert answer.groups[0].total.requests == sum(1 for second in range(0, 130, 6))
+    nothing = await reader.ask(replace(window, only={"tier": frozenset(("gold",))}))
+    assert nothing.groups == []
+
+
+async def test_it_goes_on_where_it_was(
+    database: Database, clock: ManualClock, history: History
+) -> None:
+    """Whenever a process ended, the next one loses nothing and repeats nothing."""
+    for _ in range(4):
+        await pass_time(history, clock, 35)
+        history = await opened(database, clock)
+    await pass_time(history, clock, 1)
+    answer = await HistoryReader(history).ask(Question(from_s=NOON_S, to_s=clock.time_s))
+    assert answer.groups[0].total.requests == 141
+    _, _, crowd = await HistoryReader(history).crowd(NOON_S, clock.time_s)
+    assert crowd.consumers.total().requests == 141
+    assert crowd.unique_consumers.count() == 1
+
+
+async def test_seconds_and_minutes_are_forgotten_and_the_sums_stay(
+    database: Database, clock: ManualClock
+) -> None:
+    """What is too old for a level is answered from the next one, in whole rows of it."""
+    history = History(
+        database, clock, retention=Retention(seconds_s=120, minutes_s=7200, hours_s=864_000)
+    )
+    await history.load()
+    await pass_time(history, clock, 4 * 3600, every_s=60)
+    reader = HistoryReader(history)
+    long_ago = await reader.ask(Question(from_s=NOON_S + 30, to_s=NOON_S + 90, step_s=1))
+    assert (long_ago.step_s, long_ago.from_s, long_ago.to_s) == (3600, NOON_S, NOON_S + 3600)
+    assert long_ago.groups[0].total.requests == 60
+    a_while = clock.time_s - 3600
+    answer = await reader.ask(Question(from_s=a_while, to_s=a_while + 600, step_s=1))
+    assert answer.step_s == 60
+    assert answer.groups[0].total.requests == 10
+    everything = await reader.ask(Question(from_s=NOON_S, to_s=clock.time_s))
+    assert everything.groups[0].total.requests == 240
+    day = await reader.ask(Question(from_s=NOON_S - 86_400 * 30, to_s=clock.time_s, step_s=86_400))
+    assert day.groups[0].total.requests == 240
+
+
+async def test_what_cannot_be_written_waits(
+    history: History, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that fails costs no figures: they go with the next second, and health says so."""
+    written = history._write
+
+    async def fail(_time_s: int, _delta: HistoryDelta) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(history, "_write", fail)
+    history.keep(requests(number=3))
+    assert not await history.flush()
+    assert (history.part().state, "disk is full" in history.part().detail) == ("degraded", True)
+    monkeypatch.setattr(history, "_write", written)
+    history.keep(requests(number=2))
+    assert await history.flush()
+    assert history.part().state == "ok"
+    answer = await HistoryReader(history).ask(Question(from_s=NOON_S, to_s=clock.time_s + 9))
+    assert answer.groups[0].total.requests == 5
+
+
+async def test_too_many_series_share_others(database: Database, clock: ManualClock) -> None:
+    """The number of series is bounded, and how many requests that met is known."""
+    history = History(database, clock, most_series=2)
+    await history.load()
+    for route in ("/1", "/2", "/3", "/4"):
+        history.keep(requests(route))
+    assert await history.flush()
+    question = Question(from_s=NOON_S, to_s=clock.time_s + 9, group_by=("route",))
+    answer = await HistoryReader(history).ask(question)
+    found = {group.labels[0]: group.total.requests for group in answer.groups}
+    assert found == {"other": 2, "/1": 1, "/2": 1}
+    assert history.overflowed == 2
+
+
+async def test_the_last_second_is_written_at_the_end(
+    database: Database, clock: ManualClock
+) -> None:
+    """What came in since the last write is not lost when the process ends."""
+    async with History(database, clock).running() as history:
+        history.keep(requests(number=4))
+    again = await opened(database, clock)
+    answer = await HistoryReader(again).ask(Question(from_s=NOON_S, to_s=clock.time_s + 9))
+    assert answer.groups[0].total.requests == 4
