@@ -53,6 +53,8 @@ def _servers(upstream: UpstreamSettings) -> list[tuple[KeyPath, str]]:
 
 def _one(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iterator[Finding]:
     servers = _servers(upstream)
+    if upstream.discovery.by != "none":
+        yield from _discovered(place, upstream)
     seen: set[str] = set()
     for key, text in servers:
         target = parse_target(text)
@@ -67,6 +69,20 @@ def _one(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iter
             yield Finding((*place, "weights"), what, "write it as it is written in url or targets")
     if texts and not any(upstream.weights.get(text, 1) for text in texts):
         yield Finding((*place, "weights"), "no server has a weight above 0", "raise one of them")
+
+
+def _discovered(place: KeyPath, upstream: UpstreamSettings) -> Iterator[Finding]:
+    by = upstream.discovery.by
+    if upstream.url is None:
+        what = f"servers are found by {by}, and nothing says how they are spoken to"
+        yield Finding((*place, "discovery", "by"), what, "set url, such as http://api.internal")
+    elif parse_target(upstream.url).socket_path:
+        what = f"servers are found by {by}, and url is a socket"
+        yield Finding((*place, "url"), what, "write it like http://api.internal:8080")
+    for key in ("targets", "weights"):
+        if getattr(upstream, key):
+            what = f"servers are found by {by}, so that {key} are of no use"
+            yield Finding((*place, key), what, f"remove {key}, or discovery")
 
 
 def _route(place: KeyPath, route: RouteSettings, known: frozenset[str]) -> Iterator[Finding]:

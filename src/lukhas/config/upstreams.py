@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lukhas.config.balancing import BalancingSettings
+from lukhas.config.discovery import DiscoverySettings
 from lukhas.config.fields import CONFIG_FAULT, Host, Name, Seconds, Section, UpstreamUrl
 
 __all__ = ("NamedUpstreamSettings", "UpstreamSettings", "UpstreamTlsSettings")
@@ -102,6 +103,7 @@ class UpstreamSettings(Section):
         description="Whether its servers may have link-local addresses (169.254.0.0/16, "
         "fe80::/10). Those of cloud metadata services are refused all the same.",
     )
+    discovery: DiscoverySettings = DiscoverySettings()
     tls: UpstreamTlsSettings = UpstreamTlsSettings()
     balancing: BalancingSettings = BalancingSettings()
 
@@ -110,6 +112,9 @@ class NamedUpstreamSettings(UpstreamSettings):
     """One more API behind the gateway, for the routes that name it."""
 
     name: Name = Field(description="What routes, metrics and errors call it.")
+    discovery: DiscoverySettings = Field(
+        DiscoverySettings(), description="As `upstream.discovery`."
+    )
     tls: UpstreamTlsSettings = Field(UpstreamTlsSettings(), description="As `upstream.tls`.")
     balancing: BalancingSettings = Field(
         BalancingSettings(), description="As `upstream.balancing`."

@@ -37,6 +37,7 @@ class Target:
         health: what its answers tell.
         probed: what its answers to probes tell; see `TargetSelection.probed`.
         back_ns: when it began to serve, or serves again; 0: it always did.
+        priority: only those with the lowest number that are fit get requests.
         answers: how many it gave since the targets were last compared, failures included.
         faults: how many of these were failures.
     """
@@ -46,6 +47,7 @@ class Target:
     health: TargetHealth = field(default_factory=TargetHealth)
     probed: ProbeState = PROBED_FIT
     back_ns: int = 0
+    priority: int = 0
     answers: int = 0
     faults: int = 0
 
@@ -93,7 +95,8 @@ class TargetSelection:
         starts_ns = [target.back_ns + warm_up_ns for target in self._targets if target.back_ns]
         # Until then some target is out or warming up; afterwards there is nothing to look at.
         self._settled_ns = max(starts_ns, default=0)
-        self._is_settled = not starts_ns
+        self._is_ranked = len({target.priority for target in self._targets}) > 1
+        self._is_settled = not starts_ns and not self._is_ranked
         self._all_probed_fit = True
 
     def choose(
@@ -119,7 +122,7 @@ class TargetSelection:
         return targets[self._balancer.choose(candidates, facts, now_ns)]
 
     def _fit(self, now_ns: int) -> tuple[Target, ...]:
-        if now_ns >= self._settled_ns and self._all_probed_fit:
+        if now_ns >= self._settled_ns and self._all_probed_fit and not self._is_ranked:
             self._is_settled = True
         for target in self._targets:
             target.candidate.share = share_of(target.back_ns, now_ns, self._warm_up_ns)
@@ -128,6 +131,10 @@ class TargetSelection:
             for target in self._targets
             if target.probed.is_fit and not target.health.is_out(now_ns)
         )
+        if self._is_ranked and fit:
+            # The others are there for when none of these is: too few are left only if none is.
+            first = min(target.priority for target in fit)
+            return tuple(target for target in fit if target.priority == first)
         if usable(len(fit), len(self._targets), panic_share=self._panic_share):
             return fit
         for candidate in self._candidates:

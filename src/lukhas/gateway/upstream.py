@@ -9,17 +9,15 @@ from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import ConfigError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.dialling import Dial
-from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.target_selection import Target
-from lukhas.gateway.upstream_connection import UpstreamTimeouts
-from lukhas.gateway.upstream_pool import UpstreamPool
-from lukhas.gateway.upstream_tls import upstream_context
+from lukhas.gateway.upstream_server import ServerMaker, dial_of
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.hub.balancing import balancing_policies
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.balancing.balancer import Candidate
 from lukhas.policy.balancing.loads import Load
+from lukhas.telemetry.health import PartHealth
 
 __all__ = ("Upstream", "dials_of", "targets_of")
 
@@ -48,19 +46,7 @@ def dials_of(settings: UpstreamSettings) -> tuple[Dial, ...]:
     Raises:
         ConfigError: there is none, or a file for TLS cannot be used.
     """
-    targets = targets_of(settings)
-    tls = None
-    if any(target.scheme == "https" for target in targets):
-        tls = upstream_context(settings.tls)
-    return tuple(
-        Dial(
-            target,
-            tls=tls if target.scheme == "https" else None,
-            server_name=settings.tls.server_name or "",
-            allow_link_local=settings.allow_link_local,
-        )
-        for target in targets
-    )
+    return tuple(dial_of(target, settings) for target in targets_of(settings))
 
 
 class Upstream:
@@ -93,67 +79,24 @@ class Upstream:
         on_error: Callable[[UpstreamError], None],
     ) -> None:
         self.name = name
-        self._settings = settings
-        self._body_bytes = body_bytes
-        self._on_error = on_error
-        addresses, dials = targets_of(settings), dials_of(settings)
-        self._pools = [self._pool(dial) for dial in dials]
-        ways = [
-            self._forwarding(pool, address)
-            for pool, address in zip(self._pools, addresses, strict=True)
-        ]
-        self.handler: Handler = ways[0]
+        maker = ServerMaker(name, settings, body_bytes=body_bytes, on_error=on_error)
+        self._servers = [maker.make(address) for address in targets_of(settings)]
+        self.handler: Handler = self._servers[0].way
         self._balanced: BalancedUpstream | None = None
-        upgrades = [self._upgrade(dial, way) for dial, way in zip(dials, ways, strict=True)]
-        self._upgrades = {str(at): upgrade for at, upgrade in zip(addresses, upgrades, strict=True)}
-        self._first_upgrade = upgrades[0]
-        if len(ways) > 1:
+        self._upgrades = {str(server.address): server.upgrade for server in self._servers}
+        if len(self._servers) > 1:
             weights = [settings.weights.get(text, 1) for text in _texts_of(settings)]
             self._balanced = BalancedUpstream(
                 name,
                 [
-                    Target(Candidate(str(address), Load(), weight=weight), way)
-                    for address, way, weight in zip(addresses, ways, weights, strict=True)
+                    Target(Candidate(str(server.address), Load(), weight=weight), server.way)
+                    for server, weight in zip(self._servers, weights, strict=True)
                 ],
                 balancing_policies(settings.balancing),
                 clock=clock,
                 draw=random,
             )
             self.handler = self._balanced.forward
-
-    def _pool(self, dial: Dial) -> UpstreamPool:
-        settings = self._settings
-        return UpstreamPool(
-            self.name,
-            dial,
-            timeouts=UpstreamTimeouts(
-                connect_s=settings.connect_timeout_s,
-                response_s=settings.response_timeout_s,
-                idle_s=settings.idle_timeout_s,
-            ),
-            connections=settings.pool_connections,
-            idle_s=settings.pool_idle_s,
-        )
-
-    def _forwarding(self, pool: UpstreamPool, address: TargetAddress) -> Forwarding:
-        host = self._settings.host
-        own = {"client": None, "target": address.authority}.get(host, host)
-        return Forwarding(
-            pool,
-            prefix=address.prefix.encode("ascii"),
-            host=None if own is None else own.encode("ascii"),
-            body_bytes=self._body_bytes,
-            on_error=self._on_error,
-        )
-
-    def _upgrade(self, dial: Dial, way: Forwarding) -> UpgradeTarget:
-        return UpgradeTarget(
-            dial,
-            upstream=self.name,
-            connect_s=self._settings.connect_timeout_s,
-            response_s=self._settings.response_timeout_s,
-            head=way.head_of,
-        )
 
     def upgrade(self, exchange: Exchange) -> UpgradeTarget:
         """The server that a WebSocket handshake goes to.
@@ -162,13 +105,13 @@ class Upstream:
             UpstreamConnectError: all are drained.
         """
         if self._balanced is None:
-            return self._first_upgrade
+            return self._servers[0].upgrade
         return self._upgrades[self._balanced.choose(exchange).candidate.key]
 
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return sum(pool.counts()[0] for pool in self._pools)
+        return sum(server.pool.counts()[0] for server in self._servers)
 
     @property
     def retries(self) -> int:
@@ -184,6 +127,18 @@ class Upstream:
         """How many servers get no requests now, unless too few are left."""
         return 0 if self._balanced is None else self._balanced.left_out()
 
+    @property
+    def size(self) -> int:
+        """How many servers there are."""
+        return len(self._servers)
+
+    def parts(self) -> list[PartHealth]:
+        """Its servers are in the settings: there is nothing to tell."""
+        return []
+
+    async def ready(self) -> None:
+        """There is nothing to wait for."""
+
     def start(self) -> None:
         """Begins to ask the servers how they are, if that is set."""
         if self._balanced is not None and self._balanced.probing is not None:
@@ -193,5 +148,5 @@ class Upstream:
         """Closes every connection."""
         if self._balanced is not None and self._balanced.probing is not None:
             await self._balanced.probing.stop()
-        for pool in self._pools:
-            pool.close()
+        for server in self._servers:
+            server.pool.close()

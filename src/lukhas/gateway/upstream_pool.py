@@ -49,6 +49,7 @@ class UpstreamPool:
         self._opening = 0
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._closed = False
+        self._is_retired = False
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
 
     def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
@@ -138,6 +139,9 @@ class UpstreamPool:
         return True
 
     def _freed(self, connection: UpstreamConnection) -> None:
+        if self._is_retired and not self._waiting:
+            connection.abort()
+            return
         # Handed on in person: were it only put back, a request that comes now would take it first.
         if not self._wake(connection):
             self._idle.append(connection)
@@ -164,12 +168,18 @@ class UpstreamPool:
             connection = self._idle.pop(0)
             self._all.discard(connection)
             connection.abort()
-        if not self._closed:
+        if not self._closed and not (self._is_retired and not self._all):
             self._ticker = self._loop.call_later(_TICK_S, self._tick)
 
     def counts(self) -> tuple[int, int]:
         """Open connections, and how many of them are idle."""
         return len(self._all), len(self._idle)
+
+    def retire(self) -> None:
+        """Takes no more than what has begun: each connection is closed when it becomes free."""
+        self._is_retired = True
+        for connection in tuple(self._idle):
+            connection.abort()
 
     def close(self) -> None:
         """Closes every connection."""

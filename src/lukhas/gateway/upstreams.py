@@ -1,5 +1,6 @@
 """All upstreams of a worker, and which of them an exchange goes to."""
 
+import asyncio
 from collections.abc import Coroutine
 from random import random
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from lukhas.clock import Clock
 from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
+from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import UpstreamError
+from lukhas.gateway.discovered_upstream import DiscoveredUpstream, source_of
 from lukhas.gateway.mirrors import Mirrors
 from lukhas.gateway.route_forwarding import RouteForwarding
 from lukhas.gateway.upstream import Upstream
@@ -15,6 +18,7 @@ from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
+from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 
 __all__ = ("Upstreams",)
@@ -40,13 +44,7 @@ class Upstreams:
     def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self._recorder = recorder
         self._by_name = {
-            name: Upstream(
-                name,
-                upstream,
-                body_bytes=settings.server.body_bytes,
-                clock=clock,
-                on_error=self._failed,
-            )
+            name: self._made(name, upstream, settings.server.body_bytes, clock)
             for name, upstream in named_upstreams(settings).items()
         }
         self._all = tuple(self._by_name.values())
@@ -66,6 +64,22 @@ class Upstreams:
                 on_error=self._failed,
             )
 
+    def _made(
+        self, name: str, settings: UpstreamSettings, body_bytes: int, clock: Clock
+    ) -> Upstream | DiscoveredUpstream:
+        if settings.discovery.by == "none":
+            return Upstream(
+                name, settings, body_bytes=body_bytes, clock=clock, on_error=self._failed
+            )
+        return DiscoveredUpstream(
+            name,
+            settings,
+            source_of(settings),
+            body_bytes=body_bytes,
+            clock=clock,
+            on_error=self._failed,
+        )
+
     def _forward(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         # No coroutine of its own: that of the upstream is given back.
         return self._handlers[exchange.upstream_name](exchange)
@@ -83,6 +97,7 @@ class Upstreams:
         recorder.watch("upstream_connections", lambda: sum(each.connections for each in every))
         recorder.watch("upstream_retries", lambda: sum(each.retries for each in every))
         recorder.watch("upstream_hedges", lambda: sum(each.hedges for each in every))
+        recorder.watch("upstream_targets", lambda: sum(each.size for each in every))
         if self._mirrors is not None:
             mirrors = self._mirrors
             recorder.watch("mirrored_requests", lambda: mirrors.sent)
@@ -91,9 +106,17 @@ class Upstreams:
         recorder.watch("upstream_targets_left_out", lambda: sum(each.left_out() for each in every))
 
     def start(self) -> None:
-        """Begins to ask the servers how they are, where that is set."""
+        """Begins to ask the servers how they are, and who they are, where that is set."""
         for upstream in self._all:
             upstream.start()
+
+    async def ready(self) -> None:
+        """Waits until the servers of each upstream are known, or plainly cannot be."""
+        await asyncio.gather(*(upstream.ready() for upstream in self._all))
+
+    def parts(self) -> list[PartHealth]:
+        """Whether the servers of each upstream are known."""
+        return [part for upstream in self._all for part in upstream.parts()]
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -85,10 +85,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     _watch(hub, server.state)
     upstreams.show(hub.recorder)
     upstreams.start()
+    await upstreams.ready()
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        lambda: [*hub.parts(), *doors.parts(hub.clock)],
+        lambda: [*hub.parts(), *doors.parts(hub.clock), *upstreams.parts()],
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,

@@ -1,0 +1,122 @@
+"""One server of an upstream, as a worker has it: its connections, and the ways that use them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lukhas.config.targets import TargetAddress
+from lukhas.config.upstreams import UpstreamSettings
+from lukhas.errors import UpstreamError
+from lukhas.gateway.dialling import Dial
+from lukhas.gateway.forwarding import Forwarding
+from lukhas.gateway.upstream_connection import UpstreamTimeouts
+from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.upstream_tls import upstream_context
+from lukhas.gateway.websocket_upgrade import UpgradeTarget
+
+__all__ = ("ServerMaker", "UpstreamServer", "dial_of")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamServer:
+    """A server.
+
+    Attributes:
+        address: where it is.
+        pool: its connections.
+        way: sends an exchange to it.
+        upgrade: opens WebSocket connections to it.
+    """
+
+    address: TargetAddress
+    pool: UpstreamPool
+    way: Forwarding
+    upgrade: UpgradeTarget
+
+
+def dial_of(address: TargetAddress, settings: UpstreamSettings, *, server_name: str = "") -> Dial:
+    """What opens connections to a server.
+
+    Args:
+        address: where it is.
+        settings: those of its upstream.
+        server_name: the name that its certificate must have where the settings say nothing.
+
+    Raises:
+        ConfigError: a file for TLS cannot be used.
+    """
+    tls = upstream_context(settings.tls) if address.scheme == "https" else None
+    return Dial(
+        address,
+        tls=tls,
+        server_name=settings.tls.server_name or server_name,
+        allow_link_local=settings.allow_link_local,
+    )
+
+
+class ServerMaker:
+    """Makes what a worker has for each server of an upstream.
+
+    Args:
+        name: of the upstream.
+        settings: of the upstream.
+        body_bytes: size of a request body where the route sets none; 0 for no limit.
+        on_error: told of each failure.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: UpstreamSettings,
+        *,
+        body_bytes: int,
+        on_error: Callable[[UpstreamError], None],
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._body_bytes = body_bytes
+        self._on_error = on_error
+
+    def make(
+        self, address: TargetAddress, *, server_name: str = "", host: str = ""
+    ) -> UpstreamServer:
+        """One server.
+
+        Args:
+            address: where it is.
+            server_name: see `dial_of`.
+            host: the `Host` that the target itself is asked with; that of the address if empty.
+
+        Raises:
+            ConfigError: a file for TLS cannot be used.
+        """
+        settings = self._settings
+        dial = dial_of(address, settings, server_name=server_name)
+        pool = UpstreamPool(
+            self._name,
+            dial,
+            timeouts=UpstreamTimeouts(
+                connect_s=settings.connect_timeout_s,
+                response_s=settings.response_timeout_s,
+                idle_s=settings.idle_timeout_s,
+            ),
+            connections=settings.pool_connections,
+            idle_s=settings.pool_idle_s,
+        )
+        asked = {"client": None, "target": host or address.authority}.get(
+            settings.host, settings.host
+        )
+        way = Forwarding(
+            pool,
+            prefix=address.prefix.encode("ascii"),
+            host=None if asked is None else asked.encode("ascii"),
+            body_bytes=self._body_bytes,
+            on_error=self._on_error,
+        )
+        upgrade = UpgradeTarget(
+            dial,
+            upstream=self._name,
+            connect_s=settings.connect_timeout_s,
+            response_s=settings.response_timeout_s,
+            head=way.head_of,
+        )
+        return UpstreamServer(address, pool, way, upgrade)
