@@ -27,6 +27,9 @@ NAMES = (
     "http2",
     "overload",
     "balancing",
+    "slow_target",
+    "idle_connections",
+    "scaling",
     "openapi",
     "redis",
 )

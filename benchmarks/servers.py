@@ -20,6 +20,7 @@ __all__ = (
     "Load",
     "await_answer",
     "child_running",
+    "children_running",
     "cpu_s",
     "envoy_path",
     "free_port",
@@ -82,12 +83,20 @@ def process_tree(pid: int) -> list[int]:
 
 
 def child_running(pid: int, module: str) -> int:
-    """The descendant of a process that runs a Python module."""
+    """The first descendant of a process that runs a Python module."""
+    return children_running(pid, module)[0]
+
+
+def children_running(pid: int, module: str) -> list[int]:
+    """The descendants of a process that run a Python module; at least one."""
+    found = []
     for member in process_tree(pid):
         with contextlib.suppress(OSError):
             if module.encode() in Path(f"/proc/{member}/cmdline").read_bytes().split(b"\0"):
-                return member
-    raise RuntimeError(f"no process runs {module}")
+                found.append(member)
+    if not found:
+        raise RuntimeError(f"no process runs {module}")
+    return found
 
 
 def await_answer(url: str, headers: tuple[str, ...] = HEADERS) -> None:
