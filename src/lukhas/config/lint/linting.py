@@ -4,12 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from lukhas.config.lint.app_rules import APP_RULES
+from lukhas.config.lint.limit_rules import LIMIT_RULES
 from lukhas.config.lint.remarks import LintFacts, Remark, Rule
 from lukhas.config.lint.settings_rules import SETTINGS_RULES
 
 __all__ = ("RULES", "Linted", "linted")
 
-RULES: tuple[Rule, ...] = (*SETTINGS_RULES, *APP_RULES)
+RULES: tuple[Rule, ...] = (*SETTINGS_RULES, *LIMIT_RULES, *APP_RULES)
 """Every rule, by its id."""
 
 

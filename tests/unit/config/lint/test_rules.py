@@ -89,6 +89,12 @@ FIRING: list[tuple[dict[str, Any], str]] = [
     ),
     ({"upstream": API | {"tls": {"verify": False}}}, "LK111 upstream.tls.verify"),
     ({"cache": {"disk_bytes": 0, "body_files_bytes": 1}}, "LK112 cache.body_files_bytes"),
+    ({"tiers": {"free": "60/minute; 3600/hour"}}, "LK113 tiers.free"),
+    ({"routes": route(limits="100/hour; 100000/day")}, "LK113 routes.0.limits"),
+    (
+        {"limits": [{"name": "l", "limits": "10/second; 599/minute; 900000/day"}]},
+        "LK113 limits.0.limits",
+    ),
 ]
 
 
@@ -112,6 +118,9 @@ def test_a_rule_finds_what_it_is_for(tree: dict[str, Any], told: str) -> None:
         {"upstream": API, "routes": route(fallback={"status": 200})},
         {"tiers": {"enterprise": None, "premium": None}},
         {"tiers": {"free": "5/second", "basic": "6/second"}},
+        {"tiers": {"free": "60/minute; 3599/hour"}},
+        {"tiers": {"free": "10/second; 59/6s"}},
+        {"routes": route(limits="5/second burst 20; 1000000/hour; 2 concurrent")},
         {"routes": route(limits="5/minute"), "limits": [{"name": "l", "limits": "1/s"}]},
         {"routes": route(cache_ttl_s=5, methods=["GET", "DELETE"])},
         {"upstream": API | {"timeout_s": 30, "response_timeout_s": 5}},
