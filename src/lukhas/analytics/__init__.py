@@ -1,0 +1,1 @@
+"""Analytics: roll-ups, queries and alerts."""

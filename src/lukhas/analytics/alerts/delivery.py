@@ -1,0 +1,46 @@
+"""How a delivery fails, and which addresses are delivered to."""
+
+import asyncio
+import ipaddress
+import socket
+
+from lukhas.errors import LukhasError
+from lukhas.policy.access.destinations import refused_because
+
+__all__ = ("DeliveryError", "checked_address")
+
+
+class DeliveryError(LukhasError):
+    """A message was not taken, or nobody knows whether it was.
+
+    Attributes:
+        what: what went wrong; never a secret.
+        is_final: whether trying again is of no use.
+    """
+
+    def __init__(self, what: str, *, is_final: bool = False) -> None:
+        self.what = what
+        self.is_final = is_final
+        super().__init__(what)
+
+
+async def checked_address(host: str, port: int) -> str:
+    """The address of a host, looked up once and found to be one that may be asked.
+
+    Whoever connects to it, and does not look the name up again, cannot be led elsewhere by an
+    answer of the DNS that changes in between.
+
+    Raises:
+        DeliveryError: there is none, or nothing is sent to it.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DeliveryError(f"{host} cannot be looked up: {error.strerror}") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        why = refused_because(ipaddress.ip_address(address.partition("%")[0]))
+        if why:
+            raise DeliveryError(f"nothing is sent to {host}: {why}", is_final=True)
+    return addresses[0]
