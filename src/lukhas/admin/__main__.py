@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.alert_desk import AlertDesk
+from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.limits import limits_router
@@ -69,8 +71,9 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             begin.wait()
 
     access = CacheAccess(CachePurges(settings))
-    routers = [limits_router(settings), cache_router(access)]
-    lifespans = [access.lifespan()]
+    alerts = AlertDesk(settings)
+    routers = [limits_router(settings), cache_router(access), *alert_routers(alerts)]
+    lifespans = [access.lifespan(), alerts.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]

@@ -1,7 +1,6 @@
 """What alerting keeps in the admin database, so that a restart changes nothing."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,7 +8,9 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.analytics.alerts.alert_schema import ALERTS, EVENTS, GROUPS, MESSAGES, SILENCES
-from lukhas.analytics.alerts.outbox import OutgoingMessage, message_rows
+from lukhas.analytics.alerts.episodes import AlertEvent, Episode
+from lukhas.analytics.alerts.outbox import message_rows
+from lukhas.analytics.alerts.outgoing import OutgoingMessage
 from lukhas.policy.alerting.alerts import Alert, AlertState
 from lukhas.policy.alerting.groups import Group
 from lukhas.policy.alerting.rounds import AlertBook
@@ -17,43 +18,11 @@ from lukhas.policy.alerting.silences import Silence
 from lukhas.storage.sql import Database
 from lukhas.units import DAY_NS
 
-__all__ = ("AlertEvent", "AlertStore", "Episode")
+__all__ = ("AlertStore",)
 
 _KEPT_DAYS = 400
 _SILENCES_KEPT_DAYS = 30
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class AlertEvent:
-    """Something that happened to an alert.
-
-    Attributes:
-        alert_id: to which.
-        time_ns: when (Unix time).
-        kind: `fired`, `acknowledged`, `snoozed`, `unsnoozed`, `resolved` or `note`.
-        author: who did it; empty if nobody did.
-        detail: more about it.
-    """
-
-    alert_id: str
-    time_ns: int
-    kind: str
-    author: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """An alert with all that happened to it.
-
-    Attributes:
-        alert: the alert.
-        events: what happened, the oldest first.
-    """
-
-    alert: Alert
-    events: tuple[AlertEvent, ...]
 
 
 class AlertStore:

@@ -7,7 +7,8 @@ from random import SystemRandom
 
 from lukhas.analytics.alerts.channels import Channel, deliver
 from lukhas.analytics.alerts.delivery import DeliveryError
-from lukhas.analytics.alerts.outbox import Outbox, StoredMessage
+from lukhas.analytics.alerts.outbox import Outbox
+from lukhas.analytics.alerts.outgoing import StoredMessage
 from lukhas.clock import Clock
 from lukhas.policy.alerting.attempts import MOST_ATTEMPTS, next_attempt_ns
 
@@ -27,7 +28,7 @@ class Dispatch:
         outbox: the messages.
         channels: where they go.
         clock: the time.
-        jitter: gives numbers from 0 up to 1.
+        jitter: gives numbers from 0 up to 1; random ones if None.
         most_attempts: after so many a message is given up.
 
     Attributes:
@@ -40,14 +41,14 @@ class Dispatch:
         channels: Sequence[Channel],
         *,
         clock: Clock,
-        jitter: Callable[[], float] = SystemRandom().random,
+        jitter: Callable[[], float] | None = None,
         most_attempts: int = MOST_ATTEMPTS,
     ) -> None:
         self.outbox = outbox
         self.failing: dict[str, str] = {}
         self._channels = {channel.name: channel for channel in channels}
         self._clock = clock
-        self._jitter = jitter
+        self._jitter = jitter or SystemRandom().random
         self._most_attempts = most_attempts
 
     async def deliver_due(self) -> int:
@@ -72,12 +73,18 @@ class Dispatch:
     async def _try(self, stored: StoredMessage) -> bool:
         message = stored.message
         channel = self._channels.get(message.channel)
+        if channel is None:
+            gone = DeliveryError("there is no such channel any more", is_final=True)
+            await self._failed(stored, gone)
+            return False
         try:
-            if channel is None:
-                raise DeliveryError("there is no such channel any more", is_final=True)
             await deliver(channel, message.notification, dedup_key=message.dedup_key)
         except DeliveryError as error:
             await self._failed(stored, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - one message must not hold up the others
+            _log.exception("channel %s failed", message.channel)
+            await self._failed(stored, DeliveryError(type(error).__name__))
             return False
         self.failing.pop(message.channel, None)
         await self.outbox.sent(stored.id, self._clock.now_ns())

@@ -6,16 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from lukhas.analytics.alerts.alert_store import AlertEvent, AlertStore, Episode
+from lukhas.analytics.alerts.alert_store import AlertStore
 from lukhas.analytics.alerts.channels import Channel
-from lukhas.analytics.alerts.outbox import outgoing
+from lukhas.analytics.alerts.episodes import (
+    AlertEvent,
+    AlertNotFoundError,
+    AlertNotOpenError,
+    Episode,
+)
+from lukhas.analytics.alerts.outgoing import outgoing
 from lukhas.analytics.alerts.series_source import (
     SeriesSource,
     SeriesUnavailableError,
     answers_to,
 )
 from lukhas.clock import Clock
-from lukhas.errors import LukhasError
 from lukhas.policy.alerting.alerts import (
     Alert,
     AlertState,
@@ -30,35 +35,9 @@ from lukhas.policy.alerting.rules import Rule
 from lukhas.policy.alerting.silences import Silence
 from lukhas.units import SECOND_NS
 
-__all__ = ("AlertNotFoundError", "AlertNotOpenError", "AlertWatch")
+__all__ = ("AlertWatch",)
 
 _log = logging.getLogger("lukhas.alerts")
-
-
-class AlertNotFoundError(LukhasError):
-    """There is no such alert.
-
-    Attributes:
-        alert_id: the id asked for.
-    """
-
-    def __init__(self, alert_id: str) -> None:
-        self.alert_id = alert_id
-        super().__init__(f"there is no alert {alert_id!r}")
-
-
-class AlertNotOpenError(LukhasError):
-    """What was asked for does not fit the state of the alert.
-
-    Attributes:
-        alert_id: the alert.
-        state: its state.
-    """
-
-    def __init__(self, alert_id: str, state: AlertState) -> None:
-        self.alert_id = alert_id
-        self.state = state
-        super().__init__(f"the alert {alert_id} is {state.value}")
 
 
 class AlertWatch:
@@ -311,6 +290,6 @@ def _kind(state: AlertState, earlier: AlertState) -> str:
         case AlertState.RESOLVED:
             return "resolved"
         case AlertState.PENDING | AlertState.ACKNOWLEDGED | AlertState.SNOOZED:
-            return state.value
+            return str(state.value)
         case _:
             assert_never(state)
