@@ -57,40 +57,43 @@ def silences_router(desk: AlertDesk, clock: Clock) -> APIRouter:
         """Makes a silence."""
         if len(desk.watch.book.silences) >= _MOST_SILENCES:
             raise HTTPException(409, f"there are {_MOST_SILENCES} silences: end some first")
-        return await put(token_hex(8), order)
+        now_ns = clock.now_ns()
+        return await _put(desk, _silence(token_hex(8), order, now_ns), now_ns)
 
     @router.put("/{silence_id}")
     async def change(silence_id: str, order: SilenceOrder) -> SilenceFigures:
         """Makes another of a silence."""
-        known(silence_id)
-        return await put(silence_id, order)
+        _known(desk, silence_id)
+        now_ns = clock.now_ns()
+        return await _put(desk, _silence(silence_id, order, now_ns), now_ns)
 
     @router.get("/{silence_id}")
     async def one(silence_id: str) -> SilenceFigures:
         """One silence."""
-        return silence_figures(known(silence_id), clock.now_ns())
+        return silence_figures(_known(desk, silence_id), clock.now_ns())
 
     @router.delete("/{silence_id}")
     async def end(silence_id: str) -> SilenceFigures:
         """Ends a silence now; it stays to be seen for a month."""
-        known(silence_id)
+        _known(desk, silence_id)
         with told():
             await desk.watch.end_silence(silence_id)
-        return silence_figures(known(silence_id), clock.now_ns())
-
-    def known(silence_id: str) -> Silence:
-        for silence in desk.watch.book.silences:
-            if silence.id == silence_id:
-                return silence
-        raise HTTPException(404, f"there is no silence {silence_id!r}")
-
-    async def put(silence_id: str, order: SilenceOrder) -> SilenceFigures:
-        silence = _silence(silence_id, order, clock.now_ns())
-        with told():
-            await desk.watch.put_silence(silence)
-        return silence_figures(silence, clock.now_ns())
+        return silence_figures(_known(desk, silence_id), clock.now_ns())
 
     return router
+
+
+def _known(desk: AlertDesk, silence_id: str) -> Silence:
+    for silence in desk.watch.book.silences:
+        if silence.id == silence_id:
+            return silence
+    raise HTTPException(404, f"there is no silence {silence_id!r}")
+
+
+async def _put(desk: AlertDesk, silence: Silence, now_ns: int) -> SilenceFigures:
+    with told():
+        await desk.watch.put_silence(silence)
+    return silence_figures(silence, now_ns)
 
 
 def _silence(silence_id: str, order: SilenceOrder, now_ns: int) -> Silence:
