@@ -1,8 +1,8 @@
 """What is normal for an hour of the week: a robust profile of a series.
 
 Each hour of the week has a median and a spread (median absolute deviation). With few weeks behind
-it, an hour leans on the same hour of all days (shrinkage), so two days of history already help and
-a single odd week does little. Values are compared as `log1p`, in which a busy hour varies as much
+it, an hour leans on the same hour of all days and on its weekday (shrinkage), so two days of
+history already help and a single odd week does little. Values are compared as `log1p`, in which a busy hour varies as much
 as a quiet one; the level of the last day is followed, so growth is not an anomaly.
 """
 
@@ -22,8 +22,10 @@ _HOURS_OF_WEEK = 168
 # 1970 began on a Thursday; slots begin on Monday.
 _THURSDAY_HOURS = 72
 _LEAST_HOURS = 48
-# The weight of the all-days value, in weeks.
+# The weight of what hour and weekday say apart, in weeks.
 _SHRINKAGE = 1.5
+# The weight of no difference between weekdays, in hours.
+_WEEKDAY_SHRINKAGE = 6.0
 # A normal distribution has a standard deviation of so many median absolute deviations.
 _MAD_TO_SIGMA = 1.4826
 # About 2 %: a series that hardly moves is not odd when it moves by one.
@@ -131,21 +133,31 @@ class SeasonalProfile:
 
 
 def _centres(by_hour: dict[int, float]) -> tuple[float, ...]:
-    """The median of each hour of the week, shrunk towards that of the hour of the day."""
+    """The median of each hour of the week, shrunk towards what hour and weekday say apart."""
     everything = median(by_hour.values())
     of_day: list[list[float]] = [[] for _ in range(_HOURS_OF_DAY)]
     of_week: list[list[float]] = [[] for _ in range(_HOURS_OF_WEEK)]
     for hour, value in by_hour.items():
         of_day[hour % _HOURS_OF_DAY].append(value)
         of_week[_hour_of_week(hour)].append(value)
+    # Slots begin at midnight, so the hour of the day is the slot modulo 24.
+    daily = [median(found) if found else everything for found in of_day]
+    offsets = [_weekday_offset(of_week, daily, weekday) for weekday in range(7)]
     centres = []
     for slot, found in enumerate(of_week):
-        # Slots begin at midnight, so the hour of the day is the same modulo 24.
-        daily = of_day[slot % _HOURS_OF_DAY]
-        towards = median(daily) if daily else everything
+        towards = daily[slot % _HOURS_OF_DAY] + offsets[slot // _HOURS_OF_DAY]
         own = median(found) if found else 0.0
         centres.append((len(found) * own + _SHRINKAGE * towards) / (len(found) + _SHRINKAGE))
     return tuple(centres)
+
+
+def _weekday_offset(of_week: list[list[float]], daily: list[float], weekday: int) -> float:
+    """How much a day of the week lies above all days: two hours of it say a little, a day all."""
+    first = weekday * _HOURS_OF_DAY
+    above = [
+        value - daily[hour] for hour in range(_HOURS_OF_DAY) for value in of_week[first + hour]
+    ]
+    return median(above) * len(above) / (len(above) + _WEEKDAY_SHRINKAGE) if above else 0.0
 
 
 def _recent_level(residuals: list[tuple[int, float]]) -> float:
