@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ("AlertDesk",)
 
 _log = logging.getLogger("lukhas.alerts")
-_TICK_S = 1.0
 _PART = "alerts"
 _OPENING = "alerting is being opened"
 
@@ -34,6 +33,7 @@ class AlertDesk:
 
     Args:
         settings: all settings.
+        tick_s: how long the watch and the dispatch rest between two rounds.
 
     Attributes:
         settings: all settings.
@@ -41,8 +41,9 @@ class AlertDesk:
         dead_letters: how many messages were given up, as counted last.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, tick_s: float = 1.0) -> None:
         self.settings = settings
+        self._tick_s = tick_s
         self.failure = _OPENING if settings.alerts.enabled else "alerts are off"
         self.dead_letters = 0
         self._watch: AlertWatch | None = None
@@ -127,7 +128,7 @@ class AlertDesk:
                 self._watch = self._dispatch = None
                 self.failure = f"alerting cannot be opened: {error}"
                 _log.warning("%s", self.failure)
-            await asyncio.sleep(10 * _TICK_S)
+            await asyncio.sleep(10 * self._tick_s)
 
     async def _look(self, watch: "AlertWatch", series: LiveSeries, state: AdminState) -> None:
         while True:
@@ -138,7 +139,7 @@ class AlertDesk:
                 _log.warning("alerts cannot be kept: %s", error)
             except Exception:  # noqa: BLE001 - the next round may go well, and it is logged
                 _log.exception("a round of alerting failed")
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self._tick_s)
 
     async def _deliver(self, dispatch: "Dispatch") -> None:
         while True:
@@ -147,7 +148,7 @@ class AlertDesk:
                 self.dead_letters = await dispatch.outbox.count("dead")
             except LukhasError as error:
                 _log.warning("messages about alerts cannot be read: %s", error)
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self._tick_s)
 
 
 def _loaded() -> "OpenAlerts":

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import assert_never
 
 from lukhas.analytics.alerts.alert_store import AlertStore
 from lukhas.analytics.alerts.channels import Channel
@@ -284,12 +283,7 @@ def _events(before: AlertBook, after: Sequence[Alert], now_ns: int) -> list[Aler
 
 
 def _kind(state: AlertState, earlier: AlertState) -> str:
-    match state:
-        case AlertState.FIRING:
-            return "unsnoozed" if earlier is AlertState.SNOOZED else "fired"
-        case AlertState.RESOLVED:
-            return "resolved"
-        case AlertState.PENDING | AlertState.ACKNOWLEDGED | AlertState.SNOOZED:
-            return str(state.value)
-        case _:
-            assert_never(state)
+    """What it is called; a round only lets alerts fire, wake or end."""
+    if state is AlertState.RESOLVED:
+        return "resolved"
+    return "unsnoozed" if earlier is AlertState.SNOOZED else "fired"

@@ -2,8 +2,9 @@
 
 Each hour of the week has a median and a spread (median absolute deviation). With few weeks behind
 it, an hour leans on the same hour of all days and on its weekday (shrinkage), so two days of
-history already help and a single odd week does little. Values are compared as `log1p`, in which a busy hour varies as much
-as a quiet one; the level of the last day is followed, so growth is not an anomaly.
+history already help and a single odd week does little. Values are compared as `log1p`, in which a
+busy hour varies as much as a quiet one; the level of the last day is followed, so growth is not an
+anomaly.
 """
 
 import math

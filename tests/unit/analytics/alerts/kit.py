@@ -85,7 +85,7 @@ def a_notification(
     firing: Sequence[Alert] = (), resolved: Sequence[Alert] = (), **changes: Any
 ) -> Notification:
     """A message of the group `g` for the channel `hook`."""
-    given = {
+    given: dict[str, Any] = {
         "key": f"g@{NOW_NS}",
         "group": "g",
         "reason": Reason.FIRING,

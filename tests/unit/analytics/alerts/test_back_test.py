@@ -11,9 +11,10 @@ from lukhas.units import SECOND_NS
 LATENCY = [1.0] * 5 + [9.0] * 12 + [1.0] * 6 + [9.0] * 7
 
 
-async def tried(**rule: int) -> BackTest:
+async def tried(*, for_s: int = 0, keep_firing_s: int = 0) -> BackTest:
     source = RecordedSeries(start_ns=0, step_s=10, series={"p99_ms": LATENCY})
-    slow = Rule("slow", Threshold("p99_ms", (), 10, above=5.0), Severity.WARNING, **rule)
+    condition = Threshold("p99_ms", (), 10, above=5.0)
+    slow = Rule("slow", condition, Severity.WARNING, for_s=for_s, keep_firing_s=keep_firing_s)
     return await back_tested(
         slow, source, start_ns=10 * SECOND_NS, end_ns=300 * SECOND_NS, every_s=10
     )

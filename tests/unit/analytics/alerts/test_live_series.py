@@ -1,10 +1,10 @@
 """Values out of what workers have reported."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from lukhas.analytics.alerts import live_series
 from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
 from lukhas.policy.alerting.conditions import Filters
 from lukhas.policy.alerting.metrics import METRICS
@@ -167,8 +167,7 @@ async def test_the_free_share_of_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     lost = Node(tmp_path / "gone")
     lost.pass_seconds(20)
     assert await lost.value("disk_free_ratio") == [None]
-    monkeypatch.setattr(
-        live_series.shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 0, "total": 0})
-    )
+    nothing = type("Usage", (), {"free": 0, "total": 0})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: nothing)
     node.pass_seconds(10)
     assert (await node.value("disk_free_ratio", last_s=10)) == [None]

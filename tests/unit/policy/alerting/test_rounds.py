@@ -33,7 +33,7 @@ def test_people_hear_once_that_it_fires_and_once_that_it_is_over() -> None:
     (over,) = play.after(10, GOOD)
     assert over.reason is Reason.RESOLVED
     assert [alert.state for alert in over.resolved] == [AlertState.RESOLVED]
-    assert play.book.alerts == play.book.groups == ()
+    assert (play.book.alerts, play.book.groups) == ((), ())
     assert play.after(10, GOOD) == ()
 
 
