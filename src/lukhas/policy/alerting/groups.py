@@ -58,7 +58,8 @@ class Group:
         key: its name.
         waiting_since_ns: since when there is something they do not know; 0 if there is nothing.
         told_ns: when they were told last; 0 if never.
-        told: ids of alerts they know to fire, each with the turn they know of.
+        told: ids of alerts they know to fire, each with the turn they know of; 0 where only those
+            know who heard by escalation.
     """
 
     key: str
@@ -97,7 +98,7 @@ def due_notification(
     Returns:
         What they know then, None if there is nothing left to know; and the message, if one is due.
     """
-    told = dict(group.told)
+    told = _told(group, members)
     present = [each for each in members if each.alert.state is AlertState.FIRING and not each.quiet]
     fresh = [each for each in present if told.get(each.alert.id, 0) < each.alert.turn]
     over = [
@@ -107,18 +108,20 @@ def due_notification(
     ]
     waits = bool(fresh or over)
     since_ns = (group.waiting_since_ns or now_ns) if waits else 0
-    group = replace(group, waiting_since_ns=since_ns)
+    group = replace(group, waiting_since_ns=since_ns, told=tuple(sorted(told.items())))
     active = {each.alert.id for each in members if each.alert.is_active}
     if not waits and not active:
         return None, None
     if is_muted(route.mute_times, now_ns) or not _is_due(group, present, route, now_ns):
         return group, None
     firing = tuple(each.alert for each in present)
+    # Where only others have heard of what is over, only they hear that it is.
+    is_news = bool(firing) or any(told[each.alert.id] for each in over)
     notification = Notification(
         key=f"{group.key}@{now_ns}",
         group=group.key,
         reason=_reason(fresh, over),
-        channels=_channels(route, over),
+        channels=_channels(route.channels if is_news else (), over),
         firing=firing,
         resolved=tuple(each.alert for each in over),
         time_ns=now_ns,
@@ -129,6 +132,12 @@ def due_notification(
         return None, notification
     after = Group(group.key, told_ns=now_ns, told=tuple(sorted(known.items())))
     return after, notification
+
+
+def _told(group: Group, members: Sequence[Member]) -> dict[str, int]:
+    """The turns that people know of; 0 where so far only an escalation has told anybody."""
+    told = {each.alert.id: 0 for each in members if each.escalated_to}
+    return told | dict(group.told)
 
 
 def _is_due(group: Group, present: list[Member], route: AlertRoute, now_ns: int) -> bool:
@@ -150,7 +159,7 @@ def _reason(fresh: list[Member], over: list[Member]) -> Reason:
     return Reason.RESOLVED if over else Reason.REPEAT
 
 
-def _channels(route: AlertRoute, over: list[Member]) -> tuple[str, ...]:
+def _channels(own: tuple[str, ...], over: list[Member]) -> tuple[str, ...]:
     """Those of the route, and whoever heard by escalation of what is over."""
     escalated = (channel for each in over for channel in each.escalated_to)
-    return tuple(dict.fromkeys((*route.channels, *escalated)))
+    return tuple(dict.fromkeys((*own, *escalated)))

@@ -203,6 +203,17 @@ def test_whoever_heard_by_escalation_hears_the_end() -> None:
     assert over.channels == ("ops", "pager")
 
 
+def test_who_heard_before_the_group_did_hears_the_end_alone() -> None:
+    """Where escalation is quicker than the group, its end is still told, to nobody else."""
+    play = Play(root=replace(ROOT, escalation=ON_CALL, group_wait_s=600))
+    assert escalated(play, 0) == []
+    assert escalated(play, 300) == [("pager",)]
+    assert play.after(1, GOOD) == ()
+    (over,) = play.after(600, GOOD)
+    assert (over.reason, over.channels) == (Reason.RESOLVED, ("pager",))
+    assert play.book.alerts == ()
+
+
 def test_taking_it_on_ends_escalation() -> None:
     """So does a silence, or a mute time of the route."""
     play = Play(root=replace(ROOT, escalation=ON_CALL))
