@@ -51,6 +51,8 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     )
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # A new database is no event for people.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     token = settings.admin.token
     may_bind(settings.admin.listen.host, token_configured=token is not None)
     options = AdminOptions(

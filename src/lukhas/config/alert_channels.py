@@ -118,7 +118,10 @@ class AlertChannelSettings(Section):
                     f"set {key}",
                 )
         for key, channel_kinds in _ONLY_FOR.items():
-            if key in self.model_fields_set and self.kind not in channel_kinds:
+            if (
+                getattr(self, key) != type(self).model_fields[key].default
+                and self.kind not in channel_kinds
+            ):
                 what = f"{key} is not for channels of kind {self.kind}"
                 raise _fault(what, "remove it, or set another kind")
         if self.user and self.security == "none":

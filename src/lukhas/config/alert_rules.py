@@ -132,7 +132,7 @@ class AlertRuleSettings(Section):
                 what = f"the rule {self.name!r} is a {self.kind} and has no {' or '.join(group)}"
                 raise _fault(what, f"set {group[0]}")
         for key, kind in _ONLY_FOR.items():
-            if key in self.model_fields_set and kind != self.kind:
+            if getattr(self, key) != type(self).model_fields[key].default and kind != self.kind:
                 what = f"{key} is for rules of kind {kind}, and {self.name!r} is a {self.kind}"
                 raise _fault(what, "remove it, or set another kind")
         self._check_filters()

@@ -114,6 +114,13 @@ name = "on-call"
 levels = [{ after_s = 300, channels = ["pager"] }, { after_s = 600, channels = ["mail"] }]
 """
 
+
+def test_settings_are_the_same_when_they_are_passed_on(tmp_path: Path) -> None:
+    """A child process gets every value, also those that nobody has set."""
+    alerts = read(tmp_path, EVERYTHING)
+    assert AlertSettings.model_validate(alerts.model_dump()) == alerts
+
+
 RULE = '[[alerts.rules]]\nname = "r"\n'
 CHANNEL = '[[alerts.channels]]\nname = "c"\n'
 ROUTE = '[[alerts.routes]]\nname = "a"\n'

@@ -58,10 +58,11 @@ def test_keep_firing_bridges_short_gaps() -> None:
     assert observed(alert, rule, GOOD, at(29.9)) == alert
     again = observed(alert, rule, BAD, at(29.95))
     assert again is not None
-    over = observed(again, rule, GOOD, at(60))
+    assert observed(again, rule, GOOD, at(59.94)) == again
+    over = observed(again, rule, GOOD, at(59.95))
     assert over is not None
-    assert (over.state, over.resolved_ns) == (AlertState.RESOLVED, at(60))
-    assert over.resolve_ns == 60 * SECOND_NS
+    assert (over.state, over.resolved_ns) == (AlertState.RESOLVED, at(59.95))
+    assert over.resolve_ns == at(59.95) - START_NS
 
 
 def test_acknowledging_is_noted_once() -> None:

@@ -142,6 +142,14 @@ def test_an_alert_that_explains_others_speaks_for_them() -> None:
     assert sorted(message.group for message in told) == ["root/rule=down", "root/rule=slow"]
 
 
+def test_two_alerts_do_not_silence_each_other() -> None:
+    """What is itself a source is no target of the same rule."""
+    rule = Inhibition((Matcher("rule", "*"),), (Matcher("rule", "*"),))
+    play = Play(a_rule("a"), a_rule("b"), root=ROOT, inhibitions=(rule,))
+    (message,) = play.after(0, BAD)
+    assert len(message.firing) == 2
+
+
 def test_inhibition_asks_for_equal_labels() -> None:
     """Another team's alert explains nothing."""
     rule = Inhibition((Matcher("rule", "down"),), (Matcher("rule", "slow"),), ("team",))
