@@ -1,14 +1,14 @@
 """What is normal for an hour of the week: a robust profile of a series.
 
-Each hour of the week has a median and a spread (median absolute deviation). With few weeks behind
-it, an hour leans on the same hour of all days and on its weekday (shrinkage), so two days of
-history already help and a single odd week does little. Values are compared as `log1p`, in which a
-busy hour varies as much as a quiet one; the level of the last day is followed, so growth is not an
-anomaly.
+Each hour of the week has a median, and each hour of the day a spread (median absolute deviation).
+With few weeks behind it, an hour leans on the same hour of all days and on its weekday (shrinkage),
+so two days of history already help and a single odd week does little. Values are compared as
+`log1p`, in which a busy hour varies as much as a quiet one; the level of the last day is followed,
+so growth is not an anomaly.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -76,7 +76,7 @@ class SeasonalProfile:
 
     Attributes:
         centres: the median in each hour, from Monday 00:00, as `log1p`.
-        spreads: the robust standard deviation in each hour.
+        spreads: the robust standard deviation in each hour of the day.
         level: how much all of it is higher now than in the history.
     """
 
@@ -109,7 +109,7 @@ class SeasonalProfile:
         if len(by_hour) < _LEAST_HOURS:
             return None
         centres = _centres({hour: median(found) for hour, found in by_hour.items()})
-        unlevelled = cls(centres, (1.0,) * _HOURS_OF_WEEK, 0.0)
+        unlevelled = cls(centres, (), 0.0)
         residuals = [(time_ns, value - unlevelled.centre(time_ns)) for time_ns, value in points]
         level = _LEVEL_WEIGHT * _recent_level(residuals)
         return cls(centres, _spreads(residuals), level)
@@ -129,7 +129,7 @@ class SeasonalProfile:
 
     def score(self, value: float, time_ns: int) -> float:
         """How many robust standard deviations a value is above the normal; negative if below."""
-        spread = self.spreads[_hour_of_week(time_ns // HOUR_NS)]
+        spread = self.spreads[time_ns // HOUR_NS % _HOURS_OF_DAY]
         return (_scaled(value) - self.centre(time_ns)) / spread
 
 
@@ -173,22 +173,19 @@ def _recent_level(residuals: list[tuple[int, float]]) -> float:
 
 
 def _spreads(residuals: list[tuple[int, float]]) -> tuple[float, ...]:
-    """The spread of each hour of the week, with its neighbours, shrunk towards that of all."""
+    """The spread of each hour of the day, with its neighbours, and never far below that of all."""
     daily: list[list[float]] = [[] for _ in range(_HOURS_OF_DAY)]
     for time_ns, value in residuals:
-        hour = time_ns // HOUR_NS
-        for near in (hour - 1, hour, hour + 1):
-            daily[near % _HOURS_OF_DAY].append(value)
-    overall = max(_LEAST_SPREAD, _deviation(value for _, value in residuals))
+        daily[time_ns // HOUR_NS % _HOURS_OF_DAY].append(value)
+    overall = max(_LEAST_SPREAD, _deviation([value for _, value in residuals]))
     spreads = []
-    for slot in range(_HOURS_OF_WEEK):
-        found = daily[slot % _HOURS_OF_DAY]
+    for hour in range(_HOURS_OF_DAY):
+        found = [*daily[hour - 1], *daily[hour], *daily[(hour + 1) % _HOURS_OF_DAY]]
         own = _deviation(found) if found else overall
         spreads.append(max(_LEAST_SPREAD, _LEAST_OF_GLOBAL * overall, own))
     return tuple(spreads)
 
 
-def _deviation(values: Iterable[float]) -> float:
-    found = list(values)
-    middle = median(found)
-    return _MAD_TO_SIGMA * median(abs(value - middle) for value in found)
+def _deviation(values: list[float]) -> float:
+    middle = median(values)
+    return _MAD_TO_SIGMA * median([abs(value - middle) for value in values])
