@@ -7,7 +7,7 @@ import socket
 from lukhas.errors import LukhasError
 from lukhas.policy.access.destinations import refused_because
 
-__all__ = ("DeliveryError", "checked_address")
+__all__ = ("DeliveryError", "checked_addresses")
 
 
 class DeliveryError(LukhasError):
@@ -24,11 +24,11 @@ class DeliveryError(LukhasError):
         super().__init__(what)
 
 
-async def checked_address(host: str, port: int) -> str:
-    """The address of a host, looked up once and found to be one that may be asked.
+async def checked_addresses(host: str, port: int) -> list[str]:
+    """The addresses of a host, looked up once and all found to be ones that may be asked.
 
-    Whoever connects to it, and does not look the name up again, cannot be led elsewhere by an
-    answer of the DNS that changes in between.
+    Whoever connects to one of them, and does not look the name up again, cannot be led elsewhere by
+    an answer of the DNS that changes in between.
 
     Raises:
         DeliveryError: there is none, or nothing is sent to it.
@@ -43,4 +43,6 @@ async def checked_address(host: str, port: int) -> str:
         why = refused_because(ipaddress.ip_address(address.partition("%")[0]))
         if why:
             raise DeliveryError(f"nothing is sent to {host}: {why}", is_final=True)
-    return addresses[0]
+    if not addresses:
+        raise DeliveryError(f"{host} has no address")
+    return addresses

@@ -6,11 +6,12 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Literal
 
-from lukhas.analytics.alerts.delivery import DeliveryError, checked_address
+from lukhas.analytics.alerts.delivery import DeliveryError, checked_addresses
 
 __all__ = ("MailServer", "send_mail")
 
@@ -69,9 +70,9 @@ async def send_mail(
     message["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
-    address = await checked_address(server.host, server.port)
+    addresses = await checked_addresses(server.host, server.port)
     try:
-        await asyncio.to_thread(_send, server, address, message)
+        await asyncio.to_thread(_send, server, addresses, message)
     except smtplib.SMTPResponseException as error:
         what = f"{server.host} answered {error.smtp_code}"
         raise DeliveryError(what, is_final=error.smtp_code >= _FINAL_CODE) from None
@@ -89,31 +90,34 @@ async def send_mail(
 
 
 class _PlainConnection(smtplib.SMTP):
-    """Connects to an address that was checked, and goes on to know the server by its name."""
+    """Connects to addresses that were checked, and goes on to know the server by its name."""
 
-    def __init__(self, server: MailServer, address: str) -> None:
-        self._address = address
+    def __init__(self, server: MailServer, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
         super().__init__(server.host, server.port, timeout=server.timeout_s)
 
     def _get_socket(self, _host: str, port: int, timeout: float) -> socket.socket:
-        return socket.create_connection((self._address, port), timeout)
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((address, port), timeout)
+        return socket.create_connection((self._addresses[-1], port), timeout)
 
 
 class _TlsConnection(_PlainConnection):
     """The same, with TLS from the first byte (RFC 8314 section 3)."""
 
-    def __init__(self, server: MailServer, address: str) -> None:
+    def __init__(self, server: MailServer, addresses: Sequence[str]) -> None:
         self._name = server.host
-        super().__init__(server, address)
+        super().__init__(server, addresses)
 
     def _get_socket(self, _host: str, port: int, timeout: float) -> socket.socket:
         plain = super()._get_socket(_host, port, timeout)
         return ssl.create_default_context().wrap_socket(plain, server_hostname=self._name)
 
 
-def _send(server: MailServer, address: str, message: EmailMessage) -> None:
+def _send(server: MailServer, addresses: Sequence[str], message: EmailMessage) -> None:
     kind = _TlsConnection if server.security == "tls" else _PlainConnection
-    with kind(server, address) as connection:
+    with kind(server, addresses) as connection:
         if server.security == "starttls":
             connection.starttls(context=ssl.create_default_context())
         if server.user:

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import ssl
-from asyncio import StreamReader
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
-from lukhas.analytics.alerts.delivery import DeliveryError, checked_address
+from lukhas.analytics.alerts.delivery import DeliveryError, checked_addresses
 
 __all__ = ("post_json",)
 
@@ -51,15 +52,7 @@ async def post_json(
 
 async def _answered(parts: SplitResult, request: bytes) -> int:
     host = parts.hostname or ""
-    port = parts.port or _PORTS[parts.scheme]
-    address = await checked_address(host, port)
-    secure = parts.scheme == "https"
-    reader, writer = await asyncio.open_connection(
-        address,
-        port,
-        ssl=ssl.create_default_context() if secure else None,
-        server_hostname=host if secure else None,
-    )
+    reader, writer = await _connected(parts, host)
     try:
         writer.write(request)
         await writer.drain()
@@ -67,6 +60,26 @@ async def _answered(parts: SplitResult, request: bytes) -> int:
     finally:
         # Not closed in peace: nobody waits for a receiver that does not end the connection.
         writer.transport.abort()
+
+
+async def _connected(parts: SplitResult, host: str) -> tuple[StreamReader, StreamWriter]:
+    """A connection to the first address that takes one."""
+    port = parts.port or _PORTS[parts.scheme]
+    secure = parts.scheme == "https"
+    *earlier, last = await checked_addresses(host, port)
+
+    async def connected(address: str) -> tuple[StreamReader, StreamWriter]:
+        return await asyncio.open_connection(
+            address,
+            port,
+            ssl=ssl.create_default_context() if secure else None,
+            server_hostname=host if secure else None,
+        )
+
+    for address in earlier:
+        with suppress(OSError):
+            return await connected(address)
+    return await connected(last)
 
 
 def _request(
