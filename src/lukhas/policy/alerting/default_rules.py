@@ -39,12 +39,13 @@ def default_rules(*, objective: float, p99_ms: float, interval_s: int) -> tuple[
         interval_s: how often they are looked at.
     """
     return (
-        *_traffic(objective, p99_ms, interval_s),
+        *_answers(objective, p99_ms, interval_s),
+        *_traffic(interval_s),
         *_node(interval_s),
     )
 
 
-def _traffic(objective: float, p99_ms: float, interval_s: int) -> tuple[Rule, ...]:
+def _answers(objective: float, p99_ms: float, interval_s: int) -> tuple[Rule, ...]:
     return (
         Rule(
             "error-budget-fast",
@@ -71,6 +72,11 @@ def _traffic(objective: float, p99_ms: float, interval_s: int) -> tuple[Rule, ..
             interval_s=interval_s,
             summary="One in a hundred requests takes too long",
         ),
+    )
+
+
+def _traffic(interval_s: int) -> tuple[Rule, ...]:
+    return (
         Rule(
             "no-traffic",
             Absence("requests", (), 600, _HOUR_S),

@@ -98,7 +98,7 @@ def due_notification(
     Returns:
         What they know then, None if there is nothing left to know; and the message, if one is due.
     """
-    told = _told(group, members)
+    told = _turns_told(group, members)
     present = [each for each in members if each.alert.state is AlertState.FIRING and not each.quiet]
     fresh = [each for each in present if told.get(each.alert.id, 0) < each.alert.turn]
     over = [
@@ -134,7 +134,7 @@ def due_notification(
     return after, notification
 
 
-def _told(group: Group, members: Sequence[Member]) -> dict[str, int]:
+def _turns_told(group: Group, members: Sequence[Member]) -> dict[str, int]:
     """The turns that people know of; 0 where so far only an escalation has told anybody."""
     told = {each.alert.id: 0 for each in members if each.escalated_to}
     return told | dict(group.told)

@@ -96,7 +96,7 @@ def advanced(
         after, messages = _escalated(plan, placed, alert, now_ns)
         stepped.append(after)
         escalations += messages
-    groups, notifications = _told(plan, replace(placed, alerts=tuple(stepped)), now_ns)
+    groups, notifications = _messages(plan, replace(placed, alerts=tuple(stepped)), now_ns)
     left = tuple(alert for alert in stepped if _is_kept(alert, groups))
     return Round(
         AlertBook(left, groups, book.silences),
@@ -164,7 +164,7 @@ def _escalated(
     return alert, []
 
 
-def _told(
+def _messages(
     plan: AlertPlan, book: AlertBook, now_ns: int
 ) -> tuple[tuple[Group, ...], list[Notification]]:
     members: dict[str, tuple[AlertRoute, list[Member]]] = {}
