@@ -15,6 +15,7 @@ from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.telemetry.health import PartHealth, PartState
+from lukhas.units import DAY_NS
 
 if TYPE_CHECKING:
     from lukhas.analytics.alerts.dispatch import Dispatch
@@ -38,7 +39,7 @@ class AlertDesk:
     Attributes:
         settings: all settings.
         failure: why it cannot be asked now; empty if it can.
-        dead_letters: how many messages were given up, as counted last.
+        dead_letters: how many messages of the last day were given up, as counted last.
     """
 
     def __init__(self, settings: Settings, *, tick_s: float = 1.0) -> None:
@@ -123,7 +124,7 @@ class AlertDesk:
                     self._watch, self._dispatch, self.failure = watch, dispatch, ""
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._look(watch, series, state))
-                        tasks.create_task(self._deliver(dispatch))
+                        tasks.create_task(self._deliver(dispatch, state))
             except LukhasError as error:
                 self._watch = self._dispatch = None
                 self.failure = f"alerting cannot be opened: {error}"
@@ -141,11 +142,12 @@ class AlertDesk:
                 _log.exception("a round of alerting failed")
             await asyncio.sleep(self._tick_s)
 
-    async def _deliver(self, dispatch: "Dispatch") -> None:
+    async def _deliver(self, dispatch: "Dispatch", state: AdminState) -> None:
         while True:
             try:
                 await dispatch.deliver_due()
-                self.dead_letters = await dispatch.outbox.count("dead")
+                since_ns = state.clock.now_ns() - DAY_NS
+                self.dead_letters = await dispatch.outbox.count("dead", since_ns=since_ns)
             except LukhasError as error:
                 _log.warning("messages about alerts cannot be read: %s", error)
             await asyncio.sleep(self._tick_s)

@@ -74,13 +74,21 @@ class Outbox:
             rows = await connection.execute(asked.order_by(MESSAGES.c.id.desc()).limit(limit))
             return [_stored(row) for row in rows]
 
-    async def count(self, state: MessageState) -> int:
+    async def count(self, state: MessageState, *, since_ns: int = 0) -> int:
         """How many messages are in a state.
+
+        Args:
+            state: the state.
+            since_ns: only those that were made since then (Unix time).
 
         Raises:
             StoreError: the database failed.
         """
-        asked = select(func.count()).select_from(MESSAGES).where(MESSAGES.c.state == state)
+        asked = (
+            select(func.count())
+            .select_from(MESSAGES)
+            .where(MESSAGES.c.state == state, MESSAGES.c.made_ns >= since_ns)
+        )
         async with self._database.reading() as connection:
             return int((await connection.scalar(asked)) or 0)
 

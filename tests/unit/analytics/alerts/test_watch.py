@@ -284,6 +284,7 @@ async def test_a_dead_letter_can_be_tried_anew(database: Database, clock: Manual
         (dead,) = await outbox.listed("dead", limit=10)
         assert (dead.attempts, dead.failure) == (1, "the receiver answered 400")
         assert await outbox.count("dead") == 1
+        assert await outbox.count("dead", since_ns=clock.now_ns() + 1) == 0
         assert await outbox.revive(dead.id, clock.now_ns())
         assert not await outbox.revive(dead.id, clock.now_ns())
         assert await process.dispatch.deliver_due() == 1
