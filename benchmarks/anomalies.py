@@ -176,8 +176,8 @@ def run() -> Section:
         f"Made-up counts, one each {_STEP_S // 60} minutes: four weeks to learn from, two to try. "
         f"{len(_SEEDS)} series of each kind with {_EVENTS} odd stretches of 1 to 4 hours (a "
         "twentieth, a third, 0.6, 1.7, 2.5 or 4 times the value), and as many without any, which "
-        "give the false alarms a week. An alarm needs two steps in a row; learnt anew each day. The "
-        "series are made up by who wrote the rule: real ones are harder.",
+        "give the false alarms a week. An alarm needs two steps in a row; learnt anew each day. "
+        "The series are made up by who wrote the rule: real ones are harder.",
     )
     rules: list[tuple[str, Scorer, tuple[float, ...]]] = [
         ("seasonal", _seasonal, _DEVIATIONS),
