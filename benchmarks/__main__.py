@@ -29,6 +29,7 @@ NAMES = (
     "balancing",
     "openapi",
     "redis",
+    "anomalies",
 )
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0
