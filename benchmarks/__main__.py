@@ -32,6 +32,7 @@ NAMES = (
     "scaling",
     "openapi",
     "redis",
+    "anomalies",
 )
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0

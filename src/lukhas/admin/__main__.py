@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from lukhas.admin.access import load_token, may_bind
+from lukhas.admin.alert_desk import AlertDesk
+from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.history_access import HistoryAccess
@@ -59,6 +61,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     )
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # A new database is no event for people.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     token = settings.admin.token
     may_bind(settings.admin.listen.host, token_configured=token is not None)
@@ -80,15 +83,11 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             begin.wait()
 
     access = CacheAccess(CachePurges(settings))
-    routers = [limits_router(settings), cache_router(access)]
+    alerts = AlertDesk(settings)
+    routers = [limits_router(settings), cache_router(access), *alert_routers(alerts)]
     history = _history(settings.analytics, settings.state_dir)
-    if history is not None:
-        routers += [
-            history_router(history),
-            history_live_router(history),
-            history_export_router(history),
-        ]
-    lifespans = [access.lifespan()]
+    routers += _history_routers(history)
+    lifespans = [access.lifespan(), alerts.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
@@ -101,6 +100,12 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         parent=parent,
         history=history,
     )
+
+
+def _history_routers(history: HistoryAccess | None) -> list[APIRouter]:
+    if history is None:
+        return []
+    return [history_router(history), history_live_router(history), history_export_router(history)]
 
 
 def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:

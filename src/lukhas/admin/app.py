@@ -53,6 +53,7 @@ def create_admin_app(
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.admin = state
     brake = GuessBrake()
     app.add_middleware(AccessMiddleware, token=token, brake=brake, clock=state.clock)
     app.add_exception_handler(HTTPException, _http_problem)

@@ -1,1 +1,1 @@
-"""The history of a node: roll-ups of its figures in a database, and questions about them."""
+"""Analytics: the history of a node, questions about it, and alerts."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lukhas.config.alert_checks import alert_findings
 from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.findings import Finding
@@ -36,6 +37,7 @@ def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Find
     yield from _paths(settings)
     yield from _cors(settings)
     yield from _overload(settings)
+    yield from alert_findings(settings.alerts)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from lukhas.config.addresses import Address
+from lukhas.config.alerts import AlertSettings
 from lukhas.config.analytics import AnalyticsSettings
 from lukhas.config.answers import LogSettings, RouteSettings
 from lukhas.config.caching import CacheSettings
@@ -116,5 +117,6 @@ class Settings(Section):
     routes: tuple[RouteSettings, ...] = Field(
         (), description="Requests with policies of their own; the most specific route wins."
     )
+    alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

@@ -16,8 +16,8 @@ from dns.rdtypes.IN.SRV import SRV
 
 from lukhas.config.addresses import parse_address
 from lukhas.config.targets import TargetAddress
-from lukhas.gateway.dialling import refused_because
 from lukhas.gateway.discovery import DiscoveryError, FoundServer, FoundServers
+from lukhas.policy.access.destinations import refused_because
 
 __all__ = ("DnsSource", "DnsTerms", "SrvSource")
 

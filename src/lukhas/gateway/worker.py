@@ -83,9 +83,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     upstreams = Upstreams(settings, hub.recorder, hub.clock)
     server, doors = _front(hub, upstreams)
     _watch(hub, server.state)
-    upstreams.show(hub.recorder)
-    upstreams.start()
-    await upstreams.ready()
+    await _begin(upstreams, hub)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
@@ -114,6 +112,12 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await sender.close()
     await upstreams.close()
     await hub.close()
+
+
+async def _begin(upstreams: Upstreams, hub: Hub) -> None:
+    upstreams.show(hub.recorder)
+    upstreams.start()
+    await upstreams.ready()
 
 
 def _spare_garbage_collection() -> None:

@@ -1,0 +1,147 @@
+"""Channels: where people are told, and how a message gets there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from lukhas.analytics.alerts.delivery import DeliveryError
+from lukhas.analytics.alerts.mail import MailServer, send_mail
+from lukhas.analytics.alerts.posting import post_json
+from lukhas.policy.alerting.groups import Notification
+from lukhas.policy.alerting.messages import (
+    mail_subject,
+    mail_text,
+    pagerduty_event,
+    slack_message,
+    webhook_message,
+)
+
+__all__ = (
+    "Channel",
+    "EmailChannel",
+    "PagerDutyChannel",
+    "SlackChannel",
+    "WebhookChannel",
+    "deliver",
+)
+
+_SUCCESS = range(200, 300)
+# What may be different the next time (RFC 9110 section 15.5.9, RFC 6585 section 4).
+_WORTH_ANOTHER_TRY = frozenset((408, 425, 429))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookChannel:
+    """Posts JSON to a URL.
+
+    Attributes:
+        name: its name.
+        url: where; it may hold a secret.
+        headers: further fields, such as `authorization`; they may hold secrets.
+        send_resolved: whether it also tells what is over.
+        timeout_s: how long the whole of it may take.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    send_resolved: bool = True
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackChannel:
+    """An incoming webhook of Slack, or of what takes the same.
+
+    Attributes:
+        name: its name.
+        url: where; it is a secret.
+        send_resolved: whether it also tells what is over.
+        timeout_s: how long the whole of it may take.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    send_resolved: bool = True
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagerDutyChannel:
+    """PagerDuty's Events API v2, or what takes the same.
+
+    Attributes:
+        name: its name.
+        url: where.
+        routing_key: the integration key of the service.
+        send_resolved: whether it also tells what is over.
+        timeout_s: how long the whole of it may take.
+    """
+
+    name: str
+    url: str
+    routing_key: str = field(repr=False)
+    send_resolved: bool = True
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailChannel:
+    """E-mail over SMTP.
+
+    Attributes:
+        name: its name.
+        server: the mail server.
+        sender: from whom.
+        recipients: to whom.
+        send_resolved: whether it also tells what is over.
+    """
+
+    name: str
+    server: MailServer
+    sender: str
+    recipients: tuple[str, ...]
+    send_resolved: bool = True
+
+
+Channel = WebhookChannel | SlackChannel | PagerDutyChannel | EmailChannel
+
+
+async def deliver(channel: Channel, notification: Notification, *, dedup_key: str) -> None:
+    """Sends a message; it has been taken when this returns.
+
+    Args:
+        channel: where.
+        notification: what.
+        dedup_key: the same when it is sent again; by it a receiver can tell.
+
+    Raises:
+        DeliveryError: it has not been taken, or nobody knows.
+    """
+    key = {"idempotency-key": json.dumps(dedup_key)}
+    match channel:
+        case WebhookChannel():
+            body: Mapping[str, object] = webhook_message(notification)
+            headers = (*channel.headers, *key.items())
+        case SlackChannel():
+            body, headers = slack_message(notification), ()
+        case PagerDutyChannel():
+            body = pagerduty_event(notification, routing_key=channel.routing_key)
+            headers = ()
+        case EmailChannel():
+            await send_mail(
+                channel.server,
+                sender=channel.sender,
+                recipients=channel.recipients,
+                subject=mail_subject(notification),
+                text=mail_text(notification),
+                dedup_key=dedup_key,
+            )
+            return
+        case _:
+            assert_never(channel)
+    status = await post_json(channel.url, body, headers=headers, timeout_s=channel.timeout_s)
+    if status not in _SUCCESS:
+        is_final = 300 <= status < 500 and status not in _WORTH_ANOTHER_TRY
+        raise DeliveryError(f"the receiver answered {status}", is_final=is_final)

@@ -1,0 +1,1 @@
+"""Alerting: rules over series, the life of an alert, and who is told of it when."""
