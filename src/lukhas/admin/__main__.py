@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from lukhas.admin.access import load_token, may_bind
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.explain_api import ExplainAccess, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
@@ -81,6 +82,10 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
 
     access = CacheAccess(CachePurges(settings))
     routers = [limits_router(settings), cache_router(access)]
+    explain = None
+    if settings.explain.enabled:
+        explain = ExplainAccess(settings.state_dir, settings.explain)
+        routers.append(explain_router(explain))
     history = _history(settings.analytics, settings.state_dir)
     if history is not None:
         routers += [
@@ -93,14 +98,19 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
-    run_admin(
-        options,
-        get_ready=get_ready,
-        routers=routers,
-        lifespan=_all(lifespans),
-        parent=parent,
-        history=history,
-    )
+    try:
+        run_admin(
+            options,
+            get_ready=get_ready,
+            routers=routers,
+            lifespan=_all(lifespans),
+            parent=parent,
+            history=history,
+            explain=explain,
+        )
+    finally:
+        if explain is not None:
+            explain.close()
 
 
 def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:

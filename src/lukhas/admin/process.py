@@ -14,6 +14,7 @@ from fastapi import APIRouter
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.explain_api import ExplainAccess
 from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.parent import Parent
@@ -59,6 +60,7 @@ def run_admin(
     get_ready: Callable[[], None] | None = None,
     parent: Parent | None = None,
     history: HistoryAccess | None = None,
+    explain: ExplainAccess | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -73,11 +75,15 @@ def run_admin(
         get_ready: called when everything is prepared; serving begins when it returns.
         parent: what is known of the parent process, if there is one.
         history: is given what the workers report for it; None to keep none.
+        explain: is given the decision records of the workers; None to keep none.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
     state = _new_state(options, clock or SystemClock(), parent, history)
+    own_parts = state.own_parts
+    if explain is not None:
+        state.own_parts = lambda: [*own_parts(), *explain.parts()]
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
         log_config=None,
@@ -94,7 +100,7 @@ def run_admin(
     deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
     early = _EarlySignals(deaf_to)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, early, history))
+        runner.run(_serve(options, config, state, early, history=history, explain=explain))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
@@ -175,7 +181,9 @@ async def _serve(
     config: uvicorn.Config,
     state: AdminState,
     early: _EarlySignals,
+    *,
     history: HistoryAccess | None,
+    explain: ExplainAccess | None,
 ) -> None:
     listening = _inherited(options.descriptor)
     keep = None if history is None else history.keep
@@ -184,7 +192,13 @@ async def _serve(
         if history is not None:
             await stack.enter_async_context(history.opened())
         await stack.enter_async_context(
-            TelemetryReceiver(options.telemetry_path, state.totals, state.clock, keep=keep)
+            TelemetryReceiver(
+                options.telemetry_path,
+                state.totals,
+                state.clock,
+                keep=keep,
+                keep_records=None if explain is None else explain.keep,
+            )
         )
         server = _Server(config, state, early.deaf_to)
         early.watch_over(server)

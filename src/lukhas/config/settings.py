@@ -21,6 +21,7 @@ from lukhas.config.consumers import (
 )
 from lukhas.config.cors import CorsSettings
 from lukhas.config.decompression import DecompressionSettings
+from lukhas.config.explain import ExplainSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir
 from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
@@ -117,4 +118,5 @@ class Settings(Section):
         (), description="Requests with policies of their own; the most specific route wins."
     )
     log: LogSettings = LogSettings()
+    explain: ExplainSettings = ExplainSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

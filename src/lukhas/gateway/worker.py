@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import random
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.pulse import PulseSender
+from lukhas.gateway.request_sampler import RequestSampler
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
@@ -31,6 +33,8 @@ from lukhas.hub.child_link import (
 from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
+from lukhas.pipeline.stages.observe import SampledObserveStage
+from lukhas.pipeline.timed_way import TimedWay
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -82,6 +86,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock)
     server, doors = _front(hub, upstreams)
+    sampler = _sampler(hub, upstreams, server.state)
     _watch(hub, server.state)
     upstreams.show(hub.recorder)
     upstreams.start()
@@ -93,8 +98,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
+        records=hub.records.drain,
     )
     jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
+    if sampler is not None:
+        jobs.append(asyncio.create_task(sampler.run()))
     _spare_garbage_collection()
     with ExitStack() as inherited:
         own = [inherited.enter_context(socket.socket(fileno=n)) for n in task.descriptors]
@@ -157,6 +165,15 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     doors.show(hub.recorder)
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     return server, doors
+
+
+def _sampler(hub: Hub, upstreams: Upstreams, state: FrontState) -> RequestSampler | None:
+    per_second = hub.settings.explain.samples_per_second
+    if hub.explainer is None or not per_second:
+        return None
+    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer)
+    timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
+    return RequestSampler(state, timed.take, per_second=per_second, draw=random.random)
 
 
 def _watch(hub: Hub, state: FrontState) -> None:

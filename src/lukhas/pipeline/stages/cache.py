@@ -255,7 +255,9 @@ class CacheStage:
                 waited_for = fetch.reason
 
     def _use(self, fetch: Fetch, entry: StoredResponse, now_ns: int) -> Reuse:
-        use = reuse(entry.terms, fetch.request.directives, now_ns=now_ns)
+        terms = entry.terms
+        use = reuse(terms, fetch.request.directives, now_ns=now_ns)
+        fetch.exchange.reused = (terms, use, now_ns)
         return self._second_look(fetch, entry, use, now_ns) if use in _USABLE else use
 
     def _question(
