@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lukhas.pipeline.callers import caller_of
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.balancing.splits import place_of
+from lukhas.policy.caching.lookup import Reuse
 from lukhas.policy.caching.requests import cache_request
 from lukhas.policy.explain.limit_facts import facts_of_limits
 from lukhas.policy.explain.records import (
@@ -137,23 +138,25 @@ def _cache(exchange: Exchange) -> CacheFacts | None:
     route = exchange.route
     if route is None:
         return None
-    stored = getattr(exchange, "stored", None)
-    reused = getattr(exchange, "reused", None)
-    if stored is None and reused is None:
-        return None
     request = cache_request(exchange.head, exchange.consumer, route.rule.cache)
-    if stored is not None:
+    if hasattr(exchange, "stored"):
         # What is answered at a glance was fresh at the time of the request.
-        return CacheFacts(stored.terms, request.directives, exchange.now_ns, "fresh")
-    terms, use, now_ns = reused
+        return CacheFacts(
+            exchange.stored.terms, request.directives, exchange.now_ns, Reuse.FRESH.value
+        )
+    if not hasattr(exchange, "reused"):
+        return None
+    terms, use, now_ns = exchange.reused
     return CacheFacts(terms, request.directives, now_ns, use.value)
 
 
 def _split(exchange: Exchange) -> SplitFacts | None:
-    drawn = getattr(exchange, "drawn", None)
     split = exchange.route.rule.split if exchange.route is not None else None
-    if split is None or drawn is None or exchange.upstream not in split.upstreams:
+    if split is None or not hasattr(exchange, "drawn"):
+        return None
+    if exchange.upstream not in split.upstreams:
+        # Another one stood in for the one that was chosen.
         return None
     caller = caller_of(split.by)(exchange)
-    place = place_of(split.name, caller) if caller else drawn
+    place = place_of(split.name, caller) if caller else exchange.drawn
     return SplitFacts(split.upstreams, split.weights, place, exchange.upstream)

@@ -369,6 +369,7 @@ class CacheStage:
         entry = select(self._get(request.key) or (), request)
         if entry is not None:
             use = reuse(entry.terms, request.directives, now_ns=exchange.now_ns)
+            exchange.reused = (entry.terms, use, exchange.now_ns)
             if use in _USABLE:
                 self._store.touch(entry)
                 exchange.verdicts.append(_shadow(Outcome.ANSWERED, "would have been a hit", policy))
