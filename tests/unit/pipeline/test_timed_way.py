@@ -1,12 +1,13 @@
 """The timed way does what the usual one does, and notes how long each part took."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import finish, start
+from lukhas.pipeline.driving import Run, Waiting, finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.explaining import Explainer, ExplainRules
 from lukhas.pipeline.pipeline import Pipeline
@@ -86,11 +87,11 @@ async def taken(
         Around(clock),
     ]
     way = TimedWay(Pipeline(stages, Contained()), handler, observe, clock)
-    step = way.take(known())
+    step: object = way.take(known())
     if not isinstance(step, Response):
-        run = step
+        run = cast("Run", step)
         began = start(run)
-        step = began if isinstance(began, Response) else await finish(run, began)  # type: ignore[arg-type]
+        step = await finish(run, began) if isinstance(began, Waiting) else began
     assert isinstance(step, Response)
     return step, records
 
