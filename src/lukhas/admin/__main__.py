@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from lukhas.admin.access import load_token, may_bind
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
-from lukhas.admin.explain_api import ExplainAccess, explain_router
+from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
@@ -82,10 +82,9 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
 
     access = CacheAccess(CachePurges(settings))
     routers = [limits_router(settings), cache_router(access)]
-    explain = None
-    if settings.explain.enabled:
-        explain = ExplainAccess(settings.state_dir, settings.explain)
-        routers.append(explain_router(explain))
+    # What was kept before it was switched off can still be asked for.
+    explain = ExplainAccess(settings.state_dir, settings.explain)
+    routers += [explain_router(explain), explain_pages(explain)]
     history = _history(settings.analytics, settings.state_dir)
     if history is not None:
         routers += [
@@ -106,11 +105,10 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             lifespan=_all(lifespans),
             parent=parent,
             history=history,
-            explain=explain,
+            explain=explain if settings.explain.enabled else None,
         )
     finally:
-        if explain is not None:
-            explain.close()
+        explain.close()
 
 
 def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:

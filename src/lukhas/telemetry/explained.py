@@ -5,10 +5,12 @@ from collections import OrderedDict, deque
 import msgspec
 
 from lukhas.policy.explain.records import DecisionRecord
+from lukhas.units import MIB
 
 __all__ = ("RecentRecords", "read_record")
 
 _MOST_PENDING = 2000
+_MOST_BYTES = 4 * MIB
 
 
 class RecentRecords:
@@ -45,9 +47,21 @@ class RecentRecords:
         return tuple(reversed(found))
 
     def drain(self) -> list[bytes]:
-        """What was kept since the last drain, as bytes for `read_record`."""
+        """What was kept since the last drain, as bytes for `read_record`.
+
+        At most 2000, and 4 MiB: the latest, as a report has a bounded size.
+        """
         pending, self._pending = self._pending, deque(maxlen=_MOST_PENDING)
-        return [msgspec.msgpack.encode(record) for record in pending]
+        drained: list[bytes] = []
+        room_bytes = _MOST_BYTES
+        for record in reversed(pending):
+            data = msgspec.msgpack.encode(record)
+            room_bytes -= len(data)
+            if room_bytes < 0:
+                break
+            drained.append(data)
+        drained.reverse()
+        return drained
 
 
 def read_record(data: bytes) -> DecisionRecord:

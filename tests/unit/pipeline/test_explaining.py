@@ -94,7 +94,7 @@ def test_so_many_of_each_kind_in_a_second() -> None:
 
 
 def test_a_sampled_request_is_kept_once_whatever_became_of_it() -> None:
-    """With the time that each stage took."""
+    """With the time that each stage took; what is notable is kept as that."""
     kept = Kept(sampled=True)
     exchange = kept.exchange()
     exchange.times = [("route", 5)]
@@ -102,7 +102,7 @@ def test_a_sampled_request_is_kept_once_whatever_became_of_it() -> None:
     kept.answered(kept.exchange(), 404)
     assert [(record.why, record.status) for record in kept.records] == [
         ("sampled", 200),
-        ("sampled", 404),
+        ("client-error", 404),
     ]
     assert [(time.stage, time.took_ns) for time in kept.records[0].times] == [("route", 5)]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lukhas.telemetry.explained import RecentRecords, read_record
+from lukhas.units import MIB
 from tests.unit.policy.explain.test_reevaluation import RECORD
 
 
@@ -33,3 +34,15 @@ def test_nothing_is_held_for_a_report_that_nobody_makes() -> None:
     records = RecentRecords()
     records.keep(RECORD)
     assert records.drain() == []
+
+
+def test_a_report_has_a_bounded_size() -> None:
+    """The latest records are in it, in the order in which they were kept."""
+    records = RecentRecords(reports=True)
+    for number in range(1500):
+        records.keep(replace(RECORD, request_id=str(number), path="/" + 4000 * "a"))
+    drained = records.drain()
+    assert sum(map(len, drained)) <= 4 * MIB
+    numbers = [int(read_record(data).request_id) for data in drained]
+    assert numbers == list(range(1500 - len(drained), 1500))
+    assert len(drained) > 900

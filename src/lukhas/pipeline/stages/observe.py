@@ -214,14 +214,18 @@ class SampledObserveStage(ObserveStage):
     def __init__(self, recorder: Recorder, clock: Clock, *, explain: Explainer) -> None:
         super().__init__(recorder, clock, explain=explain)
         self._keep = explain.keep
+        self._is_notable = False
 
     def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
+        self._is_notable = False
         super()._sample(exchange, status, body_bytes)
-        took_ns = self._now_ns() - exchange.now_ns
-        self._keep(exchange, status, took_ns, why="sampled")
+        if not self._is_notable:
+            took_ns = self._now_ns() - exchange.now_ns
+            self._keep(exchange, status, took_ns, why="sampled")
 
-    def _noted(self, exchange: Exchange, status: int, _took_ns: int) -> str:
-        return _word(exchange, status)
+    def _noted(self, exchange: Exchange, status: int, took_ns: int) -> str:
+        self._is_notable = True
+        return super()._noted(exchange, status, took_ns)
 
 
 def _word(exchange: Exchange, status: int) -> str:
