@@ -14,6 +14,7 @@ from lukhas.admin.alert_desk import AlertDesk
 from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
@@ -63,9 +64,50 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # A new database is no event for people.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    options = _options(task)
+
+    def get_ready() -> None:
+        announce_ready(task)
+        if task.waits:
+            begin.wait()
+
+    access = CacheAccess(CachePurges(settings))
+    alerts = AlertDesk(settings)
+    # What was kept before it was switched off can still be asked for.
+    explain = ExplainAccess(settings.state_dir, settings.explain)
+    history = _history(settings.analytics, settings.state_dir)
+    routers = [
+        limits_router(settings),
+        cache_router(access),
+        *alert_routers(alerts),
+        explain_router(explain),
+        explain_pages(explain),
+        *_history_routers(history),
+    ]
+    lifespans = [access.lifespan(), alerts.lifespan()]
+    parent = Parent(task.control_path) if task.control_path is not None else None
+    if parent is not None:
+        routers += [renewal_router(parent), workers_router(parent)]
+        lifespans.append(parent.lifespan)
+    try:
+        run_admin(
+            options,
+            get_ready=get_ready,
+            routers=routers,
+            lifespan=_all(lifespans),
+            parent=parent,
+            history=history,
+            explain=explain if settings.explain.enabled else None,
+        )
+    finally:
+        explain.close()
+
+
+def _options(task: ChildTask) -> AdminOptions:
+    settings = task.settings
     token = settings.admin.token
     may_bind(settings.admin.listen.host, token_configured=token is not None)
-    options = AdminOptions(
+    return AdminOptions(
         descriptor=task.descriptors[0],
         telemetry_path=task.telemetry_path,
         handover_path=task.handover_path,
@@ -75,30 +117,6 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         ),
         gateway_url=task.gateway_url,
         workers=task.workers,
-    )
-
-    def get_ready() -> None:
-        announce_ready(task)
-        if task.waits:
-            begin.wait()
-
-    access = CacheAccess(CachePurges(settings))
-    alerts = AlertDesk(settings)
-    routers = [limits_router(settings), cache_router(access), *alert_routers(alerts)]
-    history = _history(settings.analytics, settings.state_dir)
-    routers += _history_routers(history)
-    lifespans = [access.lifespan(), alerts.lifespan()]
-    parent = Parent(task.control_path) if task.control_path is not None else None
-    if parent is not None:
-        routers += [renewal_router(parent), workers_router(parent)]
-        lifespans.append(parent.lifespan)
-    run_admin(
-        options,
-        get_ready=get_ready,
-        routers=routers,
-        lifespan=_all(lifespans),
-        parent=parent,
-        history=history,
     )
 
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.explain_api import ExplainAccess
 from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.parent import Parent
@@ -59,6 +60,7 @@ def run_admin(
     get_ready: Callable[[], None] | None = None,
     parent: Parent | None = None,
     history: HistoryAccess | None = None,
+    explain: ExplainAccess | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -73,11 +75,14 @@ def run_admin(
         get_ready: called when everything is prepared; serving begins when it returns.
         parent: what is known of the parent process, if there is one.
         history: is given what the workers report for it; None to keep none.
+        explain: is given the decision records of the workers; None to keep none.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
     state = _new_state(options, clock or SystemClock(), parent, history)
+    if explain is not None:
+        _add_parts(state, explain)
     config = uvicorn.Config(
         create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
         log_config=None,
@@ -91,12 +96,21 @@ def run_admin(
     if get_ready is not None:
         get_ready()
     _go_on_with_figures(options, state)
-    deaf_to = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else set()
-    early = _EarlySignals(deaf_to)
+    early = _early_signals()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, early, history))
+        runner.run(_serve(options, config, state, early, history=history, explain=explain))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
+
+
+def _early_signals() -> "_EarlySignals":
+    is_deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return _EarlySignals({signal.SIGINT} if is_deaf else set())
+
+
+def _add_parts(state: AdminState, explain: ExplainAccess) -> None:
+    own_parts = state.own_parts
+    state.own_parts = lambda: [*own_parts(), *explain.parts()]
 
 
 def _new_state(
@@ -175,7 +189,9 @@ async def _serve(
     config: uvicorn.Config,
     state: AdminState,
     early: _EarlySignals,
+    *,
     history: HistoryAccess | None,
+    explain: ExplainAccess | None,
 ) -> None:
     listening = _inherited(options.descriptor)
     keep = None if history is None else history.keep
@@ -184,7 +200,13 @@ async def _serve(
         if history is not None:
             await stack.enter_async_context(history.opened())
         await stack.enter_async_context(
-            TelemetryReceiver(options.telemetry_path, state.totals, state.clock, keep=keep)
+            TelemetryReceiver(
+                options.telemetry_path,
+                state.totals,
+                state.clock,
+                keep=keep,
+                keep_records=None if explain is None else explain.keep,
+            )
         )
         server = _Server(config, state, early.deaf_to)
         early.watch_over(server)

@@ -22,6 +22,7 @@ from lukhas.config.consumers import (
 )
 from lukhas.config.cors import CorsSettings
 from lukhas.config.decompression import DecompressionSettings
+from lukhas.config.explain import ExplainSettings
 from lukhas.config.fields import AddressField, Cidr, Section, StateDir
 from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
@@ -119,4 +120,5 @@ class Settings(Section):
     )
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    explain: ExplainSettings = ExplainSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

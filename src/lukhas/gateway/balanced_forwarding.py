@@ -15,6 +15,7 @@ from lukhas.pipeline.pipeline import discard
 from lukhas.policy.breaker import CLOSED, BreakerSettings, ask, failed, succeeded
 from lukhas.policy.resilience.hedging import HedgeSettings, LatencyTail, may_hedge
 from lukhas.policy.resilience.retries import RetryBudget, RetrySettings, backoff_ns, may_retry
+from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.units import SECOND_NS
 
 __all__ = ("BalancedForwarding",)
@@ -158,8 +159,20 @@ class BalancedForwarding:
             if response.status not in self._retries.statuses or not self._tries_again(
                 exchange, len(tried), was_sent=True
             ):
+                if len(tried) > 1:
+                    exchange.verdicts.append(self._answered(target, response.status, len(tried)))
                 return response
+            facts = (("target", target.candidate.key), ("status", response.status))
+            reason = "an answer that is not taken: asked again"
+            exchange.verdicts.append(
+                Verdict("upstream", Outcome.FAILED, reason, self._name, facts=facts)
+            )
             discard(response)
+
+    def _answered(self, target: Target, status: int, tries: int) -> Verdict:
+        facts = (("target", target.candidate.key), ("status", status), ("tries", tries))
+        reason = "answered when asked again"
+        return Verdict("upstream", Outcome.PASSED, reason, self._name, facts=facts)
 
     async def _attempt(self, target: Target, exchange: Exchange) -> Response:
         load = target.candidate.load
@@ -168,6 +181,11 @@ class BalancedForwarding:
         try:
             response = await target.forward(exchange)
         except BaseException as error:
+            if isinstance(error, UpstreamError):
+                facts = (("target", target.candidate.key), ("kind", error.kind))
+                exchange.verdicts.append(
+                    Verdict("upstream", Outcome.FAILED, error.what, self._name, facts=facts)
+                )
             # That all our own connections are in use says nothing about the target.
             if isinstance(error, UpstreamError) and not isinstance(error, UpstreamBusyError):
                 self._selection.failed(target, began_ns, self._clock.now_ns())

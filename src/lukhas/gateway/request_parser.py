@@ -158,10 +158,9 @@ class RequestParser:
             if not self._goes_on and self.incoming is None:
                 # Behind the last request of a connection nothing counts (RFC 9112 section 9.6).
                 return None
-            part = self._part(data)
+            in_line = self._line is not None or not (self.in_head or self.incoming is not None)
+            part = self._line_part(data) if in_line else self._part(data)
             data = data[len(part) :]
-            if not self._is_strict(part):
-                return _LENIENT_LINE
             try:
                 self._parser.feed_data(part)
             except httptools.HttpParserUpgrade as upgrade:
@@ -178,7 +177,17 @@ class RequestParser:
                 return _UNKNOWN_METHOD
             except httptools.HttpParserError as error:
                 return Fault(400, "malformed-request", f"Not a valid request: {error}.")
+            if in_line and not self._is_strict(part):
+                return _LENIENT_LINE
         return None
+
+    def _line_part(self, data: bytes) -> bytes:
+        """The bytes up to the end of a request line, empty lines before it included."""
+        start = 0 if self._line else len(data) - len(data.lstrip(b"\r\n"))
+        end = data.find(b"\n", start)
+        part = data if end < 0 else data[: end + 1]
+        self._tail = part[-3:]
+        return part
 
     def _part(self, data: bytes) -> bytes:
         """The bytes up to where a message may end, so that the next one begins a part."""
@@ -195,21 +204,15 @@ class RequestParser:
         return data[: end + 4 - len(tail)]
 
     def _is_strict(self, part: bytes) -> bool:
-        """Whether a request line that ends in these bytes has one space between its parts.
+        """Whether a request line that may end in these bytes has one space between its parts.
 
         The parser below takes any number, as RFC 9112 section 3 lets it; but who reads a line
         otherwise than the next one may be made to read another request.
         """
-        line = self._line
-        if line is None:
-            if self.in_head or self.incoming is not None:
-                return True
-            line = b""
-        line = (line + part).lstrip(b"\r\n")
-        end = line.find(b"\n")
-        self._line = line if end < 0 else None
-        # With fewer it is no request line, and the parser below says so.
-        return end < 0 or line.count(b" ", 0, end) <= 2
+        line = ((self._line or b"") + part).lstrip(b"\r\n")
+        is_whole = line.endswith(b"\n")
+        self._line = None if is_whole else line
+        return not is_whole or line.count(b" ") <= 2
 
     def _resume_body(self) -> None:
         """Tells a fresh parser of the body whose beginning the last one took for an upgrade.

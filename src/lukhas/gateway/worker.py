@@ -3,10 +3,13 @@
 import asyncio
 import gc
 import logging
+import random
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 from contextlib import ExitStack
+from typing import Any
 
 import uvloop
 
@@ -18,6 +21,7 @@ from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.pulse import PulseSender
+from lukhas.gateway.request_sampler import RequestSampler
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
@@ -31,6 +35,8 @@ from lukhas.hub.child_link import (
 from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.short_way import ShortWay
+from lukhas.pipeline.stages.observe import SampledObserveStage
+from lukhas.pipeline.timed_way import TimedWay
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -82,6 +88,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock)
     server, doors = _front(hub, upstreams)
+    sampling = _sampling(hub, upstreams, server.state)
     _watch(hub, server.state)
     await _begin(upstreams, hub)
     sender = TelemetrySender(
@@ -91,8 +98,10 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
+        records=hub.records.drain,
     )
-    jobs = [asyncio.create_task(job) for job in (sender.run(), hub.follow_clock(), *doors.jobs())]
+    to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling)
+    jobs = [asyncio.create_task(job) for job in to_do]
     _spare_garbage_collection()
     with ExitStack() as inherited:
         own = [inherited.enter_context(socket.socket(fileno=n)) for n in task.descriptors]
@@ -109,6 +118,10 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await server.drain()
     for job in jobs:
         job.cancel()
+    await _end(sender, upstreams, hub)
+
+
+async def _end(sender: TelemetrySender, upstreams: Upstreams, hub: Hub) -> None:
     await sender.close()
     await upstreams.close()
     await hub.close()
@@ -161,6 +174,19 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     doors.show(hub.recorder)
     server = FrontServer(state, hub.clock, connect=doors.connect, entrance=doors.entrance)
     return server, doors
+
+
+def _sampling(
+    hub: Hub, upstreams: Upstreams, state: FrontState
+) -> tuple[Coroutine[Any, Any, None], ...]:
+    """What takes samples of requests; nothing where none are wanted."""
+    per_second = hub.settings.explain.samples_per_second
+    if hub.explainer is None or not per_second:
+        return ()
+    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer)
+    timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
+    sampler = RequestSampler(state, timed.take, per_second=per_second, draw=random.random)
+    return (sampler.run(),)
 
 
 def _watch(hub: Hub, state: FrontState) -> None:

@@ -12,6 +12,7 @@ from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache import HubCache
 from lukhas.hub.counters import HubCounters
+from lukhas.hub.explaining import explainer
 from lukhas.hub.openapi import HubOpenApi
 from lukhas.hub.overload import admit_stages
 from lukhas.hub.policies import (
@@ -36,7 +37,9 @@ from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.purges import Purge
+from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.modes import Mode
+from lukhas.telemetry.explained import RecentRecords
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 
@@ -76,6 +79,8 @@ class Hub:
         intake: makes exchanges.
         pipeline: the stages.
         recorder: what was recorded.
+        records: why the last notable requests got their answers.
+        explainer: keeps those; None if none are kept.
         cache: the cache.
         entries: its entries.
         counters: the limits' counters.
@@ -98,6 +103,8 @@ class Hub:
         self.clock = clock or SystemClock()
         self.intake = Intake(self.clock, secrets.token_hex(8))
         self.recorder = Recorder()
+        self.records = RecentRecords(reports=outlived)
+        self.explainer = explainer(settings, self.records)
         self.cache = HubCache(settings, self.clock, disk_bytes=disk_bytes)
         self.entries = self.cache.entries
         self._cache = self.cache.stage
@@ -131,7 +138,7 @@ class Hub:
         table = route_table(settings)
         routes = RouteStage(table)
         return (
-            ObserveStage(self.recorder, self.clock),
+            ObserveStage(self.recorder, self.clock, explain=self.explainer),
             *under_observe,
             routes,
             *cors_stages(table, routes),
@@ -249,6 +256,13 @@ class Hub:
             for feature in self._unavailable
         )
         return parts
+
+    def explain(self, request_id: str) -> DecisionRecord | None:
+        """Why a request got its answer; None if no record of it is kept.
+
+        Records are kept of the last refused, failed and slow requests; see the settings `explain`.
+        """
+        return self.records.find(request_id)
 
     def purge(self, purge: Purge) -> int:
         """Removes responses from the cache, or ends their freshness.

@@ -10,9 +10,12 @@ from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from lukhas.policy.caching.lookup import Reuse
+    from lukhas.policy.caching.terms import ReuseTerms
     from lukhas.policy.rate_limiting.decisions import LimitDecision
     from lukhas.policy.routing.routes import RouteMatch
     from lukhas.policy.verdicts import Reasoned
+    from lukhas.storage.entries import StoredResponse
 
 __all__ = ("Exchange",)
 
@@ -43,6 +46,11 @@ class Exchange:
         ticket: the store's, from before an unshared request went to the handler; else not set.
         parks: whether the handler parks and waits for this very client, so that nobody can call it
             again in the background.
+        stored: the stored response that answers it at a glance; else not set.
+        reused: the terms of the stored response that it selects, what the rules say of it, and
+            when; not set where there is none.
+        drawn: what was drawn where a split chose by chance; else not set.
+        times: how long each stage took, in nanoseconds; set where that is measured.
         relay_interim: sends an interim response (102, 103) to the client; None where the way in
             cannot, or nobody waits.
     """
@@ -56,6 +64,7 @@ class Exchange:
         "consumer",
         "cpu_ns",
         "depth",
+        "drawn",
         "head",
         "limit",
         "now_ns",
@@ -64,9 +73,12 @@ class Exchange:
         "relay_interim",
         "request_id",
         "response",
+        "reused",
         "route",
         "shed",
+        "stored",
         "ticket",
+        "times",
         "upstream",
         "verdicts",
     )
@@ -99,6 +111,10 @@ class Exchange:
         self.response: Response | None = None
         self.depth = 0
         self.ticket: int
+        self.stored: StoredResponse
+        self.reused: tuple[ReuseTerms, Reuse, int]
+        self.drawn: float
+        self.times: list[tuple[str, int]]
         self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None
 

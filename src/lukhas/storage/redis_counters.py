@@ -337,6 +337,7 @@ def _decision(plan: LimitPlan, found: dict[int, _Taken], costs: tuple[int, ...])
     decision = kind(
         plan, left, times_ns[0], max(costs, default=1), tuple(violations), tuple(shadow), costs
     )
+    decision.shadow_left = tuple([found[index].state for index in groups[plan.enforced :]])
     if isinstance(decision, _DecisionInTurn):
         decision.times_ns = times_ns
     return decision

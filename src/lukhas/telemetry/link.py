@@ -52,6 +52,7 @@ class TelemetrySender:
         interval_s: how often to report.
         deadline_s: how long one attempt to report may take.
         patience_s: for how long the last report is tried.
+        records: gives the decision records since it was asked last, as bytes.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class TelemetrySender:
         interval_s: float = 1.0,
         deadline_s: float = 2.0,
         patience_s: float = 6.0,
+        records: Callable[[], list[bytes]] | None = None,
     ) -> None:
         self._path = path
         self._recorder = recorder
+        self._records = records
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
@@ -150,11 +153,13 @@ class TelemetrySender:
             generation=self._generation,
             is_last=self._is_ending,
             history=self._recorder.drain_history(),
+            records=[] if self._records is None else self._records(),
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
             frame.delta.latencies.clear()
             frame.history.series.clear()
+            frame.records.clear()
             body = msgspec.msgpack.encode(frame)
             _log.error("a telemetry report was too large; its latencies are left out")
         return self._sequence, _LENGTH.pack(len(body)) + body
@@ -190,6 +195,7 @@ class TelemetryReceiver:
         totals: where the reports go.
         clock: gives the time of receipt.
         keep: is given what each new report brings for the history, and the time; it must not block.
+        keep_records: is given the decision records that it brings.
 
     Raises:
         StateDirError: on entry, if the socket cannot be made there.
@@ -202,8 +208,10 @@ class TelemetryReceiver:
         clock: Clock,
         *,
         keep: Callable[[HistoryDelta, int], None] | None = None,
+        keep_records: Callable[[list[bytes]], None] | None = None,
     ) -> None:
         self._keep = keep
+        self._keep_records = keep_records
         self._path = path
         self._totals = totals
         self._clock = clock
@@ -231,6 +239,12 @@ class TelemetryReceiver:
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
 
+    def _hand_on(self, frame: Frame, now_ns: int) -> None:
+        if self._keep is not None:
+            self._keep(frame.history, now_ns)
+        if self._keep_records is not None and frame.records:
+            self._keep_records(frame.records)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections[writer] = asyncio.current_task()
         decoder = msgspec.msgpack.Decoder(Frame)
@@ -242,8 +256,8 @@ class TelemetryReceiver:
                     return
                 frame = decoder.decode(await reader.readexactly(length))
                 now_ns = self._clock.now_ns()
-                if self._totals.receive(frame, now_ns) and self._keep is not None:
-                    self._keep(frame.history, now_ns)
+                if self._totals.receive(frame, now_ns):
+                    self._hand_on(frame, now_ns)
                 writer.write(_ANSWER.pack(frame.sequence))
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):

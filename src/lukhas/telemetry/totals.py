@@ -43,6 +43,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
             other in two generations; in one, the later takes the place of the earlier.
         is_last: whether it ends now, so that its gauges and its health no longer count.
         history: what it recorded for the history since the report before.
+        records: the decision records since then; see `RecentRecords.drain`.
     """
 
     worker: str
@@ -54,6 +55,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     generation: int = 1
     is_last: bool = False
     history: HistoryDelta = msgspec.field(default_factory=HistoryDelta)
+    records: list[bytes] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

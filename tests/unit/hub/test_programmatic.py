@@ -9,6 +9,7 @@ from lukhas.config.settings import Settings
 from lukhas.hub.integration import IntegrationConfig, IntegrationMode, create_optimization_hub
 from lukhas.hub.programmatic import OptimizationHub, UnknownRequestError
 from lukhas.hub.values import InvalidRequestError
+from lukhas.policy.explain.reevaluation import reevaluate
 from lukhas.policy.rate_limiting.tiers import Tier
 
 
@@ -388,3 +389,28 @@ async def test_keys_are_used_where_a_table_is_there(tmp_path: Path) -> None:
     second = await hub_of(tmp_path)
     assert {part.name: part.state for part in second.parts()}["api-keys"] == "ok"
     await second.close()
+
+
+async def test_a_refusal_is_explained_by_its_id(tmp_path: Path) -> None:
+    """In the process itself, without an admin process; what passes leaves no record."""
+    hub = await hub_of(tmp_path, tiers={"free": "1/minute"})
+    asked = {"endpoint": "/a", "method": "GET", "user_id": "u"}
+    _, passed = await hub.process_api_request(**asked)  # type: ignore[arg-type]
+    await hub.complete_api_request(passed["request_id"], "ok")
+    _, refused = await hub.process_api_request(**asked)  # type: ignore[arg-type]
+    record = hub.explain(refused["request_id"])
+    assert record is not None
+    assert (record.why, record.status, record.consumer) == ("refused", 429, "user:u")
+    assert all(each.same for each in reevaluate(record))
+    assert hub.explain(passed["request_id"]) is None
+    await hub.close()
+
+
+async def test_records_can_be_switched_off(tmp_path: Path) -> None:
+    """Then there is nothing that makes any."""
+    hub = await hub_of(tmp_path, tiers={"free": "1/minute"}, explain={"enabled": False})
+    for _ in range(2):
+        _, result = await hub.process_api_request(endpoint="/a", method="GET", user_id="u")
+    assert result["status"] == 429
+    assert hub.explain(result["request_id"]) is None
+    await hub.close()

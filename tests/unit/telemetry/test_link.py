@@ -76,6 +76,22 @@ async def test_a_report_arrives_whole(path: Path) -> None:
     assert totals.workers(SECOND_NS) == []
 
 
+async def test_decision_records_arrive_once(path: Path) -> None:
+    """They are handed on as they are; a report without any hands nothing on."""
+    kept: list[list[bytes]] = []
+    waiting = [[b"one", b"two"], []]
+    sender = TelemetrySender(
+        path, Recorder(), list, worker="w1", started_ns=5, records=lambda: waiting.pop(0)
+    )
+    async with TelemetryReceiver(path, TotalsByWorker(), ManualClock(), keep_records=kept.append):
+        assert await sender.flush()
+        assert await sender.flush()
+        assert kept == [[b"one", b"two"]]
+        waiting.append([])
+        await sender.close()
+    assert kept == [[b"one", b"two"]]
+
+
 async def test_only_this_user_may_connect(path: Path) -> None:
     """The socket has mode 0600, and is gone afterwards."""
     async with TelemetryReceiver(path, TotalsByWorker(), ManualClock()):

@@ -20,7 +20,7 @@ __all__ = (
 MISSING = "\N{EN DASH}"
 """What stands where there is no figure."""
 
-_NAVIGATION = (("/", "Overview"), ("/docs", "API"))
+_NAVIGATION = (("/", "Overview"), ("/requests", "Requests"), ("/docs", "API"))
 
 
 @cache

@@ -255,7 +255,9 @@ class CacheStage:
                 waited_for = fetch.reason
 
     def _use(self, fetch: Fetch, entry: StoredResponse, now_ns: int) -> Reuse:
-        use = reuse(entry.terms, fetch.request.directives, now_ns=now_ns)
+        terms = entry.terms
+        use = reuse(terms, fetch.request.directives, now_ns=now_ns)
+        fetch.exchange.reused = (terms, use, now_ns)
         return self._second_look(fetch, entry, use, now_ns) if use in _USABLE else use
 
     def _question(
@@ -367,6 +369,7 @@ class CacheStage:
         entry = select(self._get(request.key) or (), request)
         if entry is not None:
             use = reuse(entry.terms, request.directives, now_ns=exchange.now_ns)
+            exchange.reused = (entry.terms, use, exchange.now_ns)
             if use in _USABLE:
                 self._store.touch(entry)
                 exchange.verdicts.append(_shadow(Outcome.ANSWERED, "would have been a hit", policy))

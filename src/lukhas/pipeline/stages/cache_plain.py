@@ -152,6 +152,7 @@ class PlainCache:
             return None
         self._touch(entry)
         exchange.cache_result = "hit"
+        exchange.stored = entry
         exchange.verdicts.append(self._hit)
         self.tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""

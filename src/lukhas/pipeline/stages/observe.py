@@ -7,6 +7,7 @@ from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.endings import follow
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.explaining import Explainer
 from lukhas.pipeline.stage import Handler
 from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
@@ -14,8 +15,9 @@ from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.policy.verdicts import Outcome
 from lukhas.telemetry.recorder import LIMITED, Recorder
 
-__all__ = ("CLIENT_GONE", "ObserveStage")
+__all__ = ("CLIENT_GONE", "ObserveStage", "SampledObserveStage")
 
+_NEVER_NS = 1 << 62
 CLIENT_GONE = 499
 """The status under which a request is counted whose client went away before the response head."""
 
@@ -34,12 +36,18 @@ class ObserveStage:
     Args:
         recorder: takes the samples.
         clock: the clock that `exchange.now_ns` was read from.
+        explain: keeps records of refused, failed and slow requests; None for none.
     """
 
     name = "observe"
     on_failure = FailureMode.OPEN
 
-    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, recorder: Recorder, clock: Clock, *, explain: Explainer | None = None
+    ) -> None:
+        self._explain = explain
+        slow_ns = 0 if explain is None else explain.rules.slow_ns
+        self._slow_ns = slow_ns or _NEVER_NS
         self._recorder = recorder
         self._record = recorder.record
         self._now_ns = clock.now_ns
@@ -106,6 +114,7 @@ class ObserveStage:
         consumer = exchange.consumer
         upstream = exchange.upstream
         limit = exchange.limit
+        took_ns = self._now_ns() - exchange.now_ns
         self._record(
             (
                 "" if route is None else route.rule.template,
@@ -115,17 +124,25 @@ class ObserveStage:
                 "" if consumer is None else consumer.tier._value_,
                 exchange.cache_result,
                 body_bytes,
-                self._now_ns() - exchange.now_ns,
+                took_ns,
                 "" if consumer is None else consumer.tenant,
                 upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
                 # What simply passes pays for no call.
                 "passed"
-                if status < 400 and (limit is None or not limit.shadow_violations)
-                else _word(exchange, status),
+                if status < 400
+                and took_ns < self._slow_ns
+                and (limit is None or not limit.shadow_violations)
+                else self._noted(exchange, status, took_ns),
                 "" if consumer is None else consumer.key,
                 exchange.head.headers.index().get(b"user-agent", b""),
             )
         )
+
+    def _noted(self, exchange: Exchange, status: int, took_ns: int) -> str:
+        """Keeps a record of a request that did not simply pass; gives the word for it."""
+        if self._explain is not None:
+            self._explain.note(exchange, status, took_ns)
+        return _word(exchange, status)
 
     def _count_near(self, exchange: Exchange, limit: LimitDecision) -> None:
         consumer = exchange.consumer
@@ -189,6 +206,26 @@ class ObserveStage:
             verdict = reasoned.verdict()
             if verdict.outcome is Outcome.REFUSED and verdict.mode is Mode.ENFORCE:
                 recorder.refused(verdict.stage)
+
+
+class SampledObserveStage(ObserveStage):
+    """An observe stage that keeps a record of every request, whatever became of it."""
+
+    def __init__(self, recorder: Recorder, clock: Clock, *, explain: Explainer) -> None:
+        super().__init__(recorder, clock, explain=explain)
+        self._keep = explain.keep
+        self._is_notable = False
+
+    def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
+        self._is_notable = False
+        super()._sample(exchange, status, body_bytes)
+        if not self._is_notable:
+            took_ns = self._now_ns() - exchange.now_ns
+            self._keep(exchange, status, took_ns, why="sampled")
+
+    def _noted(self, exchange: Exchange, status: int, took_ns: int) -> str:
+        self._is_notable = True
+        return super()._noted(exchange, status, took_ns)
 
 
 def _word(exchange: Exchange, status: int) -> str:

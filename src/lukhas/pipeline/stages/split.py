@@ -38,7 +38,8 @@ class SplitStage(Gate):
         if split is None:
             return
         caller = self._callers[split.by](exchange)
-        chosen = exchange.upstream = split.choose(caller, self._draw())
+        drawn = exchange.drawn = self._draw()
+        chosen = exchange.upstream = split.choose(caller, drawn)
         head = exchange.head
         keyed = b"%b\0%b" % (head.keyed, chosen.encode())
         exchange.head = replace(head, keyed=keyed, negotiated=None)

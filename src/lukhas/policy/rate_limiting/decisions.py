@@ -45,6 +45,7 @@ class LimitDecision:
 
     __slots__ = (
         "_figures",
+        "_shadow_left",
         "allowed",
         "cost",
         "costs",
@@ -94,6 +95,19 @@ class LimitDecision:
                 figures += group.counting.figures(state, self.now_ns)
             self._figures = figures
         return figures
+
+    @property
+    def shadow_left(self) -> tuple[bytes, ...]:
+        """The states of the groups in shadow mode, after charging; set by who has them.
+
+        Empty where there are none, and where they are not known.
+        """
+        # Not set when it is made: most decisions know of none, and are made once a request.
+        return getattr(self, "_shadow_left", ())
+
+    @shadow_left.setter
+    def shadow_left(self, states: tuple[bytes, ...]) -> None:
+        self._shadow_left = states
 
     @property
     def policy(self) -> str:
@@ -222,7 +236,10 @@ def _decide_all(
                 group.counting.charge(state, now_ns, cost)
     left = tuple([bytes(state) for state in states[: plan.enforced]])
     cost = max(costs, default=1)
-    return LimitDecision(plan, left, now_ns, cost, tuple(violations), tuple(shadow), costs)
+    decision = LimitDecision(plan, left, now_ns, cost, tuple(violations), tuple(shadow), costs)
+    if plan.enforced < len(states):
+        decision.shadow_left = tuple([bytes(state) for state in states[plan.enforced :]])
+    return decision
 
 
 def violations_of(group: LimitGroup, state: bytearray, now_ns: int, cost: int) -> list[Violation]:
