@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.gateway.process_kit import WAIT_S, command, get, serving, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class _Fine(BaseHTTPRequestHandler):

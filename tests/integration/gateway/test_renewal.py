@@ -11,7 +11,7 @@ import pytest
 from tests.integration.gateway.load import Load, loaded
 from tests.integration.gateway.process_kit import get, serving, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def write_config(file: Path, load: Load, *more: str, workers: int = 2) -> None:

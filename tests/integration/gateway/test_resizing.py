@@ -19,7 +19,7 @@ from lukhas.gateway.listening import Listeners, listening_socket
 from tests.integration.gateway.load import Load, loaded
 from tests.integration.gateway.process_kit import WAIT_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 KINDS = {"kept": 3, "fresh": 4, "slow": 2, "uploads": 1, "streams": 1}
 

@@ -11,7 +11,7 @@ from lukhas.testing.redis_server import RedisServer
 from tests.integration.gateway.load import loaded
 from tests.integration.gateway.process_kit import get, serving, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 LIMIT = ("--limit", "100/hour")
 
