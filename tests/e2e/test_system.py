@@ -81,7 +81,8 @@ def test_nginx_as_the_origin(
         assert hashlib.sha256(through.content).digest() == hashlib.sha256(direct.content).digest()
         for name in ("content-type", "content-encoding", "etag", "last-modified"):
             assert through.headers.get(name) == direct.headers.get(name), (path, name)
-    ranged = {"range": "bytes=1000-1999"}
+    # Of a compressed response, a part is one of the compressed bytes.
+    ranged = {"range": "bytes=1000-1999", "accept-encoding": "identity"}
     direct, through = (http.get(f"{url}/large.bin", headers=ranged) for url in (nginx, running.url))
     assert (through.status_code, through.content) == (direct.status_code, direct.content)
     etag = http.get(f"{running.url}/large.bin").headers["etag"]
