@@ -16,6 +16,8 @@ local unpack, pack, sub, rep, concat =
     struct.unpack, struct.pack, string.sub, string.rep, table.concat
 local max, min, floor, ceil = math.max, math.min, math.floor, math.ceil
 local BUCKETS, CELLS, MOST = 20, 21, 2 ^ 53
+-- Keys live that much longer than they count.
+local GRACE_MS = 1000
 
 local now
 if ARGV[2] == '' then
@@ -77,7 +79,7 @@ function ring.next_us(g, now)
 end
 
 function ring.ttl_ms(g, next_us, now)
-    return ceil((next_us - now + g.longest * (BUCKETS + 1) / BUCKETS) / 1000) + 1000
+    return ceil((next_us - now + g.longest * (BUCKETS + 1) / BUCKETS) / 1000) + GRACE_MS
 end
 
 -- The state as a table: next, pending, room, and for each window total, newest, lag, cells.
@@ -263,7 +265,7 @@ function log.take(g, key, state, now, cost)
         if cost > 0 and count(times, now, g.window[i]) + cost > g.quota[i] then fits = false end
     end
     local moved = with_words(2, times)
-    local ttl_ms = ceil(g.longest / 1000) + 1000
+    local ttl_ms = ceil(g.longest / 1000) + GRACE_MS
     if state and moved ~= state then redis.call('SET', key, moved, 'PX', ttl_ms) end
     for _ = 1, cost do times[#times + 1] = now end
     local charged = with_words(2, times)
@@ -288,7 +290,7 @@ function log.settle(g, key, state, now, at, change)
             last = last - 1
         end
     end
-    return with_words(2, times), ceil(g.longest / 1000) + 1000
+    return with_words(2, times), ceil(g.longest / 1000) + GRACE_MS
 end
 
 -- GCRA -------------------------------------------------------------------------------------------
@@ -313,7 +315,7 @@ end
 local function gcra_ttl(words, now)
     local latest = now
     for i = 2, #words, 2 do latest = max(latest, words[i]) end
-    return ceil((latest - now) / 1000) + 1000
+    return ceil((latest - now) / 1000) + GRACE_MS
 end
 
 function gcra.take(g, key, state, now, cost)
@@ -373,7 +375,7 @@ end
 local function quota_ttl(g, now)
     local latest = now
     for i = 1, #g.code do latest = max(latest, g.next_end[i]) end
-    return ceil((latest - now) / 1000) + 1000
+    return ceil((latest - now) / 1000) + GRACE_MS
 end
 
 function quota.take(g, key, state, now, cost)
@@ -406,7 +408,7 @@ local flight = {}
 function flight.owns(_, state) return is_words(5, state) end
 
 local function flight_ttl(deadlines, now)
-    return ceil(max(0, (deadlines[#deadlines] or now) - now) / 1000) + 1000
+    return ceil(max(0, (deadlines[#deadlines] or now) - now) / 1000) + GRACE_MS
 end
 
 function flight.take(g, key, state, now, cost)
