@@ -18,7 +18,7 @@ from lukhas.policy.caching.storability import (
 )
 from lukhas.policy.caching.tags import tags_of
 from lukhas.policy.caching.terms import ReuseTerms
-from lukhas.policy.caching.variants import matches, selecting_values, vary_names
+from lukhas.policy.caching.variants import matches, selecting_names, selecting_values
 from lukhas.storage.entries import EntryStore, LargeBody, StoredResponse, stored_response
 from lukhas.units import SECOND_NS
 
@@ -245,7 +245,7 @@ def made_entry(
 ) -> StoredResponse | None:
     """The response as an entry; None if the body is not whole."""
     request = fetch.request
-    vary = vary_names(response.headers) or ()
+    vary = selecting_names(response.headers)
     fields = request.headers.index()
     once = len(fields) == len(request.headers)
     return stored_response(

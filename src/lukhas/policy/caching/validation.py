@@ -96,9 +96,14 @@ def updated_fields(stored: Headers, not_modified: Headers, *, responded_ns: int)
     """The stored fields, updated by those of a 304 (RFC 9111 section 3.2).
 
     Without a Date of its own the 304 counts as made when it came: the old Date would make the
-    entry look as old as before.
+    entry look as old as before. A weak tag stays weak, though a 304 that compares weakly (RFC 9110
+    section 13.1.2) may tell the strong one: nginx does so of what it compresses, whose bytes that
+    tag does not name.
     """
-    update = [pair for pair in not_modified.raw if pair[0] not in _NOT_UPDATED]
+    kept = _NOT_UPDATED
+    if (stored.get(b"etag") or b"").startswith(b"W/"):
+        kept |= {b"etag"}
+    update = [pair for pair in not_modified.raw if pair[0] not in kept]
     if b"date" not in not_modified:
         update.append((b"date", format_http_date(responded_ns // SECOND_NS)))
     return stored.replaced(update)

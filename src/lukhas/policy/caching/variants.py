@@ -5,7 +5,7 @@ from typing import TypeAlias
 from lukhas.http.headers import Headers
 from lukhas.http.list_syntax import split_quoted
 
-__all__ = ("SelectingValues", "matches", "selecting_values", "vary_names")
+__all__ = ("SelectingValues", "matches", "selecting_names", "selecting_values", "vary_names")
 
 SelectingValues: TypeAlias = tuple[bytes | None, ...]
 """The normal form of each selecting request field; None where it is absent."""
@@ -15,7 +15,9 @@ _SINGLE = frozenset(
     (b"authorization", b"cookie", b"if-modified-since", b"referer", b"user-agent", b"x-api-key")
 )
 # Lists in which letter case means nothing, and the order neither, since weights tell preference.
-_UNORDERED = frozenset((b"accept-encoding", b"accept-language"))
+_ACCEPTED_CODINGS = b"accept-encoding"
+_UNORDERED = frozenset((_ACCEPTED_CODINGS, b"accept-language"))
+_NO_CODING = frozenset((b"", b"identity"))
 
 
 def vary_names(headers: Headers) -> tuple[bytes, ...] | None:
@@ -26,6 +28,20 @@ def vary_names(headers: Headers) -> tuple[bytes, ...] | None:
     names = {part.strip(b" \t").lower() for line in lines for part in line.split(b",")}
     names.discard(b"")
     return None if b"*" in names else tuple(sorted(names))
+
+
+def selecting_names(headers: Headers) -> tuple[bytes, ...]:
+    """The fields by which a response that matches something selects its requests, sorted.
+
+    Those of Vary, and Accept-Encoding where the body is encoded: an origin that encodes without
+    saying Vary must not make us send a coding to a client that does not accept it (RFC 9110
+    section 12.5.3).
+    """
+    names = vary_names(headers) or ()
+    coding = (headers.joined(b"content-encoding") or b"").strip(b" \t").lower()
+    if coding in _NO_CODING or _ACCEPTED_CODINGS in names:
+        return names
+    return tuple(sorted((*names, _ACCEPTED_CODINGS)))
 
 
 def selecting_values(names: tuple[bytes, ...], headers: Headers) -> SelectingValues:

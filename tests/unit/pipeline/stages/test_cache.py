@@ -285,6 +285,16 @@ async def test_the_very_same_values_take_the_short_way(kit: Kit) -> None:
     assert kit.calls == 2
 
 
+async def test_a_coding_without_vary_is_for_those_who_accept_it(kit: Kit) -> None:
+    """An origin that compresses and forgets Vary does not make a client get what it cannot read."""
+    kit.answer = response(b"packed", cache_control="max-age=60", content_encoding="gzip")
+    await kit.ask(accept_encoding="gzip")
+    kit.answer = response(b"plain", cache_control="max-age=60")
+    assert (await kit.ask()).body == b"plain"
+    assert (await kit.ask(accept_encoding="gzip")).body == b"packed"
+    assert (await kit.ask()).told.startswith("lukhas; hit")
+
+
 async def test_vary_star_is_never_stored(kit: Kit) -> None:
     """RFC 9111 section 4.1: wherever the star stands."""
     kit.answer = response(cache_control="max-age=60", vary=["accept", "x, *"])

@@ -162,3 +162,14 @@ def test_a_304_without_date_was_made_when_it_came() -> None:
     """Else the old Date would keep the entry old."""
     updated = updated_fields(Headers.of([("date", EARLY)]), Headers([]), responded_ns=0)
     assert updated.get_all(b"date") == [b"Thu, 01 Jan 1970 00:00:00 GMT"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "told", "updated"),
+    [('W/"a"', '"a"', 'W/"a"'), ('W/"a"', 'W/"a"', 'W/"a"'), ('"a"', 'W/"a"', 'W/"a"')],
+)
+def test_a_304_does_not_make_a_weak_tag_strong(stored: str, told: str, updated: str) -> None:
+    """The strong tag names other bytes than the stored ones, and parts would be taken of these."""
+    fields = Headers.of([("etag", stored)])
+    answer = Headers.of([("etag", told), ("date", EARLY)])
+    assert updated_fields(fields, answer, responded_ns=0).get(b"etag") == updated.encode()

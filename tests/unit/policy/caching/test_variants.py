@@ -3,7 +3,12 @@
 import pytest
 
 from lukhas.http.headers import Headers
-from lukhas.policy.caching.variants import matches, selecting_values, vary_names
+from lukhas.policy.caching.variants import (
+    matches,
+    selecting_names,
+    selecting_values,
+    vary_names,
+)
 
 
 def same(name: bytes, first: list[bytes], second: list[bytes]) -> bool:
@@ -24,6 +29,26 @@ def test_names_of_all_lines_are_merged() -> None:
 def test_star_anywhere_matches_nothing(lines: list[str]) -> None:
     """RFC 9111 section 4.1."""
     assert vary_names(Headers.of([("vary", line) for line in lines])) is None
+
+
+@pytest.mark.parametrize(
+    ("coding", "vary", "names"),
+    [
+        ("gzip", None, (b"accept-encoding",)),
+        ("BR", "X-Kind, a", (b"a", b"accept-encoding", b"x-kind")),
+        ("gzip", "Accept-Encoding, x", (b"accept-encoding", b"x")),
+        ("Identity ", None, ()),
+        ("", "x", (b"x",)),
+        (None, None, ()),
+    ],
+)
+def test_a_coding_is_selected_by_what_is_accepted(
+    coding: str | None, vary: str | None, names: tuple[bytes, ...]
+) -> None:
+    """RFC 9110 section 12.5.3: nobody gets a coding unasked because an origin forgot Vary."""
+    fields = {"content-encoding": coding, "vary": vary}
+    headers = Headers.of([(name, value) for name, value in fields.items() if value is not None])
+    assert selecting_names(headers) == names
 
 
 def test_absent_is_not_empty() -> None:
