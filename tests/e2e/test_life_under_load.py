@@ -142,8 +142,7 @@ def test_busy_workers_get_help_and_say_why(tmp_path: Path) -> None:
                 command = [wrk, "-t1", "-c16", "-d40s", running.url]
                 with subprocess.Popen(command, stdout=subprocess.DEVNULL) as pressing:
                     (move,) = wait_for(
-                        # While all are busy the parent may be too late to be asked.
-                        lambda: admin.get("/api/v1/workers").json().get("moves") or None,
+                        lambda: admin.get("/api/v1/workers").json()["moves"] or None,
                         "second worker",
                         deadline_s=35.0,
                     )

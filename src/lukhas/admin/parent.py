@@ -1,6 +1,7 @@
 """What the admin process knows of the parent process, and asks it for."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -19,6 +20,7 @@ __all__ = ("Parent", "moment")
 _log = logging.getLogger("lukhas.admin")
 
 _RETRY_S = 0.5
+_PATIENCE_S = 10.0
 
 
 class Parent:
@@ -34,6 +36,19 @@ class Parent:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.status: ParentStatus | None = None
+        self._heard = asyncio.Event()
+
+    async def told(self) -> ParentStatus | None:
+        """What it told last; waits for its first word, and gives None where that does not come.
+
+        This process may be asked before it has reached its parent: on a busy machine that takes
+        a moment.
+        """
+        if self.status is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._heard.wait()
+        return self.status
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +67,7 @@ class Parent:
                     async for reply in replies:
                         if isinstance(reply, ParentStatus):
                             self.status = reply
+                            self._heard.set()
             except OSError as error:
                 _log.debug("the parent process cannot be heard: %s", error)
             await asyncio.sleep(_RETRY_S)

@@ -53,7 +53,7 @@ def workers_router(parent: Parent) -> APIRouter:
     @router.get("/workers")
     async def workers() -> Workers:
         """The workers, what each has to do, and why their number has changed."""
-        status = parent.status
+        status = await parent.told()
         if status is None:
             raise HTTPException(503, "The parent process has told nothing yet.")
         return Workers(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import create_admin_app
@@ -127,9 +128,23 @@ def test_the_number_of_workers_has_its_reason(tmp_path: Path) -> None:
     )
 
 
-async def test_the_workers_are_listed(http: httpx.AsyncClient, family: Family) -> None:
-    """What each has to do, and the moves; 503 until the parent has told something."""
+async def test_who_asks_early_waits_for_the_parent(
+    http: httpx.AsyncClient, family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first word of the parent is waited for, but not for ever: then it is a 503."""
+    app = FastAPI()
+    asking = asyncio.create_task(http.get("/api/v1/workers"))
+    await asyncio.sleep(0)
+    async with family.parent.lifespan(app):
+        assert (await asking).json()["wanted"] == 2
+    family.parent.status = None
+    family.parent._heard.clear()
+    monkeypatch.setattr("lukhas.admin.parent._PATIENCE_S", 0.001)
     assert (await http.get("/api/v1/workers")).status_code == 503
+
+
+async def test_the_workers_are_listed(http: httpx.AsyncClient, family: Family) -> None:
+    """What each has to do, and the moves."""
     family.parent.status = ParentStatus(
         generation=3,
         workers_wanted=2,
