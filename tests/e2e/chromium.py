@@ -95,7 +95,7 @@ class Page:
 
 
 @contextlib.contextmanager
-def run_chromium(program: str, folder: Path) -> Iterator[Page]:
+def run_chromium(program: str, folder: Path, *flags: str) -> Iterator[Page]:
     """A tab of a browser with an empty profile."""
     with contextlib.ExitStack() as stack:
         ends: list[int] = []
@@ -110,7 +110,7 @@ def run_chromium(program: str, folder: Path) -> Iterator[Page]:
         redirect = f'exec "$@" 3<&{browser_in} 4>&{browser_out}'
         with (folder / "chromium.log").open("wb") as log:
             browser = subprocess.Popen(
-                ["bash", "-c", redirect, "bash", program, *FLAGS, *own_flags],
+                ["bash", "-c", redirect, "bash", program, *FLAGS, *own_flags, *flags],
                 pass_fds=(browser_in, browser_out),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
