@@ -27,6 +27,7 @@ NAMES = (
     "http2",
     "overload",
     "balancing",
+    "priority_lane",
     "slow_target",
     "idle_connections",
     "scaling",

@@ -175,6 +175,7 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
         '[[routes]]\nname = "socket"\npath = "/ws"\nwebsocket = true\n'
         'mirror = { upstream = "copy" }\n[[upstreams]]\nname = "copy"\nurl = "http://localhost:9001"\n'
         '[upstream]\ntargets = ["http://localhost:9001"]\n'
+        '[upstream.balancing.priority_lane]\ntiers = ["premium"]\n'
         f'[openapi]\nfile = "{folder / "api.json"}"\n'
     )
     session.run("lukhas serve --config on.toml --upstream http://localhost:9000")

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lukhas.config.fields import CONFIG_FAULT, Seconds, Section
+from lukhas.config.priority_lane import PriorityLaneSettings
 
 __all__ = (
     "BalancerKind",
@@ -239,6 +240,7 @@ class BalancingSettings(Section):
     )
     retries: UpstreamRetrySettings = UpstreamRetrySettings()
     hedging: HedgingSettings = HedgingSettings()
+    priority_lane: PriorityLaneSettings = PriorityLaneSettings()
 
     @model_validator(mode="after")
     def _bound(self) -> Self:

@@ -62,6 +62,7 @@ def _one(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iter
         if target.url in seen:
             yield Finding((*place, *key), f"{text} is there twice", "name each server once")
         seen.add(target.url)
+    yield from _lane(settings, place, upstream)
     texts = [text for _, text in servers]
     for text in upstream.weights:
         if text not in texts:
@@ -69,6 +70,17 @@ def _one(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iter
             yield Finding((*place, "weights"), what, "write it as it is written in url or targets")
     if texts and not any(upstream.weights.get(text, 1) for text in texts):
         yield Finding((*place, "weights"), "no server has a weight above 0", "raise one of them")
+
+
+def _lane(settings: Settings, place: KeyPath, upstream: UpstreamSettings) -> Iterator[Finding]:
+    """A name that no route has would leave that route outside the lane unnoticed."""
+    known = {route.name for route in settings.routes}
+    for position, name in enumerate(upstream.balancing.priority_lane.routes):
+        if name not in known:
+            what = f"the priority lane names the route {name!r}, which does not exist"
+            hint = f"name one of the routes ({', '.join(sorted(known)) or 'there are none yet'})"
+            where = (*place, "balancing", "priority_lane", "routes", position)
+            yield Finding(where, what, hint)
 
 
 def _discovered(place: KeyPath, upstream: UpstreamSettings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from lukhas.clock import Clock
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamError
 from lukhas.gateway.hedging import LOST, raced
 from lukhas.gateway.target_selection import Target, TargetSelection
+from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import enter_task
 from lukhas.pipeline.exchange import Exchange
@@ -41,6 +42,7 @@ class BalancedForwarding:
         retries: how much is tried again.
         hedges: what is sent twice where the answer is late; None for nothing.
         sticky: what binds the caller of an exchange to a target; empty for nothing.
+        lane: tells whose requests are in the priority lane; None where there is none.
         breaker: when the whole upstream is left alone, as all its targets fail; None for never.
         on_retry: told of each retry.
         on_hedge: told of each request that is sent twice.
@@ -56,6 +58,7 @@ class BalancedForwarding:
         retries: RetrySettings | None = None,
         hedges: HedgeSettings | None = None,
         sticky: Callable[[Exchange], bytes] | None = None,
+        lane: UpstreamLane | None = None,
         breaker: BreakerSettings | None = None,
         on_retry: Callable[[], None] | None = None,
         on_hedge: Callable[[], None] | None = None,
@@ -67,6 +70,7 @@ class BalancedForwarding:
         self._retries = RetrySettings() if retries is None else retries
         self._budget = RetryBudget(self._retries)
         self._sticky = sticky
+        self._lane = lane
         self._breaker = breaker
         self._state = CLOSED
         self._on_retry = on_retry
@@ -142,9 +146,10 @@ class BalancedForwarding:
             tried: which were asked already; grows.
         """
         sticky = b"" if self._sticky is None else self._sticky(exchange)
+        is_prior = self._lane is not None and self._lane.holds(exchange)
         while True:
             now_ns = self._clock.now_ns()
-            target = self._selection.choose(now_ns, sticky=sticky, tried=tried)
+            target = self._selection.choose(now_ns, sticky=sticky, tried=tried, is_prior=is_prior)
             if target is None:
                 raise UpstreamConnectError(self._name, "it has no target", sent=False)
             if target in tried:

@@ -7,6 +7,7 @@ from lukhas.errors import UpstreamConnectError
 from lukhas.gateway.balanced_forwarding import BalancedForwarding
 from lukhas.gateway.probing import Probing
 from lukhas.gateway.target_selection import Target, TargetSelection
+from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.hub.balancing import BalancingPolicies
 from lukhas.pipeline.exchange import Exchange
 
@@ -23,6 +24,7 @@ class BalancedUpstream:
         policies: what decides; of this upstream alone.
         clock: where time comes from.
         draw: gives a random number from 0 to 1, 1 not included.
+        lane: its priority lane; None where there is none.
 
     Attributes:
         forward: the handler.
@@ -39,6 +41,7 @@ class BalancedUpstream:
         *,
         clock: Clock,
         draw: Callable[[], float],
+        lane: UpstreamLane | None = None,
     ) -> None:
         selection = TargetSelection(
             targets,
@@ -51,6 +54,7 @@ class BalancedUpstream:
         )
         self._name = name
         self._sticky = policies.sticky
+        self._lane = lane
         self._selection = selection
         self._clock = clock
         self.retries = 0
@@ -62,6 +66,7 @@ class BalancedUpstream:
             draw=draw,
             retries=policies.retries,
             sticky=policies.sticky,
+            lane=lane,
             breaker=policies.breaker,
             on_retry=self._retried,
             hedges=policies.hedges,
@@ -78,7 +83,9 @@ class BalancedUpstream:
             UpstreamConnectError: all are drained.
         """
         sticky = b"" if self._sticky is None else self._sticky(exchange)
-        target = self._selection.choose(self._clock.now_ns(), sticky=sticky)
+        is_prior = self._lane is not None and self._lane.holds(exchange)
+        now_ns = self._clock.now_ns()
+        target = self._selection.choose(now_ns, sticky=sticky, is_prior=is_prior)
         if target is None:
             raise UpstreamConnectError(self._name, "it has no target", sent=False)
         return target

@@ -12,6 +12,7 @@ from lukhas.errors import ConfigError, UpstreamConnectError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.discovery import FoundServer, ServerSource, ServerWatch
 from lukhas.gateway.target_selection import Target
+from lukhas.gateway.upstream_lane import lane_of
 from lukhas.gateway.upstream_server import ServerMaker, UpstreamServer
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
@@ -72,6 +73,7 @@ class DiscoveredUpstream:
         name: as given.
         handler: sends an exchange on.
         watch: asks the source.
+        lane: its priority lane; None where there is none.
     """
 
     def __init__(
@@ -87,7 +89,10 @@ class DiscoveredUpstream:
         self.name = name
         self._settings = settings
         self._clock = clock
-        self._maker = ServerMaker(name, settings, body_bytes=body_bytes, on_error=on_error)
+        self.lane = lane_of(settings)
+        self._maker = ServerMaker(
+            name, settings, body_bytes=body_bytes, on_error=on_error, lane=self.lane
+        )
         self._host = "" if settings.url is None else parse_target(settings.url).authority
         self._servers: dict[str, tuple[UpstreamServer, Target]] = {}
         self._retired: set[UpstreamServer] = set()
@@ -133,9 +138,12 @@ class DiscoveredUpstream:
         self._balanced = BalancedUpstream(
             self.name,
             [target for _, target in self._servers.values()],
-            balancing_policies(self._settings.balancing),
+            balancing_policies(
+                self._settings.balancing, tally=None if self.lane is None else self.lane.tally
+            ),
             clock=self._clock,
             draw=random,
+            lane=self.lane,
         )
         if self._balanced.probing is not None:
             self._balanced.probing.start()

@@ -1,11 +1,12 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from lukhas.errors import UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
 from lukhas.gateway.upstream_connection import UpstreamConnection
+from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
@@ -42,6 +43,7 @@ class Forwarding:
         host: the Host that the server is asked with; that of the client if None.
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure of the upstream.
+        lane: tells whose requests go first in the wait for a connection; None for nobody's.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Forwarding:
         host: bytes | None = None,
         body_bytes: int = 0,
         on_error: Callable[[UpstreamError], None] | None = None,
+        lane: UpstreamLane | None = None,
     ) -> None:
         self._pool = pool
         self._prefix = prefix
@@ -60,6 +63,7 @@ class Forwarding:
         self._origin = prefix if host is None else b"%b %b" % (host, prefix)
         self._body_bytes = body_bytes
         self._on_error = on_error
+        self._lane = lane
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See `Handler`.
@@ -85,19 +89,23 @@ class Forwarding:
         connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
         try:
             if connection is None:
-                connection = await self._pool.open()
+                connection = await self._opened(exchange)
             try:
                 return await connection.carry(head, payload, is_head=is_head, asker=exchange)
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not _may_repeat(connection, repeatable=repeatable):
                     raise
-            connection = await self._pool.open()
+            connection = await self._opened(exchange)
             return await connection.carry(head, payload, is_head=is_head, asker=exchange)
         except UpstreamError as error:
             if self._on_error is not None:
                 self._on_error(error)
             raise
+
+    def _opened(self, exchange: Exchange) -> Coroutine[Any, Any, UpstreamConnection]:
+        is_prior = self._lane is not None and self._lane.holds(exchange)
+        return self._pool.open(is_prior=is_prior)
 
     def head_of(self, exchange: Exchange) -> bytes:
         """The head of a request without a body as the upstream gets it."""

@@ -11,6 +11,7 @@ from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
 from lukhas.gateway.front_state import FrontState, first_step, peer_address
+from lukhas.gateway.lingering import LINGER_S, Lingering
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
 from lukhas.gateway.serialisation import ready_response
@@ -24,10 +25,6 @@ from lukhas.pipeline.refusals import problem_response
 __all__ = ("FrontConnection",)
 
 _log = logging.getLogger("lukhas.gateway")
-
-# So much, for so long, is read after a final answer, lest a reset overtakes it (RFC 9112 9.6).
-_LINGER_BYTES = 1024 * 1024
-_LINGER_S = 2.0
 
 
 class FrontConnection(Protocol):
@@ -59,7 +56,7 @@ class FrontConnection(Protocol):
         self._closing = False
         self._broken = False
         self._head_timed = False
-        self._lingered: int | None = None
+        self._lingering: Lingering | None = None
         self.deadline = 0.0
 
     def connection_made(self, transport: Any) -> None:
@@ -104,7 +101,8 @@ class FrontConnection(Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._closing or self._broken:
-            self._linger(len(data))
+            if self._lingering is not None:
+                self._lingering.take(len(data))
             return
         if self._parser.at_rest and self._is_free():
             state = self._state
@@ -357,21 +355,14 @@ class FrontConnection(Protocol):
         self._closing = True
         self._state.outbox.flush()
         if unread and self._transport.can_write_eof() and not self._transport.is_closing():
-            self._lingered = 0
             if self._read_pauses:
                 self._read_pauses = 0
                 self._transport.resume_reading()
-            self.deadline = self._state.now_s + _LINGER_S
-            self._transport.write_eof()
+            self._lingering = Lingering(self._transport)
+            self.deadline = self._state.now_s + LINGER_S
         else:
             self.deadline = self._state.now_s + self._state.limits.write_timeout_s
             self._transport.close()
-
-    def _linger(self, length: int) -> None:
-        if self._lingered is not None:
-            self._lingered += length
-            if self._lingered > _LINGER_BYTES:
-                self._transport.abort()
 
     def check_deadline(self, now_s: float) -> None:
         """See `Connection`."""

@@ -100,7 +100,12 @@ class TargetSelection:
         self._all_probed_fit = True
 
     def choose(
-        self, now_ns: int, *, sticky: bytes = b"", tried: Collection[Target] = _NO_TARGETS
+        self,
+        now_ns: int,
+        *,
+        sticky: bytes = b"",
+        tried: Collection[Target] = _NO_TARGETS,
+        is_prior: bool = False,
     ) -> Target | None:
         """The target for a request; None if there is none.
 
@@ -108,6 +113,7 @@ class TargetSelection:
             now_ns: the time.
             sticky: what binds the caller to a target; empty for nothing.
             tried: targets that this request was sent to; others go first.
+            is_prior: whether it is in the priority lane.
         """
         targets, candidates = self._targets, self._candidates
         if not targets:
@@ -118,7 +124,7 @@ class TargetSelection:
             candidates = tuple(target.candidate for target in targets)
         if len(targets) == 1:
             return targets[0]
-        facts = ChoiceFacts(self._draw(), self._draw(), sticky)
+        facts = ChoiceFacts(self._draw(), self._draw(), sticky, is_prior)
         return targets[self._balancer.choose(candidates, facts, now_ns)]
 
     def _fit(self, now_ns: int) -> tuple[Target, ...]:

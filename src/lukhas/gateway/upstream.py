@@ -10,6 +10,7 @@ from lukhas.errors import ConfigError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.target_selection import Target
+from lukhas.gateway.upstream_lane import lane_of
 from lukhas.gateway.upstream_server import ServerMaker, dial_of
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.hub.balancing import balancing_policies
@@ -64,6 +65,7 @@ class Upstream:
     Attributes:
         name: as given.
         handler: sends an exchange on.
+        lane: its priority lane; None where there is none.
 
     Raises:
         ConfigError: the settings name no server, or a file for TLS cannot be used.
@@ -79,7 +81,10 @@ class Upstream:
         on_error: Callable[[UpstreamError], None],
     ) -> None:
         self.name = name
-        maker = ServerMaker(name, settings, body_bytes=body_bytes, on_error=on_error)
+        self.lane = lane_of(settings)
+        maker = ServerMaker(
+            name, settings, body_bytes=body_bytes, on_error=on_error, lane=self.lane
+        )
         self._servers = [maker.make(address) for address in targets_of(settings)]
         self.handler: Handler = self._servers[0].way
         self._balanced: BalancedUpstream | None = None
@@ -92,9 +97,12 @@ class Upstream:
                     Target(Candidate(str(server.address), Load(), weight=weight), server.way)
                     for server, weight in zip(self._servers, weights, strict=True)
                 ],
-                balancing_policies(settings.balancing),
+                balancing_policies(
+                    settings.balancing, tally=None if self.lane is None else self.lane.tally
+                ),
                 clock=clock,
                 draw=random,
+                lane=self.lane,
             )
             self.handler = self._balanced.forward
 

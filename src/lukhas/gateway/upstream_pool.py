@@ -1,17 +1,20 @@
 """Connections to one target of an upstream, kept open for the next request."""
 
 import asyncio
-from collections import deque
 
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
+from lukhas.policy.routing.priority_lane import LaneQueue
 
-__all__ = ("UpstreamPool",)
+__all__ = ("Place", "UpstreamPool")
 
 _TICK_S = 0.1
+
+Place = asyncio.Future[UpstreamConnection | None]
+"""What is waited for: a connection that became free, or None for room to open one."""
 
 
 class UpstreamPool:
@@ -26,6 +29,7 @@ class UpstreamPool:
         connections: the most connections to keep open.
         idle_s: how long an idle one is kept: less than the origin keeps it, or a request would meet
             a closing connection.
+        waiting: who waits for a place, and who is next; first come, first served if None.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class UpstreamPool:
         timeouts: UpstreamTimeouts,
         connections: int = 128,
         idle_s: float = 4.0,
+        waiting: LaneQueue[Place] | None = None,
     ) -> None:
         self.name = name
         self._dial = dial
@@ -47,7 +52,7 @@ class UpstreamPool:
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
-        self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
+        self._waiting: LaneQueue[Place] = LaneQueue() if waiting is None else waiting
         self._closed = False
         self._is_retired = False
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
@@ -63,8 +68,11 @@ class UpstreamPool:
                 return connection
         return None
 
-    async def open(self) -> UpstreamConnection:
+    async def open(self, *, is_prior: bool = False) -> UpstreamConnection:
         """A new connection, or where there is no place for one, the next that becomes free.
+
+        Args:
+            is_prior: whether the request is in the priority lane.
 
         Raises:
             UpstreamConnectError: the upstream refuses connections, or its name is unknown.
@@ -76,7 +84,7 @@ class UpstreamPool:
         try:
             async with asyncio.timeout(self._timeouts.connect_s):
                 while len(self._all) + self._opening >= self._most and not self._evict():
-                    freed = await self._place()
+                    freed = await self._place(is_prior=is_prior)
                     if freed is not None and freed.is_open:
                         return freed
                 opening = True
@@ -111,16 +119,14 @@ class UpstreamPool:
         self._all.add(connection)
         return connection
 
-    async def _place(self) -> UpstreamConnection | None:
+    async def _place(self, *, is_prior: bool) -> UpstreamConnection | None:
         """Waits for a place; gives the connection on it, or None if it is empty."""
-        place: asyncio.Future[UpstreamConnection | None] = self._loop.create_future()
-        self._waiting.append(place)
+        place: Place = self._loop.create_future()
+        self._waiting.add(place, is_prior=is_prior)
         try:
             return await place
         except asyncio.CancelledError:
-            if place in self._waiting:
-                self._waiting.remove(place)
-            elif not place.cancelled():
+            if not self._waiting.discard(place) and not place.cancelled():
                 # It was given a place and cannot take it, so the next one shall.
                 freed = place.result()
                 if freed is not None and freed.is_open:
@@ -153,8 +159,7 @@ class UpstreamPool:
         self._wake()
 
     def _wake(self, connection: UpstreamConnection | None = None) -> bool:
-        while self._waiting:
-            place = self._waiting.popleft()
+        while (place := self._waiting.take()) is not None:
             if not place.done():
                 place.set_result(connection)
                 return True

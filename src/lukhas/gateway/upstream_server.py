@@ -9,9 +9,11 @@ from lukhas.errors import UpstreamError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
+from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.gateway.upstream_tls import upstream_context
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
+from lukhas.policy.routing.priority_lane import LaneQueue
 
 __all__ = ("ServerMaker", "UpstreamServer", "dial_of")
 
@@ -61,6 +63,7 @@ class ServerMaker:
         settings: of the upstream.
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure.
+        lane: its priority lane; None where there is none.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class ServerMaker:
         *,
         body_bytes: int,
         on_error: Callable[[UpstreamError], None],
+        lane: UpstreamLane | None = None,
     ) -> None:
         self._name = name
         self._settings = settings
         self._body_bytes = body_bytes
         self._on_error = on_error
+        self._lane = lane
 
     def make(
         self, address: TargetAddress, *, server_name: str = "", host: str = ""
@@ -89,7 +94,7 @@ class ServerMaker:
         Raises:
             ConfigError: a file for TLS cannot be used.
         """
-        settings = self._settings
+        settings, lane = self._settings, self._lane
         dial = dial_of(address, settings, server_name=server_name)
         pool = UpstreamPool(
             self._name,
@@ -101,6 +106,7 @@ class ServerMaker:
             ),
             connections=settings.pool_connections,
             idle_s=settings.pool_idle_s,
+            waiting=None if lane is None else LaneQueue(lane.terms.oldest_every, lane.tally),
         )
         asked = {"client": None, "target": host or address.authority}.get(
             settings.host, settings.host
@@ -111,6 +117,7 @@ class ServerMaker:
             host=None if asked is None else asked.encode("ascii"),
             body_bytes=self._body_bytes,
             on_error=self._on_error,
+            lane=lane,
         )
         upgrade = UpgradeTarget(
             dial,

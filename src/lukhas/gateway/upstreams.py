@@ -98,6 +98,11 @@ class Upstreams:
         recorder.watch("upstream_retries", lambda: sum(each.retries for each in every))
         recorder.watch("upstream_hedges", lambda: sum(each.hedges for each in every))
         recorder.watch("upstream_targets", lambda: sum(each.size for each in every))
+        lanes = [each.lane.tally for each in every if each.lane is not None]
+        if lanes:
+            recorder.watch("upstream_lane_overtook", lambda: sum(lane.overtook for lane in lanes))
+            recorder.watch("upstream_lane_yielded", lambda: sum(lane.yielded for lane in lanes))
+            recorder.watch("upstream_lane_gave_way", lambda: sum(lane.gave_way for lane in lanes))
         if self._mirrors is not None:
             mirrors = self._mirrors
             recorder.watch("mirrored_requests", lambda: mirrors.sent)

@@ -11,6 +11,7 @@ from lukhas.config.balancing import (
     SuccessRateEjectionSettings,
     UpstreamBreakerSettings,
 )
+from lukhas.config.priority_lane import lane_terms
 from lukhas.pipeline.callers import CallerOf, caller_of
 from lukhas.policy.balancing.balancer import Balancer
 from lukhas.policy.balancing.consistent_hash import ConsistentHash
@@ -23,6 +24,7 @@ from lukhas.policy.resilience.outliers import OutlierSettings
 from lukhas.policy.resilience.probes import ProbeSettings
 from lukhas.policy.resilience.retries import RetrySettings
 from lukhas.policy.resilience.success_rates import SuccessRateSettings
+from lukhas.policy.routing.priority_lane import LaneBalancer, LaneTally
 from lukhas.units import SECOND_NS
 
 __all__ = ("BalancingPolicies", "balancing_policies")
@@ -57,11 +59,22 @@ class BalancingPolicies:
     sticky: CallerOf | None
 
 
-def balancing_policies(settings: BalancingSettings) -> BalancingPolicies:
-    """The policies of one upstream, new ones with each call."""
+def balancing_policies(
+    settings: BalancingSettings, *, tally: LaneTally | None = None
+) -> BalancingPolicies:
+    """The policies of one upstream, new ones with each call.
+
+    Args:
+        settings: what they are made from.
+        tally: where is counted what its priority lane does.
+    """
     outliers, retries = settings.outliers, settings.retries
+    terms = lane_terms(settings.priority_lane)
+    balancer = _balancer(settings.balancer)
+    if terms is not None:
+        balancer = LaneBalancer(balancer, terms, LaneTally() if tally is None else tally)
     return BalancingPolicies(
-        balancer=_balancer(settings.balancer),
+        balancer=balancer,
         outliers=OutlierSettings(
             failures=outliers.failures,
             pause_ns=_ns(outliers.pause_s),

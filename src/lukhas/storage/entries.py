@@ -1,6 +1,5 @@
 """Where stored responses live: the value, and the port that stores of any scope implement."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
@@ -13,13 +12,11 @@ from lukhas.policy.caching.refresh import refresh_from_ns
 from lukhas.policy.caching.tags import Tags
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import SelectingValues
+from lukhas.storage.large_bodies import BodySource, BodyWriter, LargeBody
 
 __all__ = (
-    "BodySource",
-    "BodyWriter",
     "EntryStore",
     "EntryStoreStats",
-    "LargeBody",
     "StoredResponse",
     "head_bytes",
     "stored_response",
@@ -31,62 +28,6 @@ _FIELD_OVERHEAD_BYTES = 140
 _TAG_OVERHEAD_BYTES = 200
 # Answers that never have content, and so no Content-Length to fill in.
 _WITHOUT_CONTENT = frozenset((204, 304))
-
-
-class BodyWriter(Protocol):
-    """A large body on its way into a store."""
-
-    def write(self, piece: bytes) -> None:
-        """Appends to the body.
-
-        Raises:
-            OSError: the disk is full, or fails.
-        """
-        ...
-
-    def finish(self) -> bytes:
-        """Writes what is left.
-
-        Returns:
-            The SHA-256 digest of the body.
-
-        Raises:
-            OSError: the disk is full, or fails.
-        """
-        ...
-
-    def drop(self) -> None:
-        """Throws it away, if it was not stored; may be called twice."""
-        ...
-
-
-class BodySource(Protocol):
-    """A large body that can be read, whatever happens to its entry."""
-
-    def pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to before `end`.
-
-        Raises:
-            StoreError: they are damaged.
-        """
-        ...
-
-
-@dataclass(slots=True)
-class LargeBody:
-    """A body that is not held in memory.
-
-    Attributes:
-        size_bytes: how long it is.
-        digest: its SHA-256.
-        writer: what it was written with, until it is stored.
-        serial: of the entry that it is shared with, where it was stored before.
-    """
-
-    size_bytes: int
-    digest: bytes
-    writer: BodyWriter | None = None
-    serial: int = 0
 
 
 class StoredResponse:

@@ -10,7 +10,8 @@ from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
 from lukhas.policy.caching.terms import ReuseTerms
-from lukhas.storage.entries import LargeBody, StoredResponse
+from lukhas.storage.entries import StoredResponse
+from lukhas.storage.large_bodies import LargeBody
 
 __all__ = (
     "KnownEntry",

@@ -10,7 +10,8 @@ from lukhas.errors import StoreError
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
-from lukhas.storage.entries import BodySource, BodyWriter, EntryStoreStats, StoredResponse
+from lukhas.storage.entries import EntryStoreStats, StoredResponse
+from lukhas.storage.large_bodies import BodySource, BodyWriter
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.node_entries import ClusterMark, NodeEntryStore
 

@@ -13,19 +13,12 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from lukhas.config.settings import Settings
 from lukhas.config.targets import parse_target
 from lukhas.gateway.discovery import DiscoveryError, FoundServer, FoundServers, ServerWatch
 from lukhas.gateway.dns_source import DnsTerms
-from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.file_source import read_servers
-from lukhas.gateway.upstreams import Upstreams
-from lukhas.http.headers import Headers
-from lukhas.http.messages import RequestHead, Response
-from lukhas.hub.hub import Hub
-from lukhas.pipeline.driving import finish, start
-from lukhas.pipeline.short_way import ShortWay
 from tests.integration.gateway.kit import until
+from tests.integration.gateway.upstream_kit import Api, Served, forwarding, saying, whole_body
 
 LIKE = parse_target("http://shop.test:80/base")
 
@@ -73,96 +66,35 @@ class NameServer(asyncio.DatagramProtocol):
         self._transport.sendto(answer.to_wire(), addr)
 
 
-class Api:
-    """Answers with its name; slowly where it is told to."""
-
-    def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.name = name
-        self.host = host
-        self.port = port
-        self.heads: list[bytes] = []
-        self.open = 0
-        self.wait: asyncio.Event | None = None
-        self._server: asyncio.Server | None = None
-
-    async def __aenter__(self) -> "Api":
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            while True:
-                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-                if self.wait is not None:
-                    await self.wait.wait()
-                body = self.name.encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
+def plain(name: str, host: str = "127.0.0.1", port: int = 0) -> Api:
+    """Answers with its name."""
+    return Api(saying(name.encode()), host=host, port=port)
 
 
-class Served:
-    def __init__(self, hub: Hub, upstreams: Upstreams) -> None:
-        self.hub = hub
-        self.upstreams = upstreams
-        self.way = ShortWay(hub.pipeline, upstreams.handler)
-        upstreams.show(hub.recorder)
-
+class Discovered(Served):
     @property
     def known(self) -> float:
-        return self.hub.recorder.gauges()["upstream_targets"]
+        return self.gauge("upstream_targets")
 
     @property
     def health(self) -> str:
         (part,) = self.upstreams.parts()
         return f"{part.state}: {part.detail}"
 
-    async def ask(self) -> bytes:
-        head = RequestHead("GET", "http", b"shop.test", b"/x", b"", Headers([]))
-        step: Any = self.way.take(self.hub.intake.exchange(head, "192.0.2.1"))
-        if not isinstance(step, Response):
-            run = step
-            step = start(run)
-            if not isinstance(step, Response):
-                step = await finish(run, step)
-        assert isinstance(step, Response)
-        assert isinstance(step.body, bytes)
-        return step.body
+    async def said(self) -> bytes:
+        return await whole_body(await self.ask())
 
     async def bodies(self, count: int = 12) -> set[bytes]:
-        return {await self.ask() for _ in range(count)}
+        return {await self.said() for _ in range(count)}
 
 
 @asynccontextmanager
-async def served(tmp_path: Path, upstream: dict[str, Any]) -> AsyncIterator[Served]:
-    quiet = {"cache": {"mode": "off"}, "exempt": {"addresses": ["192.0.2.1"]}}
+async def discovered(tmp_path: Path, upstream: dict[str, Any]) -> AsyncIterator[Discovered]:
     upstream = {"balancing": {"balancer": "round_robin", "warm_up_s": 0}} | upstream
-    settings = Settings.model_validate({"state_dir": tmp_path, "upstream": upstream, **quiet})
-    hub = Hub(settings, under_observe=(FaultStage(),))
-    upstreams = Upstreams(settings, hub.recorder, hub.clock)
-    tasks = asyncio.all_tasks()
-    upstreams.start()
-    await upstreams.ready()
-    try:
-        yield Served(hub, upstreams)
-    finally:
-        await upstreams.close()
-        await hub.close()
-        await until(lambda: not _ours(asyncio.all_tasks() - tasks))
-
-
-def _ours(tasks: "set[asyncio.Task[Any]]") -> list[Any]:
-    """Those that are not of the servers of the tests."""
-    return [task for task in tasks if "Api._serve" not in str(task.get_coro())]
+    async with forwarding(tmp_path, upstream=upstream) as found:
+        found.upstreams.start()
+        await found.upstreams.ready()
+        yield Discovered(found.hub, found.upstreams)
 
 
 def by_dns(name_server: NameServer, port: int, **more: object) -> dict[str, Any]:
@@ -172,9 +104,13 @@ def by_dns(name_server: NameServer, port: int, **more: object) -> dict[str, Any]
 
 async def test_every_address_of_the_host_is_a_server(tmp_path: Path) -> None:
     """And one that comes or goes is noticed when the answer is no longer good."""
-    async with NameServer() as names, Api("one") as one, Api("two", "127.0.0.2", one.port) as two:
+    async with (
+        NameServer() as names,
+        plain("one") as one,
+        plain("two", "127.0.0.2", one.port) as two,
+    ):
         names.records["shop.test", "A"] = ["127.0.0.1"]
-        async with served(tmp_path, by_dns(names, one.port)) as found:
+        async with discovered(tmp_path, by_dns(names, one.port)) as found:
             assert await found.bodies() == {b"one"}
             assert b"\r\nhost: shop.test\r\n" in one.heads[0]
             names.records["shop.test", "A"] = ["127.0.0.1", "127.0.0.2"]
@@ -190,16 +126,17 @@ async def test_every_address_of_the_host_is_a_server(tmp_path: Path) -> None:
 
 async def test_a_server_that_goes_ends_what_it_has_begun(tmp_path: Path) -> None:
     """Then its connection is closed; nothing is lost."""
-    async with NameServer() as names, Api("one") as one, Api("two", "127.0.0.2", one.port):
+    async with NameServer() as names, plain("one") as one, plain("two", "127.0.0.2", one.port):
         names.records["shop.test", "A"] = ["127.0.0.1"]
-        one.wait = asyncio.Event()
-        async with served(tmp_path, by_dns(names, one.port)) as found:
-            asked = asyncio.ensure_future(found.ask())
+        go = asyncio.Event()
+        one.say = saying(b"one", after=go)
+        async with discovered(tmp_path, by_dns(names, one.port)) as found:
+            asked = asyncio.ensure_future(found.said())
             await until(lambda: one.heads)
             names.records["shop.test", "A"] = ["127.0.0.2"]
             await until(lambda: names.asked["A"] > 3)
             assert await found.bodies() == {b"two"}
-            one.wait.set()
+            go.set()
             assert await asked == b"one"
             await until(lambda: one.open == 0)
 
@@ -207,9 +144,9 @@ async def test_a_server_that_goes_ends_what_it_has_begun(tmp_path: Path) -> None
 @pytest.mark.parametrize("harm", ["servfail", "nxdomain", "empty", "deaf"])
 async def test_what_was_known_stays_while_the_dns_does_not_tell(tmp_path: Path, harm: str) -> None:
     """Health says so; when it tells again, all is well again."""
-    async with NameServer() as names, Api("one") as one:
+    async with NameServer() as names, plain("one") as one:
         known = names.records["shop.test", "A"] = ["127.0.0.1"]
-        async with served(tmp_path, by_dns(names, one.port)) as found:
+        async with discovered(tmp_path, by_dns(names, one.port)) as found:
             if harm == "deaf":
                 names.is_deaf = True
             elif harm == "servfail":
@@ -229,22 +166,22 @@ async def test_nothing_is_known_at_first(tmp_path: Path) -> None:
     """502 with the reason, until it is."""
     async with (
         NameServer() as names,
-        Api("one") as one,
-        served(tmp_path, by_dns(names, one.port)) as found,
+        plain("one") as one,
+        discovered(tmp_path, by_dns(names, one.port)) as found,
     ):
-        assert b"no server: shop.test has no address" in await found.ask()
+        assert b"no server: shop.test has no address" in await found.said()
         assert found.health == "failed: shop.test has no address"
         names.records["shop.test", "A"] = ["127.0.0.1"]
         await until(lambda: found.known)
-        assert await found.ask() == b"one"
+        assert await found.said() == b"one"
 
 
 async def test_an_address_that_no_request_is_sent_to(tmp_path: Path) -> None:
     """Whoever controls the name must not lead us to the credentials of the machine."""
-    async with NameServer() as names, Api("one") as one:
+    async with NameServer() as names, plain("one") as one:
         names.records["shop.test", "A"] = ["169.254.169.254", "127.0.0.1"]
         names.records["shop.test", "AAAA"] = ["fd00:ec2::254"]
-        async with served(tmp_path, by_dns(names, one.port)) as found:
+        async with discovered(tmp_path, by_dns(names, one.port)) as found:
             assert found.known == 1
             assert await found.bodies(3) == {b"one"}
             names.records["shop.test", "A"] = ["169.254.169.254"]
@@ -254,12 +191,12 @@ async def test_an_address_that_no_request_is_sent_to(tmp_path: Path) -> None:
 
 async def test_an_answer_is_good_for_as_long_as_it_says(tmp_path: Path) -> None:
     """Nobody is asked before."""
-    async with NameServer() as names, Api("one") as one:
+    async with NameServer() as names, plain("one") as one:
         names.records["shop.test", "A"] = ["127.0.0.1"]
         names.ttl_s = 600
-        async with served(tmp_path, by_dns(names, one.port)) as found:
+        async with discovered(tmp_path, by_dns(names, one.port)) as found:
             await asyncio.sleep(0.1)
-            assert await found.ask() == b"one"
+            assert await found.said() == b"one"
         assert names.asked == {"A": 1, "AAAA": 1}
     terms = DnsTerms(least_ttl_s=2, most_ttl_s=60)
     assert [terms.again_s(ttl_s) for ttl_s in (0, 30, 600)] == [2, 30, 60]
@@ -267,7 +204,7 @@ async def test_an_answer_is_good_for_as_long_as_it_says(tmp_path: Path) -> None:
 
 async def test_srv_records_with_ports_and_priorities(tmp_path: Path) -> None:
     """The next group is asked when none of the first is fit, and only then (RFC 2782)."""
-    async with NameServer() as names, Api("one") as one, Api("two") as two:
+    async with NameServer() as names, plain("one") as one, plain("two") as two:
         names.records["_http._tcp.shop.test", "SRV"] = [
             f"10 0 {one.port} a.shop.test.",
             f"20 5 {two.port} b.shop.test.",
@@ -290,12 +227,12 @@ async def test_srv_records_with_ports_and_priorities(tmp_path: Path) -> None:
                 "retries": {"least_per_second": 100},
             },
         }
-        async with served(tmp_path, upstream) as found:
+        async with discovered(tmp_path, upstream) as found:
             assert found.known == 2
             assert await found.bodies() == {b"one"}
             await one.__aexit__()
             for _ in range(10):
-                if await found.ask() == b"two":
+                if await found.said() == b"two":
                     break
             # Connections that were open before still work for the one that went.
             await until(lambda: True)
@@ -309,14 +246,14 @@ async def test_srv_records_with_ports_and_priorities(tmp_path: Path) -> None:
 async def test_servers_from_a_file(tmp_path: Path) -> None:
     """Written in place or put in its place; a mistake changes nothing and says where it is."""
     file = tmp_path / "servers"
-    async with Api("one") as one, Api("two") as two:
+    async with plain("one") as one, plain("two") as two:
         file.write_text(f"# the shop\n127.0.0.1:{one.port} 3  # three times as much\n")
         upstream = {
             "url": "http://shop.test/base",
             "host": "target",
             "discovery": {"by": "file", "file": str(file)},
         }
-        async with served(tmp_path, upstream) as found:
+        async with discovered(tmp_path, upstream) as found:
             assert await found.bodies() == {b"one"}
             assert one.heads[0].startswith(b"GET /base/x ")
             assert b"\r\nhost: 127.0.0.1:%d\r\n" % one.port in one.heads[0]
@@ -333,7 +270,7 @@ async def test_servers_from_a_file(tmp_path: Path) -> None:
             assert await found.bodies() == {b"two"}
             file.unlink()
             await until(lambda: "cannot be read (No such file" in found.health)
-            assert await found.ask() == b"two"
+            assert await found.said() == b"two"
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from lukhas.config.settings import Settings
-from lukhas.gateway.faults import FaultStage
-from lukhas.gateway.upstreams import Upstreams
-from lukhas.http.headers import Headers
-from lukhas.http.messages import RequestHead, Response
-from lukhas.hub.hub import Hub
-from lukhas.pipeline.driving import finish, start
+from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close
 from lukhas.pipeline.stages.observe import SampledObserveStage
 from lukhas.pipeline.timed_way import TimedWay
@@ -22,124 +16,94 @@ from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.explain.reevaluation import reevaluate
 from lukhas.telemetry.explained import RecentRecords, read_record
 from lukhas.testing.clock import ManualClock
+from tests.integration.gateway.upstream_kit import (
+    Api,
+    Served,
+    hanging_up,
+    saying,
+    served,
+    whole_body,
+)
 
 REQUESTS = 1000
 PATHS = (b"/fresh", b"/stale", b"/open", b"/split", b"/retried", b"/broken", b"/missing")
 
 
-class Api:
-    """Answers by path; hangs up on what is to fail."""
-
-    def __init__(self, *, hangs_up: bool = False) -> None:
-        self._hangs_up = hangs_up
-        self._server: asyncio.Server | None = None
-        self.url = ""
-
-    async def __aenter__(self) -> "Api":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-            except (asyncio.IncompleteReadError, ConnectionError):
-                break
-            path = head.split(b" ")[1]
-            if self._hangs_up or path.startswith(b"/broken"):
-                writer.transport.abort()
-                return
-            status = b"404 No" if path.startswith(b"/missing") else b"200 OK"
-            field = {
-                b"/fre": b"cache-control: max-age=60\r\n",
-                b"/sta": b"cache-control: max-age=1, stale-while-revalidate=60\r\n",
-                b"/spl": b"cache-control: max-age=5\r\n",
-            }.get(path[:4], b"")
-            writer.write(b"HTTP/1.1 %b\r\n%bcontent-length: 2\r\n\r\nok" % (status, field))
-        writer.close()
+async def by_path(head: bytes, writer: asyncio.StreamWriter) -> None:
+    """Hangs up on what is to fail."""
+    path = head.split(b" ")[1]
+    fields = {
+        b"/fre": (b"cache-control: max-age=60",),
+        b"/sta": (b"cache-control: max-age=1, stale-while-revalidate=60",),
+        b"/spl": (b"cache-control: max-age=5",),
+    }.get(path[:4], ())
+    if path.startswith(b"/broken"):
+        await hanging_up(head, writer)
+    else:
+        await saying(b"ok", 404 if path.startswith(b"/missing") else 200, *fields)(head, writer)
 
 
-class Served:
-    """A hub before upstreams; every request is sampled."""
+class Sampled(Served):
+    """Every request is sampled."""
 
-    def __init__(self, hub: Hub, upstreams: Upstreams, clock: ManualClock) -> None:
-        self.hub = hub
+    def __init__(self, found: Served, clock: ManualClock) -> None:
+        hub = found.hub
         self.clock = clock
         self.records = RecentRecords(most=10 * REQUESTS, reports=True)
         assert hub.explainer is not None
         hub.explainer._keep = self.records.keep
         observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer)
-        self.way = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
+        way = TimedWay(hub.pipeline, found.upstreams.handler, observe, hub.clock)
+        super().__init__(hub, found.upstreams, way)
 
-    async def ask(
-        self, path: bytes, *fields: tuple[bytes, bytes], method: str = "GET", client: str
-    ) -> int:
-        path, _, query = path.partition(b"?")
-        head = RequestHead(method, "http", b"shop.test", path, query, Headers(list(fields)))
-        step: Any = self.way.take(self.hub.intake.exchange(head, client))
-        if not isinstance(step, Response):
-            run = step
-            step = start(run)
-            if not isinstance(step, Response):
-                step = await finish(run, step)
-        assert isinstance(step, Response)
-        if not isinstance(step.body, bytes):
-            async for _piece in step.body:  # type: ignore[union-attr]
-                pass
-        for tap in step.taps or ():
+    async def answer(self, exchange: Exchange) -> Response:
+        """Sends it, as far as its records are concerned."""
+        response = await super().answer(exchange)
+        await whole_body(response)
+        for tap in response.taps or ():
             tap.feed(b"", last=True)
-        close(step)
-        return step.status
+        close(response)
+        return response
+
+
+def settings(main_url: str, canary_url: str, flaky_url: str) -> dict[str, object]:
+    return {
+        "upstream": main_url,
+        "upstreams": [
+            {"name": "canary", "url": canary_url},
+            {
+                "name": "several",
+                "url": flaky_url,
+                "targets": [main_url],
+                "balancing": {"balancer": "round_robin"},
+            },
+        ],
+        "routes": [
+            {"name": "split", "path": "/split", "split": {"default": 50, "canary": 50}},
+            {"name": "retried", "path": "/retried", "upstream": "several"},
+            {"name": "items", "path": "/open/{id}", "methods": ["GET"]},
+        ],
+        "tiers": {"free": "14/minute; 1000/hour"},
+        "limits": [
+            {"name": "tried", "limits": "5/10s", "mode": "shadow"},
+            {"name": "smooth", "limits": "5/s burst 10", "routes": ["retried"]},
+            {"name": "log", "limits": "7/10s exact", "routes": ["items"]},
+            {"name": "bill", "limits": "9/calendar day", "routes": ["split"]},
+            {"name": "open", "limits": "3 concurrent", "routes": ["split"]},
+            {"name": "bytes", "limits": "20/minute", "cost": "response-bytes"},
+        ],
+        "explain": {"records_per_second": 1000, "query_parameters": ["page"]},
+    }
 
 
 @asynccontextmanager
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
+async def sampled(tmp_path: Path) -> AsyncIterator[Sampled]:
     clock = ManualClock()
-    async with Api() as main, Api() as canary, Api(hangs_up=True) as flaky:
-        settings = Settings.model_validate(
-            {
-                "state_dir": tmp_path,
-                "upstream": main.url,
-                "upstreams": [
-                    {"name": "canary", "url": canary.url},
-                    {
-                        "name": "several",
-                        "url": flaky.url,
-                        "targets": [main.url],
-                        "balancing": {"balancer": "round_robin"},
-                    },
-                ],
-                "routes": [
-                    {"name": "split", "path": "/split", "split": {"default": 50, "canary": 50}},
-                    {"name": "retried", "path": "/retried", "upstream": "several"},
-                    {"name": "items", "path": "/open/{id}", "methods": ["GET"]},
-                ],
-                "tiers": {"free": "14/minute; 1000/hour"},
-                "limits": [
-                    {"name": "tried", "limits": "5/10s", "mode": "shadow"},
-                    {"name": "smooth", "limits": "5/s burst 10", "routes": ["retried"]},
-                    {"name": "log", "limits": "7/10s exact", "routes": ["items"]},
-                    {"name": "bill", "limits": "9/calendar day", "routes": ["split"]},
-                    {"name": "open", "limits": "3 concurrent", "routes": ["split"]},
-                    {"name": "bytes", "limits": "20/minute", "cost": "response-bytes"},
-                ],
-                "explain": {"records_per_second": 1000, "query_parameters": ["page"]},
-            }
-        )
-        hub = Hub(settings, clock=clock, under_observe=(FaultStage(),))
-        await hub.start()
-        upstreams = Upstreams(settings, hub.recorder, hub.clock)
-        try:
-            yield Served(hub, upstreams, clock)
-        finally:
-            await upstreams.close()
-            await hub.close()
-            await asyncio.sleep(0.01)
+    async with Api(by_path) as main, Api(by_path) as canary, Api(hanging_up) as flaky:
+        tree = settings(main.url, canary.url, flaky.url)
+        async with served(tmp_path, clock=clock, **tree) as found:
+            await found.hub.start()
+            yield Sampled(found, clock)
 
 
 def kinds(records: list[DecisionRecord]) -> Counter[str]:
@@ -155,17 +119,18 @@ def kinds(records: list[DecisionRecord]) -> Counter[str]:
 async def test_a_thousand_records_decided_again_give_the_same_verdicts(tmp_path: Path) -> None:
     """Limited, fresh, stale, missed, refused keys, shadow, errors, splits and retries alike."""
     draw = random.Random(35)
-    async with served(tmp_path) as found:
+    async with sampled(tmp_path) as found:
         for _ in range(REQUESTS):
             fields = [(b"x-api-key", b"lk_wrong")] if draw.random() < 0.05 else []
             if draw.random() < 0.1:
                 fields.append((b"cache-control", draw.choice((b"no-cache", b"max-stale=9"))))
-            await found.ask(
+            exchange = found.exchange(
                 draw.choice(PATHS) + draw.choice((b"", b"?page=2&token=hushed")),
                 *fields,
                 method=draw.choice(("GET", "GET", "GET", "HEAD", "POST")),
                 client=f"192.0.2.{draw.randrange(8)}",
             )
+            await found.answer(exchange)
             found.clock.advance(seconds=draw.choice((0.0, 0.01, 0.3, 1.0)))
     data = found.records.drain()
     assert len(data) == REQUESTS

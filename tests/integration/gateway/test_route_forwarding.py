@@ -2,145 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lukhas.config.settings import Settings
 from lukhas.errors import UpstreamError
-from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.hedging import raced
 from lukhas.gateway.mirrors import Mirrors
-from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
-from lukhas.hub.fallbacks import fallback_stages
-from lukhas.hub.hub import Hub
-from lukhas.pipeline.driving import finish, start
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.short_way import ShortWay
 from lukhas.policy.routing.mirroring import Mirror
 from tests.integration.gateway.kit import until
-
-Say = Callable[["Api", asyncio.StreamWriter], Awaitable[None]]
-
-
-class Api:
-    """Answers as it is told; knows what it was asked, and what was given up."""
-
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.heads: list[bytes] = []
-        self.bodies: list[bytes] = []
-        self.open = 0
-        self.url = ""
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "Api":
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.ensure_future(self._serve(reader, writer)))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                self.heads.append(head)
-                _, found, rest = head.partition(b"content-length: ")
-                if found:
-                    self.bodies.append(await reader.readexactly(int(rest.split(b"\r")[0])))
-                await self.say(self, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
-
-
-def saying(body: bytes, status: int = 200, *, after: asyncio.Event | None = None) -> Say:
-    async def say(_api: Api, writer: asyncio.StreamWriter) -> None:
-        if after is not None:
-            await after.wait()
-        writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
-
-    return say
-
-
-async def hanging_up(_api: Api, writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
-
-
-class Served:
-    """A hub before upstreams, without the server in front."""
-
-    def __init__(self, hub: Hub, upstreams: Upstreams) -> None:
-        self.hub = hub
-        self.upstreams = upstreams
-        self.way = ShortWay(hub.pipeline, upstreams.handler)
-        upstreams.show(hub.recorder)
-
-    def gauge(self, name: str) -> float:
-        return self.hub.recorder.gauges()[name]
-
-    async def ask(
-        self,
-        path: bytes = b"/x",
-        *fields: tuple[bytes, bytes],
-        method: str = "GET",
-        body: Any = None,
-    ) -> Response:
-        head = RequestHead(method, "http", b"shop.test", path, b"", Headers(list(fields)))
-        exchange = self.hub.intake.exchange(head, "192.0.2.1")
-        exchange.body = body
-        step: Any = self.way.take(exchange)
-        if not isinstance(step, Response):
-            run = step
-            step = start(run)
-            if not isinstance(step, Response):
-                step = await finish(run, step)
-        assert isinstance(step, Response)
-        return step
-
-
-@asynccontextmanager
-async def served(tmp_path: Path, **tree: object) -> AsyncIterator[Served]:
-    quiet = {"cache": {"mode": "off"}, "exempt": {"addresses": ["192.0.2.1"]}}
-    tree = {"state_dir": tmp_path, **quiet} | tree
-    settings = Settings.model_validate(tree)
-    hub = Hub(settings, under_observe=(FaultStage(),), around_cache=fallback_stages(settings))
-    upstreams = Upstreams(settings, hub.recorder, hub.clock)
-    tasks = asyncio.all_tasks()
-    try:
-        yield Served(hub, upstreams)
-    finally:
-        await upstreams.close()
-        await hub.close()
-        await until(lambda: asyncio.all_tasks() <= tasks | _of_servers())
-
-
-def _of_servers() -> set["asyncio.Task[Any]"]:
-    """Tasks of the servers of the tests, which end with these."""
-    return {
-        task
-        for task in asyncio.all_tasks()
-        if getattr(task.get_coro(), "__qualname__", "").startswith("Api.")
-    }
+from tests.integration.gateway.upstream_kit import Api, Served, forwarding, hanging_up, saying
 
 
 def more_than(count: int, found: list[bytes]) -> bool:
@@ -160,7 +38,7 @@ async def test_a_route_has_its_own_time_limit(tmp_path: Path) -> None:
     async with Api(saying(b"late", after=never)) as api:
         upstream = {"url": api.url, "response_timeout_s": 30}
         routes = [*route(timeout_s=0.05), {"name": "y", "path": "/y", "timeout_s": 0}]
-        async with served(tmp_path, upstream=upstream, routes=routes) as found:
+        async with forwarding(tmp_path, upstream=upstream, routes=routes) as found:
             response = await found.ask()
             assert response.status == 504
             assert isinstance(response.body, bytes)
@@ -184,7 +62,7 @@ async def test_an_upstream_has_a_time_limit_over_all_tries(tmp_path: Path) -> No
             "timeout_s": 0.1,
             "balancing": {"retries": retries},
         }
-        async with served(tmp_path, upstream=upstream) as found:
+        async with forwarding(tmp_path, upstream=upstream) as found:
             response = await found.ask()
             assert response.status == 504
             assert 2 <= len(one.heads) + len(two.heads) < 10
@@ -194,14 +72,14 @@ async def test_what_comes_in_time_is_not_touched(tmp_path: Path) -> None:
     """Nor is its body, however long that takes."""
     more = asyncio.Event()
 
-    async def slowly(_api: Api, writer: asyncio.StreamWriter) -> None:
+    async def slowly(_head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
         await more.wait()
         writer.write(b"cd")
 
     async with (
         Api(slowly) as api,
-        served(tmp_path, upstream=api.url, routes=route(timeout_s=0.05)) as found,
+        forwarding(tmp_path, upstream=api.url, routes=route(timeout_s=0.05)) as found,
     ):
         response = await found.ask()
         body = response.body
@@ -223,7 +101,7 @@ async def test_another_upstream_stands_in(tmp_path: Path) -> None:
         async with Api(say) as main, Api(saying(b"spare")) as other:
             spare["url"] = other.url
             routes = route(timeout_s=0.1, **fallback)
-            async with served(
+            async with forwarding(
                 tmp_path, upstream=main.url, upstreams=[spare], routes=routes
             ) as found:
                 assert (await found.ask()).body == b"spare"
@@ -243,7 +121,9 @@ async def test_copies_change_nothing(tmp_path: Path) -> None:
     async with Api(saying(b"main")) as main, Api(saying(b"x" * 300_000)) as shadow:
         upstreams = [{"name": "shadow", "url": shadow.url}]
         routes = route(mirror={"upstream": "shadow"})
-        async with served(tmp_path, upstream=main.url, upstreams=upstreams, routes=routes) as found:
+        async with forwarding(
+            tmp_path, upstream=main.url, upstreams=upstreams, routes=routes
+        ) as found:
             for method, body in (("GET", None), ("POST", b"hello")):
                 response = await found.ask(b"/x", (b"a", b"1"), method=method, body=body)
                 assert response.body == b"main"
@@ -255,11 +135,11 @@ async def test_copies_change_nothing(tmp_path: Path) -> None:
             assert not any(b"x-mirrored" in head for head in main.heads)
             await found.ask(b"/elsewhere")
             for say in (hanging_up, saying(b"no", 500), saying(b"late", after=never)):
-                shadow.say, asked = say, found.gauge("mirrored_requests")
+                shadow.say, copies = say, found.gauge("mirrored_requests")
                 before = len(shadow.heads)
                 # One that may not be sent twice, so that a lost copy stays lost.
                 assert (await found.ask(method="POST", body=b"x")).body == b"main"
-                assert found.gauge("mirrored_requests") == asked + 1
+                assert found.gauge("mirrored_requests") == copies + 1
                 await until(partial(more_than, before, shadow.heads))
             await until(lambda: found.gauge("mirrored_requests_failed") == 1)
             assert found.gauge("mirrored_requests") == 5
@@ -272,7 +152,9 @@ async def test_what_failed_is_copied_too(tmp_path: Path) -> None:
     async with Api(hanging_up) as main, Api(saying(b"well")) as shadow:
         upstreams = [{"name": "shadow", "url": shadow.url}]
         routes = route(mirror={"upstream": "shadow", "percent": 100})
-        async with served(tmp_path, upstream=main.url, upstreams=upstreams, routes=routes) as found:
+        async with forwarding(
+            tmp_path, upstream=main.url, upstreams=upstreams, routes=routes
+        ) as found:
             assert (await found.ask()).status == 502
             await until(lambda: len(shadow.heads) == 1)
 
@@ -321,88 +203,73 @@ async def test_a_copy_that_breaks_off_is_let_go() -> None:
 # -- second tries ----------------------------------------------------------------------------------
 
 
-def hedging(one: Api, two: Api, **more: object) -> dict[str, object]:
+@asynccontextmanager
+async def hedged(tmp_path: Path, **more: object) -> AsyncIterator[tuple[Served, Api, Api]]:
+    """Two servers that have answered often enough for it to be known what is late."""
     hedging = {"percentile": 90, "least_s": 0.02, "budget_percent": 100} | more
-    return {
-        "url": one.url,
-        "targets": [two.url],
-        "balancing": {"balancer": "round_robin", "hedging": hedging},
-    }
+    balancing = {"balancer": "round_robin", "hedging": hedging}
+    async with Api(saying(b"one")) as one, Api(saying(b"two")) as two:
+        upstream = {"url": one.url, "targets": [two.url], "balancing": balancing}
+        async with forwarding(tmp_path, upstream=upstream) as found:
+            for _ in range(60):
+                assert (await found.ask()).body in {b"one", b"two"}
+            yield found, one, two
 
 
-async def warmed(found: Served) -> None:
-    """Lets it see enough answers to know what is late."""
-    for _ in range(60):
-        assert (await found.ask()).body in {b"one", b"two"}
+def asked(*apis: Api) -> int:
+    """How many requests they have had."""
+    return sum(len(api.heads) for api in apis)
 
 
 async def test_a_late_answer_is_overtaken(tmp_path: Path) -> None:
     """By the other target; the connection of the slower try is given up, and nothing leaks."""
     never = asyncio.Event()
-    async with (
-        Api(saying(b"one")) as one,
-        Api(saying(b"two")) as two,
-        served(tmp_path, upstream=hedging(one, two)) as found,
-    ):
-        await warmed(found)
+    async with hedged(tmp_path) as (found, one, _two):
         # On a busy machine some were late already.
-        before = found.gauge("upstream_hedges")
+        hedges = found.gauge("upstream_hedges")
         one.say = saying(b"late", after=never)
-        asked = len(one.heads)
+        before = asked(one)
         bodies = [(await found.ask()).body for _ in range(10)]
         assert set(bodies) == {b"two"}
-        assert len(one.heads) - asked >= 4
-        assert found.gauge("upstream_hedges") - before >= 4
+        assert asked(one) - before >= 4
+        assert found.gauge("upstream_hedges") - hedges >= 4
         await until(lambda: found.gauge("upstream_connections") <= 1)
 
 
 async def test_second_tries_have_a_budget(tmp_path: Path) -> None:
     """Five of a hundred requests, however late all are."""
     late = asyncio.Event()
-    async with Api(saying(b"one")) as one, Api(saying(b"two")) as two:
-        upstream = hedging(one, two, budget_percent=5, least_s=0.0)
-        async with served(tmp_path, upstream=upstream) as found:
-            await warmed(found)
-            one.say, two.say = saying(b"one", after=late), saying(b"two", after=late)
-            asked = [asyncio.ensure_future(found.ask()) for _ in range(100)]
-            await until(lambda: len(one.heads) + len(two.heads) >= 160)
-            await asyncio.sleep(0.2)
-            late.set()
-            assert {reply.body for reply in await asyncio.gather(*asked)} <= {b"one", b"two"}
-            assert len(one.heads) + len(two.heads) <= 160 + 8
+    async with hedged(tmp_path, budget_percent=5, least_s=0.0) as (found, one, two):
+        one.say, two.say = saying(b"one", after=late), saying(b"two", after=late)
+        waiting = [asyncio.ensure_future(found.ask()) for _ in range(100)]
+        await until(lambda: asked(one, two) >= 160)
+        await asyncio.sleep(0.2)
+        late.set()
+        assert {reply.body for reply in await asyncio.gather(*waiting)} <= {b"one", b"two"}
+        assert asked(one, two) <= 160 + 8
 
 
 async def test_only_what_changes_nothing_is_sent_twice(tmp_path: Path) -> None:
     """A POST waits for its one answer."""
     late = asyncio.Event()
-    async with (
-        Api(saying(b"one")) as one,
-        Api(saying(b"two")) as two,
-        served(tmp_path, upstream=hedging(one, two)) as found,
-    ):
-        await warmed(found)
-        asked = len(one.heads) + len(two.heads)
+    async with hedged(tmp_path) as (found, one, two):
+        before = asked(one, two)
         one.say, two.say = saying(b"one", after=late), saying(b"two", after=late)
         posted = asyncio.ensure_future(found.ask(method="POST", body=b"x"))
         await asyncio.sleep(0.1)
         late.set()
         assert (await posted).status == 200
-        assert len(one.heads) + len(two.heads) == asked + 1
+        assert asked(one, two) == before + 1
 
 
 async def test_a_client_that_goes_away_ends_both_tries(tmp_path: Path) -> None:
     """Nobody waits for what nobody wants."""
     never = asyncio.Event()
-    async with (
-        Api(saying(b"one")) as one,
-        Api(saying(b"two")) as two,
-        served(tmp_path, upstream=hedging(one, two)) as found,
-    ):
-        await warmed(found)
+    async with hedged(tmp_path) as (found, one, two):
         one.say, two.say = saying(b"one", after=never), saying(b"two", after=never)
-        asked = len(one.heads) + len(two.heads)
+        before = asked(one, two)
         waiting = asyncio.ensure_future(found.ask())
-        await until(lambda: len(one.heads) + len(two.heads) == asked + 2)
+        await until(lambda: asked(one, two) == before + 2)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await until(lambda: found.gauge("upstream_connections") == 0)
@@ -455,18 +322,15 @@ async def test_a_bad_answer_waits_for_the_other_try() -> None:
 
 async def test_a_target_that_answers_worse_than_its_likes_is_left_out(tmp_path: Path) -> None:
     """Though it never fails five times in a row."""
-    asked = 0
 
-    async def flaky(_api: Api, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-        status = 500 if asked % 4 else 200
+    async def flaky(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        status = 500 if asked(bad) % 4 else 200
         writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status)
 
-    async with Api(flaky) as bad:
-        good = [Api(saying(b"")) for _ in range(4)]
-        for api in good:
-            await api.__aenter__()
+    async with AsyncExitStack() as stack:
+        bad, *good = [
+            await stack.enter_async_context(Api(say)) for say in (flaky, *[saying(b"")] * 4)
+        ]
         upstream = {
             "url": bad.url,
             "targets": [api.url for api in good],
@@ -476,7 +340,7 @@ async def test_a_target_that_answers_worse_than_its_likes_is_left_out(tmp_path: 
                 "outliers": {"success_rate": {"interval_s": 0.1, "least_answers": 8}},
             },
         }
-        async with served(tmp_path, upstream=upstream) as found:
+        async with forwarding(tmp_path, upstream=upstream) as found:
             for _ in range(20_000):
                 await found.ask()
                 if found.gauge("upstream_targets_left_out"):
@@ -486,5 +350,3 @@ async def test_a_target_that_answers_worse_than_its_likes_is_left_out(tmp_path: 
             for _ in range(20):
                 assert (await found.ask()).status == 200
             assert len(bad.heads) == before
-        for api in good:
-            await api.__aexit__()

@@ -1,8 +1,6 @@
 """The history: written each second, rolled up, forgotten, and read again."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,7 @@ from lukhas.analytics.levels import Retention
 from lukhas.analytics.questions import Question
 from lukhas.analytics.reading import HistoryReader
 from lukhas.errors import StoreError
-from lukhas.storage.sql import Database, open_database
+from lukhas.storage.sql import Database
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import MILLISECOND_NS, SECOND_NS
@@ -30,13 +28,6 @@ class ManualClock:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

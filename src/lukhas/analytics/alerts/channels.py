@@ -32,7 +32,22 @@ _WORTH_ANOTHER_TRY = frozenset((408, 425, 429))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookChannel:
+class _Channel:
+    """What every channel has."""
+
+    name: str
+    send_resolved: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PostedTo(_Channel):
+    """What every channel has that takes JSON over HTTP."""
+
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookChannel(_PostedTo):
     """Posts JSON to a URL.
 
     Attributes:
@@ -43,15 +58,12 @@ class WebhookChannel:
         timeout_s: how long the whole of it may take.
     """
 
-    name: str
     url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    send_resolved: bool = True
-    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackChannel:
+class SlackChannel(_PostedTo):
     """An incoming webhook of Slack, or of what takes the same.
 
     Attributes:
@@ -61,14 +73,11 @@ class SlackChannel:
         timeout_s: how long the whole of it may take.
     """
 
-    name: str
     url: str = field(repr=False)
-    send_resolved: bool = True
-    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PagerDutyChannel:
+class PagerDutyChannel(_PostedTo):
     """PagerDuty's Events API v2, or what takes the same.
 
     Attributes:
@@ -79,15 +88,12 @@ class PagerDutyChannel:
         timeout_s: how long the whole of it may take.
     """
 
-    name: str
     url: str
     routing_key: str = field(repr=False)
-    send_resolved: bool = True
-    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailChannel:
+class EmailChannel(_Channel):
     """E-mail over SMTP.
 
     Attributes:
@@ -98,11 +104,9 @@ class EmailChannel:
         send_resolved: whether it also tells what is over.
     """
 
-    name: str
     server: MailServer
     sender: str
     recipients: tuple[str, ...]
-    send_resolved: bool = True
 
 
 Channel = WebhookChannel | SlackChannel | PagerDutyChannel | EmailChannel

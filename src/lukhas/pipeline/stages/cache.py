@@ -7,7 +7,6 @@ from random import random
 from lukhas.clock import Clock
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.cache_answers import age_and_ttl_s, from_entry
 from lukhas.pipeline.stages.cache_bodies import open_body
@@ -22,6 +21,7 @@ from lukhas.pipeline.stages.cache_question import Fetch
 from lukhas.pipeline.stages.cache_refresh import CacheRefresher, Job
 from lukhas.pipeline.stages.cache_second_look import SecondLook
 from lukhas.pipeline.stages.cache_sharing import SharedFetches
+from lukhas.pipeline.stages.only_if_cached import not_cached
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.leak_guard import LeakGuard
 from lukhas.policy.caching.lookup import Reuse, reuse, select
@@ -47,7 +47,6 @@ _ANSWERS = {
     Reuse.STALE_REFRESHED: "a stale response serves while the origin is asked",
 }
 _QUARANTINED = "the route is in quarantine: its answers depend on who asks"
-_ONLY_IF_CACHED = Verdict("cache", Outcome.REFUSED, "only-if-cached, and nothing fits")
 
 
 class CacheStage:
@@ -203,9 +202,7 @@ class CacheStage:
         return await call_next(exchange)
 
     def _say_bypass(self, exchange: Exchange, policy: CachePolicy, reason: str) -> None:
-        exchange.verdicts.append(
-            Verdict("cache", Outcome.SKIPPED, reason, policy.name, policy.mode)
-        )
+        exchange.verdicts.append(_verdict(Outcome.SKIPPED, reason, policy))
         if policy.mode is Mode.ENFORCE:
             exchange.cache_result = "bypass"
             exchange.added.append(self._bypass_field)
@@ -240,7 +237,7 @@ class CacheStage:
                     continue
                 fetch.reason = _REASONS.get(use, Forward.STALE)
             if request.directives.only_if_cached:
-                return _not_cached(exchange)
+                return not_cached(exchange)
             flight = self._fetcher.join(fetch) if rounds_left else None
             if flight is None:
                 if sharing is not None and await self._found_elsewhere(fetch, sharing):
@@ -332,9 +329,7 @@ class CacheStage:
         )
         if not reason:
             return request
-        exchange.verdicts.append(
-            Verdict("cache", Outcome.SKIPPED, reason, policy.name, policy.mode)
-        )
+        exchange.verdicts.append(_verdict(Outcome.SKIPPED, reason, policy))
         return None
 
     def _answered(
@@ -372,7 +367,9 @@ class CacheStage:
             exchange.reused = (entry.terms, use, exchange.now_ns)
             if use in _USABLE:
                 self._store.touch(entry)
-                exchange.verdicts.append(_shadow(Outcome.ANSWERED, "would have been a hit", policy))
+                exchange.verdicts.append(
+                    _verdict(Outcome.ANSWERED, "would have been a hit", policy)
+                )
                 return await call_next(exchange)
         fetch = Fetch(
             exchange,
@@ -387,7 +384,7 @@ class CacheStage:
         reason = "would have been a miss"
         if exchange.head.method == "GET" and self._keeper.keep(fetch, response).terms is not None:
             reason = "would have been a miss, and stored"
-        exchange.verdicts.append(_shadow(Outcome.PASSED, reason, policy))
+        exchange.verdicts.append(_verdict(Outcome.PASSED, reason, policy))
         return response
 
 
@@ -398,18 +395,5 @@ def _rule(exchange: Exchange) -> RouteRule:
     return route.rule
 
 
-def _shadow(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:
+def _verdict(outcome: Outcome, reason: str, policy: CachePolicy) -> Verdict:
     return Verdict("cache", outcome, reason, policy.name, policy.mode)
-
-
-def _not_cached(exchange: Exchange) -> Response:
-    exchange.cache_result = "miss"
-    exchange.verdicts.append(_ONLY_IF_CACHED)
-    return refusal(
-        exchange,
-        status=504,
-        slug="not-cached",
-        title="No stored response can be used",
-        detail="The request says only-if-cached, and the cache has no usable response for it; "
-        "repeat it without only-if-cached.",
-    )

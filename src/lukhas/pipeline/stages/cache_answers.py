@@ -5,7 +5,8 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.policy.caching.parts import part_of, wanted_range
 from lukhas.policy.caching.validation import is_not_modified, not_modified_fields
-from lukhas.storage.entries import BodySource, StoredResponse, head_bytes
+from lukhas.storage.entries import StoredResponse, head_bytes
+from lukhas.storage.large_bodies import BodySource
 from lukhas.units import SECOND_NS
 
 __all__ = ("age_and_ttl_s", "from_entry")

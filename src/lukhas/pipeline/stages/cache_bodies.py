@@ -7,7 +7,8 @@ from typing import cast
 from lukhas.http.messages import Response
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.stages.cache_question import Fetch
-from lukhas.storage.entries import EntryStore, LargeBody
+from lukhas.storage.entries import EntryStore
+from lukhas.storage.large_bodies import LargeBody
 
 __all__ = ("open_body", "read_out")
 

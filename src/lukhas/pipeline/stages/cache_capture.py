@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lukhas.storage.entries import BodyWriter, LargeBody
+from lukhas.storage.large_bodies import BodyWriter, LargeBody
 
 __all__ = ("BodyCapture", "CaptureBudget", "OnCaptured", "Spill")
 

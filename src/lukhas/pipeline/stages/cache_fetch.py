@@ -17,7 +17,8 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.storability import Storing, decide_storing
 from lukhas.policy.caching.validation import confirms, revalidation_headers, updated_fields
 from lukhas.policy.verdicts import Fact, Outcome, Verdict
-from lukhas.storage.entries import EntryStore, LargeBody, StoredResponse
+from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.storage.large_bodies import LargeBody
 
 __all__ = ("CacheFetcher",)
 

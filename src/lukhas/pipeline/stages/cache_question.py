@@ -10,7 +10,8 @@ from lukhas.pipeline.stages.cache_flights import Flight, FlightKey
 from lukhas.policy.caching.cache_status import Forward
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.requests import CacheRequest
-from lukhas.storage.entries import BodySource, StoredResponse
+from lukhas.storage.entries import StoredResponse
+from lukhas.storage.large_bodies import BodySource
 
 __all__ = ("Fetch", "flight_key", "forwarded", "principal_of")
 

@@ -36,11 +36,13 @@ class ChoiceFacts:
         first: a number drawn for this choice, from 0 to 1, 1 not included.
         second: another one.
         sticky: what binds a caller to a target, such as the value of a cookie; empty for nothing.
+        is_prior: whether the request is in the priority lane.
     """
 
     first: float
     second: float
     sticky: bytes = b""
+    is_prior: bool = False
 
 
 class Balancer(Protocol):

@@ -17,7 +17,7 @@ from struct import Struct
 
 from lukhas.errors import LimitSyntaxError
 from lukhas.policy.rate_limiting.limits import Limit
-from lukhas.units import SECOND_NS
+from lukhas.units import MICROSECOND_NS, SECOND_NS
 
 __all__ = ("BUCKETS", "CELLS", "CELL_MOST", "NEXT", "PENDING", "ROOM", "STRIDE", "RingLayout")
 
@@ -87,6 +87,20 @@ class RingLayout:
             for index, limit in enumerate(limits)
         )
 
+    def told(self) -> dict[str, int | list[int]]:
+        """What a reader of states in another language needs to know; times in microseconds."""
+        widths = [width_ns // MICROSECOND_NS for _index, width_ns, _quota, _cells in self.windows]
+        quotas = [quota for _index, _width_ns, quota, _cells in self.windows]
+        return {
+            "cell": self.cell_bytes,
+            "cell_most": CELL_MOST[self.cell_bytes],
+            "width": widths,
+            "quota": quotas,
+            "least": min(quotas),
+            "longest": max(widths) * BUCKETS,
+            "head": self.cells_at,
+        }
+
     def owns(self, state: bytes | bytearray) -> bool:
         """Whether the state is one of these very limits."""
         return state.startswith(self.signature) and len(state) == len(self.empty)
@@ -104,6 +118,26 @@ class RingLayout:
         """Empties all buckets of a window."""
         size = CELLS * self.cell_bytes
         state[cells : cells + size] = bytes(size)
+
+    def counted_within(
+        self, state: bytes | bytearray, head: tuple[int, ...], window_ns: int
+    ) -> int:
+        """What may have been counted in a window of a length that none of the limits has.
+
+        Args:
+            state: a state.
+            head: its head, with nothing pending.
+            window_ns: the length.
+        """
+        longer = [window for window in self.windows if window[1] * BUCKETS > window_ns]
+        if not longer:
+            index, *_rest = max(self.windows, key=lambda window: window[1])
+            return head[index]
+        index, width_ns, _quota, cells = min(longer, key=lambda window: window[1])
+        newest = (head[NEXT] * MICROSECOND_NS - 1) // width_ns
+        buckets = range(1, -(-window_ns // width_ns) + 1)
+        older = sum([self.cell(state, cells, newest - lag) for lag in buckets])
+        return head[index + 1] + older
 
     @staticmethod
     def limits_of(state: bytes | bytearray) -> tuple[Limit, ...]:

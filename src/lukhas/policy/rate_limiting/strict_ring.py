@@ -30,11 +30,10 @@ from lukhas.policy.rate_limiting.ring_layout import (
     STRIDE,
     RingLayout,
 )
-from lukhas.units import SECOND_NS
+from lukhas.units import MICROSECOND_NS, SECOND_NS
 
 __all__ = ("BUCKETS", "StrictRing")
 
-_US_NS = 1000
 _STANDING = Struct("<QII")
 _PENDING_AND_ROOM = Struct("<II")
 _NEXT_ALONE = Struct("<Q")
@@ -94,15 +93,7 @@ class StrictRing:
     @property
     def layout(self) -> dict[str, int | list[int]]:
         """What a reader of states in another language needs to know; times in microseconds."""
-        return {
-            "cell": self._bytes.cell_bytes,
-            "cell_most": CELL_MOST[self._bytes.cell_bytes],
-            "width": [width_ns // _US_NS for _i, width_ns, _q, _c in self._windows],
-            "quota": [quota for _i, _w, quota, _c in self._windows],
-            "least": self._least,
-            "longest": self.longest_ns // _US_NS,
-            "head": self._bytes.cells_at,
-        }
+        return self._bytes.told()
 
     def new_state(self, now_ns: int) -> bytearray:
         """The state of a key that has used nothing."""
@@ -117,7 +108,7 @@ class StrictRing:
         """`fits` and `charge` in one; gives what `figures` needs, or None if it does not fit."""
         at = self._head_at
         next_us, pending, room = _STANDING.unpack_from(state, at)
-        if now_ns >= next_us * _US_NS:
+        if now_ns >= next_us * MICROSECOND_NS:
             head = self._move_on(state, self._head.unpack_from(state, at), now_ns)
             pending, room = 0, head[ROOM]
         pending += cost
@@ -131,7 +122,7 @@ class StrictRing:
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
         head = self._head.unpack_from(state, self._head_at)
-        if now_ns >= head[NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * MICROSECOND_NS:
             head = self._move_on(state, head, now_ns)
         fits: bool = head[PENDING] + cost <= head[ROOM]
         return fits
@@ -149,7 +140,7 @@ class StrictRing:
         bucket it went into, as far as it is still there.
         """
         head = list(self._head.unpack_from(state, self._head_at))
-        if now_ns >= head[NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * MICROSECOND_NS:
             head = list(self._move_on(state, tuple(head), now_ns))
         if change > 0:
             most = max([head[index] for index, *_rest in self._windows])
@@ -231,7 +222,7 @@ class StrictRing:
             return None
         head = self._head.unpack_from(state, self._head_at)
         excess = head[total_at] + head[PENDING] + cost - quota
-        newest = (head[NEXT] * _US_NS - 1) // width_ns
+        newest = (head[NEXT] * MICROSECOND_NS - 1) // width_ns
         lag = head[total_at + 2]
         while excess > 0 and lag:
             excess -= self._bytes.cell(state, cells, newest - lag)
@@ -250,20 +241,20 @@ class StrictRing:
     def moment_ends_ns(self, state: bytes) -> int:
         """Until when what is charged now goes into the same bucket of every window."""
         next_us: int = self._head.unpack_from(state, self._head_at)[NEXT]
-        return next_us * _US_NS
+        return next_us * MICROSECOND_NS
 
     def is_idle(self, state: bytearray, now_ns: int) -> bool:
         """Whether nothing is counted any more, so that forgetting the state changes nothing."""
         # As `expires_ns`, without the call: it is asked of two states for each new one.
         next_us: int = _NEXT_ALONE.unpack_from(state, self._head_at)[0]
-        return now_ns >= next_us * _US_NS + self._kept_ns
+        return now_ns >= next_us * MICROSECOND_NS + self._kept_ns
 
     def expires_ns(self, state: bytearray) -> int:
         """From when on nothing is counted any more if nothing else comes."""
         # Up to `next` the last charge may be as late as now; its bucket leaves a window and a
         # bucket later.
         next_us: int = _NEXT_ALONE.unpack_from(state, self._head_at)[0]
-        return next_us * _US_NS + self._kept_ns
+        return next_us * MICROSECOND_NS + self._kept_ns
 
     def owns(self, state: bytes | bytearray) -> bool:
         """Whether the state is one of these very limits."""
@@ -295,7 +286,7 @@ class StrictRing:
         most = CELL_MOST[self._bytes.cell_bytes]
         adopted = self.new_state(now_ns)
         # The last moment that the old state knew, so that both mean the same by the newest bucket.
-        mine = [self._moments.at(head[NEXT] * _US_NS - 1).next_us, 0, self._least]
+        mine = [self._moments.at(head[NEXT] * MICROSECOND_NS - 1).next_us, 0, self._least]
         for limit, (_index, _width_ns, quota, cells) in zip(
             self.limits, self._windows, strict=True
         ):
@@ -309,33 +300,17 @@ class StrictRing:
                     self._bytes.put_cell(adopted, cells, number, cell)
                     total += cell
             else:
-                newest = ring._counted_within(moved, head, limit.window_ns)
+                newest = ring._bytes.counted_within(moved, head, limit.window_ns)
             newest = min(newest, most, CELL_MOST[4] - total)
             mine += [total + newest, newest, lag]
             mine[ROOM] = min(mine[ROOM], max(0, quota - total - newest))
         self._head.pack_into(adopted, self._head_at, *mine)
         return adopted
 
-    def _counted_within(self, state: bytearray, head: tuple[int, ...], window_ns: int) -> int:
-        """What may have been counted in a window of a length that none of these has."""
-        pairs = [
-            (limit.window_ns, window)
-            for limit, window in zip(self.limits, self._windows, strict=True)
-        ]
-        longer = [pair for pair in pairs if pair[0] > window_ns]
-        if not longer:
-            counted: int = head[max(pairs)[1][0]]
-            return counted
-        index, width_ns, _quota, cells = min(longer)[1]
-        newest = (head[NEXT] * _US_NS - 1) // width_ns
-        buckets = range(1, -(-window_ns // width_ns) + 1)
-        older = sum([self._bytes.cell(state, cells, newest - lag) for lag in buckets])
-        return int(head[index + 1]) + older
-
     def _booked(self, state: bytearray, now_ns: int) -> tuple[int, ...]:
         """The head with nothing pending; the state is moved on if it is time."""
         head = self._head.unpack_from(state, self._head_at)
-        if now_ns >= head[NEXT] * _US_NS:
+        if now_ns >= head[NEXT] * MICROSECOND_NS:
             return self._move_on(state, head, now_ns)
         booked = list(head)
         for index, *_rest in self._windows:

@@ -1,26 +1,17 @@
-"""An admin database, a certificate for 127.0.0.1 that is trusted, and a clock."""
+"""A certificate for 127.0.0.1 that is trusted, and a clock."""
 
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from lukhas.storage.sql import Database, open_database
 from lukhas.testing.clock import ManualClock
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(tmp_path)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

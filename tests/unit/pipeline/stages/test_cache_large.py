@@ -15,7 +15,8 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.storage.body_files import BodyPart
-from lukhas.storage.entries import LargeBody, StoredResponse
+from lukhas.storage.entries import StoredResponse
+from lukhas.storage.large_bodies import LargeBody
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.node_entries import NodeEntryStore
 from lukhas.storage.node_entry_opening import BODIES_FOLDER, open_node_entry_file
