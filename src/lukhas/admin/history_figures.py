@@ -25,6 +25,9 @@ __all__ = (
 )
 
 
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -128,15 +131,16 @@ class LiveFigures(_Shape):
 def window_figures(figures: Figures, seconds: int) -> WindowFigures:
     """Figures as they are answered."""
     latency = figures.latency
+    p50_ms, p95_ms, p99_ms = figures.quantiles_ms(_QUANTILES)
     return WindowFigures(
         requests=figures.requests,
         requests_per_s=figures.requests / max(seconds, 1),
         errors=figures.errors,
         limited=figures.limited,
         hit_ratio=figures.hit_ratio,
-        p50_ms=figures.quantile_ms(0.5),
-        p95_ms=figures.quantile_ms(0.95),
-        p99_ms=figures.quantile_ms(0.99),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
         mean_ms=latency.total_ns / latency.count / 1e6 if latency.count else None,
         bytes_out=figures.bytes_out,
     )
@@ -167,17 +171,16 @@ def series_answer(answer: Answer, group_by: tuple[str, ...], most: int) -> Serie
 
 
 def _values(steps: list[Figures]) -> StepValues:
-    def quantile(q: float) -> list[float | None]:
-        return [figures.quantile_ms(q) for figures in steps]
-
+    quantiles_ms = [figures.quantiles_ms(_QUANTILES) for figures in steps]
+    p50_ms, p95_ms, p99_ms = ([each[at] for each in quantiles_ms] for at in range(3))
     return StepValues(
         requests=[figures.requests for figures in steps],
         errors=[figures.errors for figures in steps],
         limited=[figures.limited for figures in steps],
         hit_ratio=[figures.hit_ratio for figures in steps],
-        p50_ms=quantile(0.5),
-        p95_ms=quantile(0.95),
-        p99_ms=quantile(0.99),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
         bytes_out=[figures.bytes_out for figures in steps],
     )
 

@@ -127,7 +127,7 @@ def _values(figures: Figures) -> _Row:
         figures.hits,
         figures.misses,
         figures.bytes_out,
-        *(figures.quantile_ms(q) for q in (0.5, 0.95, 0.99)),
+        *figures.quantiles_ms((0.5, 0.95, 0.99)),
     ]
 
 

@@ -1,5 +1,6 @@
 """The figures of some requests, and how labels tell what counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lukhas.telemetry.histograms import LatencySketch
@@ -71,5 +72,10 @@ class Figures:
 
     def quantile_ms(self, q: float) -> float | None:
         """A quantile of the duration; None if there is none."""
-        quantile_ns = self.latency.quantile_ns(q)
-        return None if quantile_ns is None else quantile_ns / MILLISECOND_NS
+        (quantile_ms,) = self.quantiles_ms((q,))
+        return quantile_ms
+
+    def quantiles_ms(self, qs: Sequence[float]) -> list[float | None]:
+        """Quantiles of the duration; None where there is none."""
+        quantiles_ns = self.latency.quantiles_ns(qs)
+        return [None if value is None else value / MILLISECOND_NS for value in quantiles_ns]

@@ -1,5 +1,7 @@
 """Packed sketches and roll-ups of them."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,20 @@ def sketch_of(values_ns: list[int]) -> LatencySketch:
 def test_packing_loses_nothing(values_ns: list[int]) -> None:
     """What is unpacked is what was packed."""
     assert unpacked([pack(sketch_of(values_ns))]) == sketch_of(values_ns)
+
+
+@given(durations, st.lists(st.floats(0, 1), max_size=5))
+def test_several_quantiles_are_those_one_by_one(values_ns: list[int], qs: list[float]) -> None:
+    """And each is the middle of the bucket that holds the value of its rank."""
+    sketch = sketch_of(values_ns)
+    assert sketch.quantiles_ns(qs) == [sketch.quantile_ns(q) for q in qs]
+    for q, quantile_ns in zip(qs, sketch.quantiles_ns(qs), strict=True):
+        if not values_ns:
+            assert quantile_ns is None
+            continue
+        exact_ns = sorted(values_ns)[max(1, math.ceil(q * len(values_ns))) - 1]
+        assert quantile_ns is not None
+        assert abs(quantile_ns - exact_ns) <= RELATIVE_ERROR * exact_ns
 
 
 @given(st.lists(st.lists(durations, max_size=5), max_size=5))
