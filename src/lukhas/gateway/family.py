@@ -198,7 +198,7 @@ class Family:
     def _worker_task(
         self, settings: Settings, bounds: WorkerBounds, index: int, count: int
     ) -> ChildTask:
-        without_token = settings.admin.model_copy(update={"token": None})
+        without_token = settings.admin.model_copy(update={"token": None, "operators": ()})
         own, siblings = self._listeners.share(index, count)
         return self._task(
             settings.model_copy(update={"admin": without_token}),

@@ -13,12 +13,13 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    UniqueConstraint,
 )
 
 from lukhas.policy.access.api_keys import ApiKeyRecord
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("API_KEYS", "KEY_REGISTRY", "record_of")
+__all__ = ("API_KEYS", "CONSUMERS", "KEY_REGISTRY", "record_of")
 
 _METADATA = MetaData()
 
@@ -50,8 +51,21 @@ API_KEYS = Table(
     Column("revision", BigInteger, nullable=False),
     Index("ix_api_keys_revision", "revision"),
     Index("ix_api_keys_tenant", "tenant", "created_ns"),
+    Index("ix_api_keys_consumer", "tenant", "consumer"),
 )
 """One row a key; `revision` is the number of the change that it had last."""
+
+CONSUMERS = Table(
+    "consumers",
+    _METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "name", name="uq_consumers_tenant_name"),
+)
+"""One row a consumer: whose keys have its name and tenant."""
 
 
 def record_of(row: "Row[Any]") -> ApiKeyRecord:
