@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +17,10 @@ from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.audit_api import audit_router
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.config_api import config_router
+from lukhas.admin.config_changes_api import config_changes_router
+from lukhas.admin.config_desk import ConfigDesk
+from lukhas.admin.config_versions_api import config_versions_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
@@ -34,6 +39,7 @@ from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
 from lukhas.config.settings import Settings
+from lukhas.config.sources import SettingsSources
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -77,7 +83,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             begin.wait()
 
     parent = Parent(task.control_path) if task.control_path is not None else None
-    parts = node_parts(settings, parent)
+    parts = node_parts(settings, parent, sources=_sources(task))
     try:
         run_admin(
             options,
@@ -112,12 +118,15 @@ class NodeParts:
     records: AdminRecords
 
 
-def node_parts(settings: Settings, parent: Parent | None) -> NodeParts:
+def node_parts(
+    settings: Settings, parent: Parent | None, *, sources: SettingsSources | None = None
+) -> NodeParts:
     """The parts for these settings.
 
     Args:
         settings: the effective settings.
         parent: what is known of the parent process, if there is one.
+        sources: where the settings came from; None if they cannot be changed.
     """
     access = CacheAccess(CachePurges(settings))
     alerts = AlertDesk(settings)
@@ -138,6 +147,16 @@ def node_parts(settings: Settings, parent: Parent | None) -> NodeParts:
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
+    if parent is not None and sources is not None:
+        desk = ConfigDesk(
+            settings, sources=sources, records=records, reload=partial(parent.order, "reload")
+        )
+        # In this order: `/{kind}` would take the others' paths.
+        routers += [
+            config_versions_router(desk, records),
+            config_router(desk),
+            config_changes_router(desk),
+        ]
     return NodeParts(
         routers=routers,
         lifespans=lifespans,
@@ -145,6 +164,10 @@ def node_parts(settings: Settings, parent: Parent | None) -> NodeParts:
         explain=explain,
         records=records,
     )
+
+
+def _sources(task: ChildTask) -> SettingsSources | None:
+    return None if task.flags is None else SettingsSources(task.flags, task.config_file)
 
 
 def _options(task: ChildTask) -> AdminOptions:

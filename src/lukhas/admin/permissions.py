@@ -41,6 +41,7 @@ class _Rule:
     changes: bool = True
 
 
+_ITEM = r"/api/v1/config/(?P<target>(?:routes|upstreams)/[^/]+)"
 _ALERT = r"/api/v1/alerts/(?P<target>[^/]+)"
 _RULES: tuple[_Rule, ...] = (
     _Rule("POST", LOGOUT_PATH, Role.VIEWER, "session.end", changes=False),
@@ -55,6 +56,23 @@ _RULES: tuple[_Rule, ...] = (
         Role.VIEWER,
         "request.reevaluate",
         changes=False,
+    ),
+    _Rule("POST", r"/api/v1/config/validate", Role.VIEWER, "config.validate", changes=False),
+    _Rule("POST", r"/api/v1/config/(?P<target>routes|upstreams)", Role.ADMIN, "config.add"),
+    _Rule("PUT", _ITEM, Role.ADMIN, "config.put"),
+    _Rule("DELETE", _ITEM, Role.ADMIN, "config.delete"),
+    _Rule("POST", rf"{_ITEM}/reset", Role.ADMIN, "config.reset"),
+    _Rule(
+        "PATCH",
+        r"/api/v1/config/upstreams/(?P<target>[^/]+/targets/.+)",
+        Role.OPERATOR,
+        "target.weigh",
+    ),
+    _Rule(
+        "POST",
+        r"/api/v1/config/versions/(?P<target>[^/]+)/restore",
+        Role.ADMIN,
+        "config.restore",
     ),
     _Rule("POST", r"/api/v1/alerts/back-test", Role.VIEWER, "alert.back-test", changes=False),
     _Rule("POST", r"/api/v1/alerts/silences", Role.OPERATOR, "silence.make"),
