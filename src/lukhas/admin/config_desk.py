@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lukhas.admin.config_edits import Edit
 from lukhas.admin.config_figures import (
@@ -15,8 +16,8 @@ from lukhas.admin.config_figures import (
     lint_findings,
     note_findings,
 )
+from lukhas.admin.config_version import ConfigVersion
 from lukhas.admin.records import AdminRecords
-from lukhas.admin.version_log import ConfigVersion, VersionLog
 from lukhas.config.changes import Changes
 from lukhas.config.changes_file import only_writer, read_changes, write_changes
 from lukhas.config.faults import SettingsError
@@ -26,6 +27,9 @@ from lukhas.config.settings import Settings
 from lukhas.config.sources import SettingsSources, process_environment
 from lukhas.errors import ConfigError, LukhasError, StoreError
 from lukhas.hub.control_link import Outcome
+
+if TYPE_CHECKING:
+    from lukhas.admin.version_log import VersionLog
 
 __all__ = ("Asked", "ConfigDesk", "NotTakenUpError", "Reload", "VersionMismatchError")
 
@@ -209,7 +213,7 @@ class ConfigDesk:
         ]
 
     async def _take_up(
-        self, old: Changes, new: Changes, asked: Asked, versions: VersionLog
+        self, old: Changes, new: Changes, asked: Asked, versions: "VersionLog"
     ) -> None:
         made = ConfigVersion(
             version=new.version,
@@ -230,7 +234,7 @@ class ConfigDesk:
             detail = "The parent process does not answer" if outcome is None else outcome.detail
             raise NotTakenUpError(detail, () if outcome is None else outcome.faults)
 
-    async def _take_back(self, old: Changes, new: Changes, versions: VersionLog) -> None:
+    async def _take_back(self, old: Changes, new: Changes, versions: "VersionLog") -> None:
         write_changes(self._state_dir, old)
         try:
             await versions.forget(new.version)

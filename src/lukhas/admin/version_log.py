@@ -1,8 +1,6 @@
 """The versions of settings changed over the admin API, in the admin database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -18,9 +16,10 @@ from sqlalchemy import (
     select,
 )
 
+from lukhas.admin.config_version import ConfigVersion
 from lukhas.storage.sql import Database
 
-__all__ = ("MOST_VERSIONS", "ConfigVersion", "VersionLog")
+__all__ = ("MOST_VERSIONS", "VersionLog")
 
 MOST_VERSIONS = 200
 """How many versions are kept; the oldest go first."""
@@ -34,25 +33,6 @@ _VERSIONS = Table(
     Column("note", Text, nullable=False),
     Column("document", JSON, nullable=False),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigVersion:
-    """What was changed about the settings as of one version.
-
-    Attributes:
-        version: its number.
-        at_ns: when it was made (Unix time).
-        by: by whom.
-        note: why, in their words, or what.
-        document: all changes, as `lukhas.config.changes` writes them. May hold secrets.
-    """
-
-    version: int
-    at_ns: int
-    by: str
-    note: str
-    document: dict[str, Any] = field(repr=False)
 
 
 class VersionLog:
