@@ -155,7 +155,13 @@ class FileAndApi(RuleBasedStateMachine):
         for at, each in enumerate(found):
             assert getattr(each, number) == expected[each.name][number]
             place = fresh.origins.place((kind, at, "name"))
-            assert (place == ADMIN_API) is (each.name in changes.of(kind))
+            if each.name in changes.of(kind):
+                assert place == ADMIN_API
+                continue
+            file, _, line = str(place).rpartition(":")
+            assert file == str(self.file)
+            text = self.file.read_text(encoding="utf-8").splitlines()[int(line) - 1]
+            assert text == f'name = "{each.name}"'
 
 
 TestFileAndApi = FileAndApi.TestCase
