@@ -21,11 +21,13 @@ from lukhas.admin.config_api import config_router
 from lukhas.admin.config_changes_api import config_changes_router
 from lukhas.admin.config_desk import ConfigDesk
 from lukhas.admin.config_versions_api import config_versions_router
+from lukhas.admin.consumers_api import consumers_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
+from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.operators import operators_of
 from lukhas.admin.parent import Parent
@@ -137,6 +139,8 @@ def node_parts(
     routers = [
         limits_router(settings),
         audit_router(records),
+        consumers_router(records),
+        keys_router(records),
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),

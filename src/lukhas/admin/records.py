@@ -14,6 +14,8 @@ from lukhas.clock import Clock
 if TYPE_CHECKING:
     from lukhas.admin.audit_log import AuditLog
     from lukhas.admin.version_log import VersionLog
+    from lukhas.identity.consumer_registry import ConsumerRegistry
+    from lukhas.identity.key_registry import KeyRegistry
     from lukhas.storage.sql import Database
 
 __all__ = ("AdminRecords",)
@@ -37,13 +39,15 @@ class AdminRecords:
         self._database: Database | None = None
         self._audit: AuditLog | None = None
         self._versions: VersionLog | None = None
+        self._keys: KeyRegistry | None = None
+        self._opening_keys = asyncio.Lock()
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """Closes what was opened while the app lived."""
         async with self._stack:
             yield
-        self._database = self._audit = self._versions = None
+        self._database = self._audit = self._versions = self._keys = None
 
     async def database(self) -> "Database":
         """The database.
@@ -86,6 +90,42 @@ class AdminRecords:
 
             self._versions = VersionLog(database)
         return self._versions
+
+    async def keys(self) -> "KeyRegistry":
+        """The registry of API keys.
+
+        Raises:
+            LukhasError: it cannot be opened.
+        """
+        async with self._opening_keys:
+            if self._keys is None:
+                database = await self.database()
+                from lukhas.identity.key_registry import KeyRegistry
+                from lukhas.identity.key_table import open_key_table
+                from lukhas.identity.pepper import load_pepper
+
+                pepper = load_pepper(self.state_dir)
+                table = open_key_table(self.state_dir)
+                keys = KeyRegistry(database, table=table, pepper=pepper, clock=self.clock)
+                try:
+                    await keys.open()
+                except BaseException:
+                    table.close()
+                    raise
+                self._stack.callback(table.close)
+                self._keys = keys
+            return self._keys
+
+    async def consumers(self) -> "ConsumerRegistry":
+        """The registry of consumers.
+
+        Raises:
+            LukhasError: it cannot be opened.
+        """
+        keys = await self.keys()
+        from lukhas.identity.consumer_registry import ConsumerRegistry
+
+        return ConsumerRegistry(await self.database(), keys=keys, clock=self.clock)
 
     async def prepare(self) -> None:
         """Makes sure that entries of the audit can be kept.

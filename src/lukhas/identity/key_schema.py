@@ -1,5 +1,6 @@
 """The registry's tables; the migrations make the same ones."""
 
+import uuid
 from typing import Any
 
 from sqlalchemy import (
@@ -14,12 +15,24 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    insert,
+    select,
+    update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.policy.access.api_keys import ApiKeyRecord
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("API_KEYS", "CONSUMERS", "KEY_REGISTRY", "record_of")
+__all__ = (
+    "API_KEYS",
+    "CONSUMERS",
+    "KEY_REGISTRY",
+    "known_consumer",
+    "new_consumer_id",
+    "next_revision",
+    "record_of",
+)
 
 _METADATA = MetaData()
 
@@ -85,3 +98,34 @@ def record_of(row: "Row[Any]") -> ApiKeyRecord:
         revoked=row.revoked_ns is not None,
         scopes=tuple(row.scopes),
     )
+
+
+async def known_consumer(connection: AsyncConnection, record: ApiKeyRecord) -> None:
+    """Makes a consumer of whom a new key is for, unless there is one."""
+    its_own = (CONSUMERS.c.tenant == record.tenant) & (CONSUMERS.c.name == record.consumer)
+    if (await connection.execute(select(CONSUMERS.c.id).where(its_own))).first() is None:
+        await connection.execute(
+            insert(CONSUMERS).values(
+                id=new_consumer_id(),
+                tenant=record.tenant,
+                name=record.consumer,
+                tier=record.tier.value,
+                created_ns=record.created_ns,
+            )
+        )
+
+
+def new_consumer_id() -> str:
+    """An id that no consumer has."""
+    return uuid.uuid4().hex[:16]
+
+
+async def next_revision(connection: AsyncConnection) -> int:
+    """Counts a change. The row stays locked until the commit, so changes commit in this order."""
+    counted = await connection.execute(
+        update(KEY_REGISTRY)
+        .values(revision=KEY_REGISTRY.c.revision + 1)
+        .returning(KEY_REGISTRY.c.revision)
+    )
+    revision: int = counted.scalar_one()
+    return revision
