@@ -5,6 +5,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -13,15 +15,24 @@ from lukhas.admin.access import load_token, may_bind
 from lukhas.admin.alert_desk import AlertDesk
 from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
+from lukhas.admin.audit_api import audit_router
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.config_api import config_router
+from lukhas.admin.config_changes_api import config_changes_router
+from lukhas.admin.config_desk import ConfigDesk
+from lukhas.admin.config_versions_api import config_versions_router
+from lukhas.admin.consumers_api import consumers_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
+from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
+from lukhas.admin.operators import operators_of
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
+from lukhas.admin.records import AdminRecords
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
 from lukhas.analytics.export import need_format
@@ -29,6 +40,8 @@ from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
+from lukhas.config.settings import Settings
+from lukhas.config.sources import SettingsSources
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -41,7 +54,7 @@ from lukhas.hub.child_link import (
 from lukhas.storage.node import prepare_state_dir
 from lukhas.telemetry.logs import configure_logging
 
-__all__ = ("main",)
+__all__ = ("NodeParts", "main", "node_parts")
 
 
 def main() -> None:
@@ -71,50 +84,110 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         if task.waits:
             begin.wait()
 
+    parent = Parent(task.control_path) if task.control_path is not None else None
+    parts = node_parts(settings, parent, sources=_sources(task))
+    try:
+        run_admin(
+            options,
+            get_ready=get_ready,
+            routers=parts.routers,
+            lifespan=_all(parts.lifespans),
+            parent=parent,
+            history=parts.history,
+            explain=parts.explain if settings.explain.enabled else None,
+            trail=parts.records,
+        )
+    finally:
+        parts.explain.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeParts:
+    """Everything that the admin plane of a node serves.
+
+    Attributes:
+        routers: the parts of the admin API.
+        lifespans: what opens and closes with the app.
+        history: what is kept of figures; None for nothing.
+        explain: the decision records.
+        records: the audit and what else is kept of changes.
+    """
+
+    routers: Sequence[APIRouter]
+    lifespans: Sequence[AdminLifespan]
+    history: HistoryAccess | None
+    explain: ExplainAccess
+    records: AdminRecords
+
+
+def node_parts(
+    settings: Settings, parent: Parent | None, *, sources: SettingsSources | None = None
+) -> NodeParts:
+    """The parts for these settings.
+
+    Args:
+        settings: the effective settings.
+        parent: what is known of the parent process, if there is one.
+        sources: where the settings came from; None if they cannot be changed.
+    """
     access = CacheAccess(CachePurges(settings))
     alerts = AlertDesk(settings)
     # What was kept before it was switched off can still be asked for.
     explain = ExplainAccess(settings.state_dir, settings.explain)
     history = _history(settings.analytics, settings.state_dir)
+    records = AdminRecords(settings.state_dir, SystemClock())
     routers = [
         limits_router(settings),
+        audit_router(records),
+        consumers_router(records),
+        keys_router(records),
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),
         explain_pages(explain),
         *_history_routers(history),
     ]
-    lifespans = [access.lifespan(), alerts.lifespan()]
-    parent = Parent(task.control_path) if task.control_path is not None else None
+    lifespans = [access.lifespan(), alerts.lifespan(), records.lifespan]
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
-    try:
-        run_admin(
-            options,
-            get_ready=get_ready,
-            routers=routers,
-            lifespan=_all(lifespans),
-            parent=parent,
-            history=history,
-            explain=explain if settings.explain.enabled else None,
+    if parent is not None and sources is not None:
+        desk = ConfigDesk(
+            settings, sources=sources, records=records, reload=partial(parent.order, "reload")
         )
-    finally:
-        explain.close()
+        # In this order: `/{kind}` would take the others' paths.
+        routers += [
+            config_versions_router(desk, records),
+            config_router(desk),
+            config_changes_router(desk),
+        ]
+    return NodeParts(
+        routers=routers,
+        lifespans=lifespans,
+        history=history,
+        explain=explain,
+        records=records,
+    )
+
+
+def _sources(task: ChildTask) -> SettingsSources | None:
+    return None if task.flags is None else SettingsSources(task.flags, task.config_file)
 
 
 def _options(task: ChildTask) -> AdminOptions:
     settings = task.settings
     token = settings.admin.token
     may_bind(settings.admin.listen.host, token_configured=token is not None)
+    shown = load_token(
+        token.get_secret_value() if token is not None else None,
+        prepare_state_dir(settings.state_dir),
+    )
     return AdminOptions(
         descriptor=task.descriptors[0],
         telemetry_path=task.telemetry_path,
         handover_path=task.handover_path,
-        token=load_token(
-            token.get_secret_value() if token is not None else None,
-            prepare_state_dir(settings.state_dir),
-        ),
+        token=shown,
+        operators=operators_of(shown, settings.admin.operators),
         gateway_url=task.gateway_url,
         workers=task.workers,
     )

@@ -46,9 +46,14 @@ class AdminToken:
         """Whether this is the token; takes the same time wherever the first difference is."""
         return hmac.compare_digest(_digest(presented), _digest(self.value))
 
-    def new_session(self, now_ns: int) -> str:
-        """The value of a session cookie: its end and a signature that only this token can make."""
-        payload = f"{now_ns // SECOND_NS + SESSION_S}.{secrets.token_urlsafe(12)}"
+    def new_session(self, now_ns: int, *, claim: str = "") -> str:
+        """The value of a session cookie: its end and a signature that only this token can make.
+
+        Args:
+            now_ns: the time.
+            claim: what the session also says, for `session_claim`.
+        """
+        payload = f"{now_ns // SECOND_NS + SESSION_S}.{secrets.token_urlsafe(12)}.{claim}"
         return f"{payload}.{self._signature(payload)}"
 
     def accepts_session(self, cookie: str, now_ns: int) -> bool:
@@ -58,6 +63,12 @@ class AdminToken:
         if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
             return False
         return int(payload.partition(".")[0]) > now_ns // SECOND_NS
+
+    @staticmethod
+    def session_claim(cookie: str) -> str:
+        """What a session says that was accepted."""
+        # Sessions of earlier versions make no claim.
+        return ".".join(cookie.rpartition(".")[0].split(".", 2)[2:])
 
     def _signature(self, payload: str) -> str:
         key = hmac.digest(self.value.encode(), b"lukhas admin session", "sha256")

@@ -14,9 +14,13 @@ from starlette.staticfiles import StaticFiles
 
 from lukhas.admin.access import AdminToken, GuessBrake
 from lukhas.admin.api import health_router, status_router
-from lukhas.admin.guard import AccessMiddleware, problem_answer
+from lukhas.admin.audit import AuditTrail
+from lukhas.admin.guard import AccessMiddleware
+from lukhas.admin.operators import Operators
 from lukhas.admin.pages.not_found import not_found_page
 from lukhas.admin.pages.routes import page_router
+from lukhas.admin.problems import problem_answer
+from lukhas.admin.session_api import session_router
 from lukhas.admin.state import AdminState
 
 __all__ = ("AdminLifespan", "create_admin_app")
@@ -24,8 +28,9 @@ __all__ = ("AdminLifespan", "create_admin_app")
 AdminLifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _DESCRIPTION = (
-    "Health, metrics and live figures of one node. Every operation but health needs the admin "
-    "token as 'Authorization: Bearer'. Errors are problem+json (RFC 9457)."
+    "Health, metrics and live figures of one node, and changes of what it does. Every operation "
+    "but health needs the admin token, or that of an operator, as 'Authorization: Bearer'. Errors "
+    "are problem+json (RFC 9457)."
 )
 
 
@@ -35,6 +40,8 @@ def create_admin_app(
     token: AdminToken,
     routers: Sequence[APIRouter] = (),
     lifespan: AdminLifespan | None = None,
+    operators: Operators | None = None,
+    trail: AuditTrail | None = None,
 ) -> FastAPI:
     """The admin app.
 
@@ -43,6 +50,8 @@ def create_admin_app(
         token: what opens it.
         routers: further parts of the admin API, each with its own prefix; protected as the rest.
         lifespan: opens and closes what those routers need.
+        operators: who may use it; None for nobody but who shows the token.
+        trail: keeps what is changed; None to keep nothing.
     """
     version = metadata.version("lukhas-api-optimizer")
     app = FastAPI(
@@ -55,14 +64,17 @@ def create_admin_app(
     )
     app.state.admin = state
     brake = GuessBrake()
-    app.add_middleware(AccessMiddleware, token=token, brake=brake, clock=state.clock)
+    known = operators or Operators(token)
+    app.add_middleware(
+        AccessMiddleware, operators=known, brake=brake, clock=state.clock, trail=trail
+    )
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.include_router(health_router(state))
     bearer = HTTPBearer(auto_error=False, description="The admin token.")
-    for router in (status_router(state), *routers):
+    for router in (session_router(), status_router(state), *routers):
         app.include_router(router, dependencies=[Security(bearer)])
-    app.include_router(page_router(state, token=token, brake=brake, version=version))
+    app.include_router(page_router(state, operators=known, brake=brake, version=version))
     app.mount("/assets", StaticFiles(packages=[("lukhas.admin", "assets")]), name="assets")
     return app
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from lukhas.admin.app import AdminLifespan
+from lukhas.admin.audit import note_change
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache_purges import CachePurges, chosen_purge
 
@@ -119,8 +120,10 @@ def cache_router(access: CacheAccess) -> APIRouter:
         return CacheFigures(node=node, cluster=purges.cluster_state())
 
     @router.post("/purge")
-    async def purge(order: PurgeOrder) -> PurgeAnswer:
+    async def purge(request: Request, order: PurgeOrder) -> PurgeAnswer:
         """Takes responses out of the cache of all workers, and tells the other nodes."""
+        wanted = order.model_dump(exclude_defaults=True)
+        note_change(request.scope, detail=", ".join(f"{key}={wanted[key]}" for key in wanted))
         purges = usable()
         try:
             chosen = chosen_purge(

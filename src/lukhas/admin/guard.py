@@ -7,10 +7,15 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lukhas.admin.access import AdminToken, GuessBrake
+from lukhas.admin.access import GuessBrake
+from lukhas.admin.audit import AuditTrail, address_of, recorded
+from lukhas.admin.operators import OPERATOR, Operator, Operators
+from lukhas.admin.permissions import SAFE_METHODS, Deed, deed_of
+from lukhas.admin.problems import problem_answer
 from lukhas.clock import Clock
 from lukhas.config.serving import ADMIN_SESSION_COOKIE
-from lukhas.http.problem import PROBLEM_JSON, PROBLEM_TYPE_PREFIX, JsonValue, Problem
+from lukhas.errors import LukhasError
+from lukhas.policy.access.roles import may
 
 __all__ = ("AUTHORISED", "SESSION_COOKIE", "AccessMiddleware", "address_of", "problem_answer")
 
@@ -21,7 +26,6 @@ AUTHORISED = "lukhas.authorised"
 
 _OPEN_PATHS = frozenset(("/health", "/health/live", "/health/ready", "/login"))
 _OPEN_PREFIX = "/assets/"
-_SAFE_METHODS = frozenset(("GET", "HEAD"))
 
 _PROTECTION = {
     "content-security-policy": (
@@ -39,20 +43,31 @@ class AccessMiddleware:
     """Lets a request pass that shows the token or a session, and everybody to health and login.
 
     Others get 401 as problem+json, or if they are a browser asking for a page, the way to the
-    login page. A request that changes something must come from the same origin, if it tells one.
+    login page. A request that changes something must come from the same origin, if it tells one,
+    and from somebody with the role for it; it is kept in the audit.
 
     Args:
         app: what is protected.
-        token: the token.
+        operators: who may use it.
         brake: counts wrong tokens.
         clock: the time.
+        trail: the audit; None for none.
     """
 
-    def __init__(self, app: ASGIApp, *, token: AdminToken, brake: GuessBrake, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        operators: Operators,
+        brake: GuessBrake,
+        clock: Clock,
+        trail: AuditTrail | None = None,
+    ) -> None:
         self._app = app
-        self._token = token
+        self._operators = operators
         self._brake = brake
         self._clock = clock
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI connection; everything but HTTP and lifespan is closed to all."""
@@ -73,11 +88,27 @@ class AccessMiddleware:
             await send(message)
 
         answer = self._refusal(scope)
-        await (answer or self._app)(scope, receive, protected_send)
+        if answer is not None:
+            await answer(scope, receive, protected_send)
+            return
+        operator, deed = scope[OPERATOR], deed_of(scope["method"], scope["path"])
+        if not isinstance(operator, Operator) or scope["path"] in _OPEN_PATHS:
+            await self._app(scope, receive, protected_send)
+            return
+        serve = self._app if may(operator.role, deed.role) else _too_low(operator, deed)
+        if self._trail is None or not deed.changes:
+            await serve(scope, receive, protected_send)
+            return
+        try:
+            await self._trail.prepare()
+        except LukhasError as error:
+            await _no_audit(error)(scope, receive, protected_send)
+            return
+        await recorded(serve, self._trail, scope, receive, protected_send, deed=deed)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if scope["method"] not in _SAFE_METHODS and not _same_origin(headers):
+        if scope["method"] not in SAFE_METHODS and not _same_origin(headers):
             return problem_answer(
                 403, "cross-origin", "Refused", "The request comes from another site."
             )
@@ -93,7 +124,7 @@ class AccessMiddleware:
                 f"Wait {locked_s} s before you try again.",
                 {"retry-after": str(locked_s)},
             )
-        if scope["method"] in _SAFE_METHODS and "text/html" in headers.get("accept", ""):
+        if scope["method"] in SAFE_METHODS and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"/login?next={quote(path, safe='/')}", status_code=303)
         return problem_answer(
             401,
@@ -107,10 +138,10 @@ class AccessMiddleware:
         """Notes in the scope whether the caller is authorised; gives the seconds of a lock-out."""
         now_ns = self._clock.now_ns()
         session = _session_cookie(headers)
-        if session is not None and self._token.accepts_session(session, now_ns):
-            scope[AUTHORISED] = True
+        operator = None if session is None else self._operators.of_session(session, now_ns)
+        scope[OPERATOR], scope[AUTHORISED] = operator, operator is not None
+        if operator is not None:
             return 0
-        scope[AUTHORISED] = False
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return 0
@@ -118,37 +149,26 @@ class AccessMiddleware:
         locked_s = self._brake.locked_for_s(address, now_ns)
         if locked_s:
             return locked_s
-        if self._token.matches(presented.strip()):
-            scope[AUTHORISED] = True
-        else:
+        operator = self._operators.with_token(presented.strip())
+        scope[OPERATOR], scope[AUTHORISED] = operator, operator is not None
+        if operator is None:
             self._brake.wrong(address, now_ns)
         return 0
 
 
-def problem_answer(
-    status: int,
-    slug: str,
-    title: str,
-    detail: str = "",
-    headers: dict[str, str] | None = None,
-    *,
-    extensions: tuple[tuple[str, JsonValue], ...] = (),
-) -> Response:
-    """A problem (RFC 9457) as the answer of the admin plane."""
-    problem = Problem(
-        type=PROBLEM_TYPE_PREFIX + slug,
-        title=title,
-        status=status,
-        detail=detail,
-        extensions=extensions,
+def _too_low(operator: Operator, deed: Deed) -> Response:
+    return problem_answer(
+        403,
+        "role-too-low",
+        "The role does not allow this",
+        f"{operator.name} has the role {operator.role.value}; this needs {deed.role.value}.",
+        extensions=(("role", operator.role.value), ("needed", deed.role.value)),
     )
-    return Response(problem.to_json(), status, headers, media_type=PROBLEM_JSON.decode())
 
 
-def address_of(scope: Scope) -> str:
-    """The address of the other end; empty if the server does not tell it."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
+def _no_audit(error: LukhasError) -> Response:
+    detail = f"Nothing was changed: what is not recorded is not done. {error}"
+    return problem_answer(503, "audit-unavailable", "The audit cannot be written", detail)
 
 
 def _session_cookie(headers: Headers) -> str | None:

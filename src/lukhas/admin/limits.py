@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lukhas.admin.guard import address_of, problem_answer
+from lukhas.admin.audit import address_of, changed_nothing, note_change
+from lukhas.admin.operators import operator_of
+from lukhas.admin.problems import problem_answer
 from lukhas.config.runtime_limits import (
     ADMIN_API,
     RuntimeLimits,
@@ -28,9 +30,6 @@ __all__ = ("Limits", "PolicyLimits", "TierChange", "TierLimits", "TierText", "li
 _audit = logging.getLogger("lukhas.audit")
 
 _T = TypeVar("_T")
-
-# The admin plane knows one role.
-_WHO = "admin"
 
 
 class _Model(BaseModel):
@@ -121,19 +120,20 @@ def limits_router(settings: Settings) -> APIRouter:
         request: Request, tier: Tier, wanted: TierText, *, dry_run: DryRun = False
     ) -> TierChange:
         """Changes the limits of a tier. Workers follow within a second; nothing counted is lost."""
-        address = address_of(request.scope)
-        text = _Wanted(wanted.limits)
-        return _answered(
-            lambda: table.change(tier, text, address=address, dry_run=dry_run),
-            place=f"tiers.{tier.value}",
-        )
+        return _changed(request, tier, _Wanted(wanted.limits), dry_run=dry_run)
 
     @router.delete("/tiers/{tier}", responses=failed)
     async def reset(request: Request, tier: Tier, *, dry_run: DryRun = False) -> TierChange:
         """Goes back to what the settings say about a tier."""
-        address = address_of(request.scope)
+        return _changed(request, tier, None, dry_run=dry_run)
+
+    def _changed(
+        request: Request, tier: Tier, wanted: _Wanted | None, *, dry_run: bool
+    ) -> TierChange:
+        if dry_run:
+            changed_nothing(request.scope)
         return _answered(
-            lambda: table.change(tier, None, address=address, dry_run=dry_run),
+            lambda: table.change(tier, wanted, request=request, dry_run=dry_run),
             place=f"tiers.{tier.value}",
         )
 
@@ -159,7 +159,7 @@ class _LimitTable:
         )
 
     def change(
-        self, tier: Tier, wanted: _Wanted | None, *, address: str, dry_run: bool
+        self, tier: Tier, wanted: _Wanted | None, *, request: Request, dry_run: bool
     ) -> TierChange:
         """Changes a tier; back to the settings where nothing is wanted.
 
@@ -181,11 +181,17 @@ class _LimitTable:
         after = self._tier(tier, new)
         if not dry_run:
             write_runtime_limits(self._settings.state_dir, new)
+            what = (
+                f"{_shown(before.limits)} ({before.source}) -> {_shown(after.limits)}"
+                f" ({after.source}), version {new.version}"
+            )
+            note_change(request.scope, detail=what)
             _audit.info(
-                "limits of tier %s changed by %s from %s: %s (%s) -> %s (%s), version %d",
-                *(tier.value, _WHO, address or "an unknown address"),
-                *(_shown(before.limits), before.source, _shown(after.limits), after.source),
-                new.version,
+                "limits of tier %s changed by %s from %s: %s",
+                tier.value,
+                operator_of(request.scope).name,
+                address_of(request.scope) or "an unknown address",
+                what,
             )
         return TierChange(version=new.version, applied=not dry_run, before=before, after=after)
 

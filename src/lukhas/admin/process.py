@@ -14,9 +14,11 @@ from fastapi import APIRouter
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
+from lukhas.admin.audit import AuditTrail
 from lukhas.admin.explain_api import ExplainAccess
 from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.operators import Operators
 from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
@@ -35,6 +37,7 @@ class AdminOptions:
         descriptor: the listening TCP socket, inherited from the parent.
         telemetry_path: the Unix socket to make for the workers' reports.
         token: what opens the admin plane.
+        operators: who may use it; None for nobody but who shows the token.
         gateway_url: where the gateway answers, for people.
         workers: how many workers are to report, until the parent process says otherwise.
         handover_path: where the figures of an earlier admin process are taken from, and left for
@@ -45,6 +48,7 @@ class AdminOptions:
     descriptor: int
     telemetry_path: Path
     token: AdminToken
+    operators: Operators | None = None
     gateway_url: str
     workers: int = 1
     handover_path: Path | None = None
@@ -61,6 +65,7 @@ def run_admin(
     parent: Parent | None = None,
     history: HistoryAccess | None = None,
     explain: ExplainAccess | None = None,
+    trail: AuditTrail | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -76,6 +81,7 @@ def run_admin(
         parent: what is known of the parent process, if there is one.
         history: is given what the workers report for it; None to keep none.
         explain: is given the decision records of the workers; None to keep none.
+        trail: keeps what is changed; None to keep nothing.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
@@ -84,7 +90,14 @@ def run_admin(
     if explain is not None:
         _add_parts(state, explain)
     config = uvicorn.Config(
-        create_admin_app(state, token=options.token, routers=routers, lifespan=lifespan),
+        create_admin_app(
+            state,
+            token=options.token,
+            routers=routers,
+            lifespan=lifespan,
+            operators=options.operators,
+            trail=trail,
+        ),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -6,8 +6,10 @@ from typing import Any, Literal, cast
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from lukhas.admin.guard import address_of, problem_answer
+from lukhas.admin.audit import address_of, note_change
+from lukhas.admin.operators import operator_of
 from lukhas.admin.parent import Parent, moment
+from lukhas.admin.problems import problem_answer
 
 __all__ = ("Renewal", "renewal_router")
 
@@ -49,13 +51,16 @@ async def _carried_out(
     parent: Parent, order: Literal["reload", "upgrade"], request: Request
 ) -> Renewal:
     outcome = await parent.order(order)
-    who = address_of(request.scope) or "an unknown address"
+    who = operator_of(request.scope).name
+    address = address_of(request.scope) or "an unknown address"
     if outcome is not None and outcome.done:
-        _audit.info("%s by admin from %s: %s", order, who, outcome.detail)
+        note_change(request.scope, detail=outcome.detail)
+        _audit.info("%s by %s from %s: %s", order, who, address, outcome.detail)
         return Renewal(order=order, detail=outcome.detail, time=moment(outcome.time_ns))
     detail = "The parent process does not answer." if outcome is None else outcome.detail
     faults = outcome.faults if outcome is not None else ()
-    _audit.info("%s by admin from %s came to nothing: %s", order, who, detail)
+    note_change(request.scope, detail=detail)
+    _audit.info("%s by %s from %s came to nothing: %s", order, who, address, detail)
     told = f"{detail} (nothing has changed)"
     if faults:
         answer = problem_answer(

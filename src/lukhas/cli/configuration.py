@@ -13,7 +13,8 @@ from lukhas.cli.options import (
     StateDir,
     Upstream,
     Workers,
-    load,
+    load_changed,
+    sources_of,
 )
 
 __all__ = ("config_app",)
@@ -51,5 +52,6 @@ def show(
         "--workers": workers,
         "--state-dir": state_dir,
     }
-    for line in render_settings(with_runtime_limits(load(flags, config))):
+    loaded = load_changed(sources_of(flags, config))
+    for line in render_settings(with_runtime_limits(loaded)):
         sys.stdout.write(f"{line}\n")

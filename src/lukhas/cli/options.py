@@ -1,5 +1,6 @@
 """The flags that several commands share."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from lukhas.config.loading import Loaded
+    from lukhas.config.sources import SettingsSources
 
 __all__ = (
     "Admin",
@@ -20,8 +22,12 @@ __all__ = (
     "Upstream",
     "Workers",
     "load",
+    "load_changed",
     "load_state_dir",
+    "sources_of",
 )
+
+_log = logging.getLogger("lukhas.config")
 
 # Values stay text here: the settings tell what is wrong with them, in the same words as for a file.
 ConfigFile = Annotated[
@@ -85,12 +91,58 @@ def load(
         SettingsError: something is wrong with them.
     """
     from lukhas.config.loading import load_settings
-    from lukhas.config.sources import config_file_of, process_environment
+    from lukhas.config.sources import process_environment
 
-    environ = process_environment()
+    found = sources_of(flags, config)
+    return load_settings(
+        found.flags, found.file, process_environment(), needs_upstream=needs_upstream
+    )
+
+
+def sources_of(flags: dict[str, str | None], config: Path | None) -> "SettingsSources":
+    """Where the settings are read from, beside the environment."""
+    from lukhas.config.sources import SettingsSources, config_file_of, process_environment
+
     given = {flag: text for flag, text in flags.items() if text is not None}
-    file = config if config is not None else config_file_of(environ)
-    return load_settings(given, file, environ, needs_upstream=needs_upstream)
+    file = config if config is not None else config_file_of(process_environment())
+    return SettingsSources(given, file)
+
+
+def load_changed(sources: "SettingsSources", *, needs_upstream: bool = False) -> "Loaded":
+    """Reads the settings with what the admin API has changed about them.
+
+    What does not count any more because of a change is logged.
+
+    Raises:
+        SettingsError: something is wrong with them, or with a change.
+        ConfigError: the changes cannot be read.
+        StateDirError: the same.
+    """
+    from dataclasses import replace
+
+    from lukhas.config.changes import ADMIN_API
+    from lukhas.config.changes_file import CHANGES_FILE, read_changes
+    from lukhas.config.faults import SettingsError
+    from lukhas.config.loading import load_settings
+    from lukhas.config.sources import process_environment
+
+    try:
+        loaded = load_settings(
+            sources.flags,
+            sources.file,
+            process_environment(),
+            needs_upstream=needs_upstream,
+            changes=read_changes,
+        )
+    except SettingsError as error:
+        way_out = f"or remove {CHANGES_FILE} from the state directory, with all changes"
+        raise SettingsError(
+            replace(fault, hint=f"{fault.hint}, {way_out}") if fault.where == ADMIN_API else fault
+            for fault in error.faults
+        ) from None
+    for note in loaded.notes:
+        _log.warning("%s", note)
+    return loaded
 
 
 def load_state_dir(state_dir: str | None, config: Path | None) -> Path:

@@ -17,7 +17,8 @@ from lukhas.cli.options import (
     TlsKey,
     Upstream,
     Workers,
-    load,
+    load_changed,
+    sources_of,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def serve(
 ) -> None:
     """Serve the gateway in front of an API.
 
-    Flags win over the file, the file over LUKHAS_... environment variables.
+    Flags win over the file, the file over LUKHAS_... environment variables, and what the admin
+    API has changed over all of them.
     SIGTERM ends it, SIGHUP reads the settings again, SIGUSR2 takes up new code.
     """
     flags = {
@@ -57,13 +59,20 @@ def serve(
         "--tls-key": tls_key,
     }
 
+    sources = sources_of(flags, config)
+
     def read_settings() -> "Settings":
-        return load(flags, config, needs_upstream=True).settings
+        return load_changed(sources, needs_upstream=True).settings
 
     settings = read_settings()
     from lukhas.gateway.supervisor import run
 
-    code = run(settings, on_ready=_announcement(settings), read_settings=read_settings)
+    code = run(
+        settings,
+        on_ready=_announcement(settings),
+        read_settings=read_settings,
+        sources=sources,
+    )
     raise typer.Exit(code)
 
 

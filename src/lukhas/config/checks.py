@@ -7,6 +7,7 @@ from lukhas.config.answers import RouteSettings
 from lukhas.config.caching import effective_values
 from lukhas.config.findings import Finding
 from lukhas.config.key_paths import KeyPath
+from lukhas.config.operator_checks import operator_findings
 from lukhas.config.settings import Settings
 from lukhas.config.templates import template_shape
 from lukhas.config.upstream_checks import upstream_findings
@@ -26,6 +27,7 @@ DEFAULT_ROUTE = "default"
 def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Finding]:
     """All mistakes in how the values fit together."""
     yield from _listeners(settings)
+    yield from operator_findings(settings.admin)
     yield from upstream_findings(settings, needs_upstream=needs_upstream)
     yield from _names(settings)
     yield from _routes_alike(settings)

@@ -1,7 +1,7 @@
 """What is wrong with settings: where, what, and what to do."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -36,11 +36,13 @@ class Fault:
         where: `file:line`, a flag or an environment variable.
         what: what is wrong.
         hint: what to do about it.
+        path: the value it is about; empty if it is about none.
     """
 
     where: str
     what: str
     hint: str
+    path: KeyPath = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return one_line(": ".join(part for part in (self.where, self.what, self.hint) if part))

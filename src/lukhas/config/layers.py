@@ -49,6 +49,19 @@ class Origins:
             for index, inner in enumerate(value):
                 self.note((*path, index), inner, where)
 
+    def put(self, path: KeyPath, place: str) -> None:
+        """Remembers the place of a value alone."""
+        self._places[path] = place
+
+    def taken(self, path: KeyPath) -> dict[KeyPath, str]:
+        """Forgets the places of a value and of everything in it; gives those, by path in it."""
+        depth = len(path)
+        found = {
+            known[depth:]: place for known, place in self._places.items() if known[:depth] == path
+        }
+        self.forget(path)
+        return found
+
     def forget(self, path: KeyPath) -> None:
         """Forgets the places of a value that is replaced, and of everything in it."""
         depth = len(path)

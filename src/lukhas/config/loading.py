@@ -1,14 +1,16 @@
 """From flags, a file and the environment to checked settings."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from lukhas.config.changed_tree import apply_changes
+from lukhas.config.changes import Changes
 from lukhas.config.checks import check_settings
 from lukhas.config.faults import Fault, SettingsError, describe, in_order
 from lukhas.config.files import read_config_file
@@ -19,7 +21,7 @@ from lukhas.config.settings import Settings
 from lukhas.config.sources import default_state_dir
 from lukhas.config.texts import environment_layer, flag_layer
 
-__all__ = ("DEFAULT", "Loaded", "load_settings")
+__all__ = ("DEFAULT", "Loaded", "load_settings", "read_sources", "validated")
 
 DEFAULT = "default"
 """The source of a setting that nobody set."""
@@ -34,11 +36,16 @@ class Loaded:
         sources: by dotted path, the place that each came from: a flag, `file:line`, an
             environment variable, or `default`.
         origins: the same for every value, also those inside of lists.
+        tree: the values as the sources have them, without changes of the admin API. May hold
+            secrets.
+        notes: what a source says that does not count, because the admin API has changed it.
     """
 
     settings: Settings
     sources: Mapping[str, str]
     origins: Origins
+    tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    notes: tuple[Fault, ...] = ()
 
 
 def load_settings(
@@ -47,17 +54,41 @@ def load_settings(
     environ: Mapping[str, str],
     *,
     needs_upstream: bool = False,
+    changes: Callable[[Path], Changes] | None = None,
 ) -> Loaded:
     """Reads settings: flags win over the file, the file wins over the environment.
+
+    Changes of the admin API win over all of them.
 
     Args:
         flags: texts by flag, such as `{"--listen": "127.0.0.1:80"}`; see `texts.FLAG_PATHS`.
         file: a TOML or YAML file, if there is one.
         environ: the environment; its `LUKHAS_...` variables are settings.
         needs_upstream: whether settings without an upstream are a mistake.
+        changes: gives what the admin API has changed, by the state directory; None for nothing.
 
     Raises:
         SettingsError: something is wrong; it holds everything that is.
+        ConfigError: the changes cannot be read.
+        StateDirError: the same.
+    """
+    below, origins, faults = read_sources(flags, file, environ)
+    tree, notes = below, list[Fault]()
+    if changes is not None and (state_dir := _state_dir(tree)) is not None:
+        tree = dict(below)
+        notes = apply_changes(changes(state_dir), tree, origins)
+    place = str(file) if file is not None else "settings"
+    settings = validated(tree, origins, place=place, needs_upstream=needs_upstream, faults=faults)
+    return Loaded(settings, _sources(origins), origins, below, tuple(notes))
+
+
+def read_sources(
+    flags: Mapping[str, str], file: Path | None, environ: Mapping[str, str]
+) -> tuple[dict[str, Any], Origins, list[Fault]]:
+    """All sources merged, unchecked, with their places and what is wrong with names in them.
+
+    Raises:
+        SettingsError: the file cannot be read.
     """
     from_environ, faults = environment_layer(environ)
     layers = [from_environ]
@@ -72,19 +103,53 @@ def load_settings(
     tree, origins = merge(layers)
     if "state_dir" not in tree:
         tree["state_dir"] = str(default_state_dir(environ))
-    place = str(file) if file is not None else "settings"
+    return tree, origins, faults
+
+
+def validated(
+    tree: Mapping[str, Any],
+    origins: Origins,
+    *,
+    place: str,
+    needs_upstream: bool,
+    faults: Iterable[Fault] = (),
+) -> Settings:
+    """Settings of a tree, checked as a whole.
+
+    Args:
+        tree: the values.
+        origins: their places.
+        place: that of a value which has none.
+        needs_upstream: whether settings without an upstream are a mistake.
+        faults: what is known to be wrong already.
+
+    Raises:
+        SettingsError: something is wrong; it holds everything that is.
+    """
+    faults = list(faults)
     try:
         settings = Settings.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
         found = [_fault(details, origins, place) for details in error.errors()]
         raise SettingsError(in_order([*found, *faults])) from None
     faults += [
-        Fault(origins.nearest(finding.path) or place, finding.what, finding.hint)
+        Fault(origins.nearest(finding.path) or place, finding.what, finding.hint, finding.path)
         for finding in check_settings(settings, needs_upstream=needs_upstream)
     ]
     if faults:
         raise SettingsError(in_order(faults))
-    return Loaded(settings, _sources(origins), origins)
+    return settings
+
+
+def _state_dir(tree: Mapping[str, Any]) -> Path | None:
+    """The state directory that a tree names; None if it names none that can be."""
+    text = tree["state_dir"]
+    if not isinstance(text, str):
+        return None
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        return None
 
 
 def _file_layer(path: Path) -> Layer:
@@ -106,7 +171,7 @@ def _file_layer(path: Path) -> Layer:
 def _fault(details: ErrorDetails, origins: Origins, place: str) -> Fault:
     where = origins.nearest(details["loc"]) or place
     what, hint = describe(details, where)
-    return Fault(where, what, hint)
+    return Fault(where, what, hint, tuple(details["loc"]))
 
 
 def _sources(origins: Origins) -> dict[str, str]:

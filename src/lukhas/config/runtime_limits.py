@@ -7,10 +7,11 @@ file again when it has changed.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from lukhas.config.changes import ADMIN_API
 from lukhas.config.loading import Loaded
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LimitSyntaxError, StateDirError
@@ -25,9 +26,6 @@ __all__ = (
     "with_runtime_limits",
     "write_runtime_limits",
 )
-
-ADMIN_API: Final = "admin API"
-"""The source of a setting that was changed through the admin API."""
 
 _FILE_NAME = "limits.json"
 _FORMAT = 1
@@ -156,7 +154,11 @@ def with_runtime_limits(loaded: Loaded) -> Loaded:
     """
     limits = read_runtime_limits(loaded.settings.state_dir)
     changed = {f"tiers.{tier.value}": ADMIN_API for tier in limits.tiers}
-    return Loaded(limits.applied(loaded.settings), {**loaded.sources, **changed}, loaded.origins)
+    return replace(
+        loaded,
+        settings=limits.applied(loaded.settings),
+        sources={**loaded.sources, **changed},
+    )
 
 
 def _read(content: Any) -> RuntimeLimits:

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 
 from lukhas.config.addresses import Address
 from lukhas.config.fields import AddressField, Cidr, Host, Seconds, Section, SizeBytes
+from lukhas.config.operators import OperatorSettings
 from lukhas.units import KIB, MIB
 
 __all__ = ("ADMIN_SESSION_COOKIE", "AdminSettings", "ServerSettings")
@@ -25,6 +26,9 @@ class AdminSettings(Section):
         min_length=16,
         description="What callers of the admin plane present as bearer token, 16 characters or "
         "more; needed as soon as it listens beyond this machine. Never printed.",
+    )
+    operators: tuple[OperatorSettings, ...] = Field(
+        (), description="More people and programs that may use it, each with a token and a role."
     )
 
 

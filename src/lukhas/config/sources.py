@@ -2,12 +2,32 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ("CONFIG_VARIABLE", "config_file_of", "default_state_dir", "process_environment")
+__all__ = (
+    "CONFIG_VARIABLE",
+    "SettingsSources",
+    "config_file_of",
+    "default_state_dir",
+    "process_environment",
+)
 
 CONFIG_VARIABLE = "LUKHAS_CONFIG"
 """The environment variable that names the config file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSources:
+    """Where settings are read from, beside the environment of the process.
+
+    Attributes:
+        flags: texts by flag.
+        file: the config file, if there is one.
+    """
+
+    flags: Mapping[str, str]
+    file: Path | None
 
 
 def process_environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lukhas.config.settings import Settings
+from lukhas.config.sources import SettingsSources
 from lukhas.config.workers import WorkerBounds, worker_bounds
 from lukhas.gateway.children import Child
 from lukhas.gateway.cpus import usable_cpus
@@ -33,6 +34,7 @@ class Family:
         listeners: the sockets of the data plane.
         admin_plane: the socket of the admin plane.
         run_dir: an empty folder for what the children share; its path must be short.
+        sources: where the settings came from, for the admin process; None if that is not known.
 
     Attributes:
         settings: those in effect.
@@ -42,12 +44,19 @@ class Family:
     """
 
     def __init__(
-        self, settings: Settings, listeners: Listeners, admin_plane: socket.socket, run_dir: Path
+        self,
+        settings: Settings,
+        listeners: Listeners,
+        admin_plane: socket.socket,
+        run_dir: Path,
+        *,
+        sources: SettingsSources | None = None,
     ) -> None:
         self.settings = settings
         self._listeners = listeners
         self._admin_plane = admin_plane
         self._run_dir = run_dir
+        self._sources = sources
         self.control_path = run_dir / CONTROL_SOCKET
         self._number = 0
         self.bounds = worker_bounds(settings.workers, cpus=usable_cpus())
@@ -191,6 +200,9 @@ class Family:
         tasks = [self._worker_task(settings, bounds, index, count) for index in range(count)]
         drain_s = settings.server.drain_s + _DRAIN_MARGIN_S
         admin = self._task(settings, (self._admin_plane.fileno(),), (), name="admin", workers=count)
+        if self._sources is not None:
+            found = self._sources
+            admin = dataclasses.replace(admin, flags=dict(found.flags), config_file=found.file)
         if self._number > 1:  # There is one before it, whose figures it takes over.
             admin = dataclasses.replace(admin, waits=True)
         return Generation(tasks, stop_s=drain_s), Child("lukhas.admin", admin, stop_s=_ADMIN_STOP_S)
@@ -198,7 +210,7 @@ class Family:
     def _worker_task(
         self, settings: Settings, bounds: WorkerBounds, index: int, count: int
     ) -> ChildTask:
-        without_token = settings.admin.model_copy(update={"token": None})
+        without_token = settings.admin.model_copy(update={"token": None, "operators": ()})
         own, siblings = self._listeners.share(index, count)
         return self._task(
             settings.model_copy(update={"admin": without_token}),

@@ -20,7 +20,7 @@ from lukhas.config.addresses import Address
 from lukhas.config.faults import SettingsError
 from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.settings import Settings
-from lukhas.config.sources import process_environment
+from lukhas.config.sources import SettingsSources, process_environment
 from lukhas.gateway.children import ChildFailedError
 from lukhas.gateway.control import Control
 from lukhas.gateway.family import Family
@@ -48,6 +48,7 @@ def run(
     *,
     on_ready: OnReady | None = None,
     read_settings: ReadSettings | None = None,
+    sources: SettingsSources | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT; then everything under way is finished and it returns.
 
@@ -59,6 +60,7 @@ def run(
         on_ready: told where the data plane and the admin plane answer, as soon as they do.
         read_settings: reads the settings again from where they came from; without, a reload keeps
             those of the start.
+        sources: where they came from, so that the admin API can change them; without, it cannot.
 
     Returns:
         The exit code: 0 after a graceful end.
@@ -82,7 +84,7 @@ def run(
             handed[1] if len(handed) > 1 else listening_socket(settings.admin.listen)
         )
         run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lukhas-run-")))
-        family = Family(settings, listeners, admin_plane, run_dir)
+        family = Family(settings, listeners, admin_plane, run_dir, sources=sources)
         supervisor = _Supervisor(family, read_settings or (lambda: settings))
         addresses = listeners.address, bound_address(admin_plane)
 

@@ -52,6 +52,9 @@ class ChildTask:
         generation: counts the sets of children that this parent has started, from 1.
         workers: how many workers may serve beside each other in this generation.
         gateway_url: where the gateway answers, for people.
+        flags: the flags that the settings came from, for the admin process; None if they came
+            from nowhere where they could be read again.
+        config_file: the file that they came from, if there is one.
     """
 
     settings: Settings
@@ -66,6 +69,8 @@ class ChildTask:
     generation: int = 1
     workers: int = 1
     gateway_url: str
+    flags: dict[str, str] | None = None
+    config_file: Path | None = None
 
 
 def write_task(pipe: IO[bytes], task: ChildTask) -> None:

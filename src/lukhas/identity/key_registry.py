@@ -14,7 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.clock import Clock
 from lukhas.errors import ConfigError, LukhasError, StoreError
-from lukhas.identity.key_schema import API_KEYS, KEY_REGISTRY, record_of
+from lukhas.identity.key_schema import (
+    API_KEYS,
+    KEY_REGISTRY,
+    known_consumer,
+    next_revision,
+    record_of,
+)
 from lukhas.identity.key_table import KeyTable, TablePosition, must_rebuild, open_key_table
 from lukhas.identity.minting import mint_key
 from lukhas.identity.pepper import Pepper, load_pepper
@@ -29,6 +35,7 @@ __all__ = (
     "KeyNotFoundError",
     "KeyNotUsableError",
     "KeyRegistry",
+    "check_consumer",
     "open_key_registry",
 )
 
@@ -166,6 +173,8 @@ class KeyRegistry:
 
     async def _insert(self, record: ApiKeyRecord, environment: str) -> None:
         async with self._database.writing() as connection:
+            revision = await next_revision(connection)
+            await known_consumer(connection, record)
             await connection.execute(
                 insert(API_KEYS).values(
                     key_id=record.key_id,
@@ -177,7 +186,7 @@ class KeyRegistry:
                     created_ns=record.created_ns,
                     expires_ns=record.expires_ns,
                     secret_hash=record.secret_hashes[0],
-                    revision=await _next_revision(connection),
+                    revision=revision,
                 )
             )
 
@@ -329,8 +338,13 @@ async def open_key_registry(
         await database.close()
 
 
-def _check(consumer: str, *, tenant: str, environment: str, scopes: Sequence[str]) -> None:
-    if _NAME.fullmatch(consumer) is None:
+def check_consumer(name: str, *, tenant: str) -> None:
+    """Makes sure that a consumer can be called so.
+
+    Raises:
+        ConfigError: name or tenant have a wrong form.
+    """
+    if _NAME.fullmatch(name) is None:
         raise ConfigError(
             "the consumer needs a name", hint="1 to 128 characters, no control characters"
         )
@@ -338,6 +352,10 @@ def _check(consumer: str, *, tenant: str, environment: str, scopes: Sequence[str
         raise ConfigError(
             f"{tenant!r} is no tenant", hint="up to 64 letters, digits, dots, dashes, underscores"
         )
+
+
+def _check(consumer: str, *, tenant: str, environment: str, scopes: Sequence[str]) -> None:
+    check_consumer(consumer, tenant=tenant)
     if not valid_environment(environment):
         raise ConfigError(
             f"{environment!r} is no environment", hint='1 to 16 of a-z and 0-9, such as "live"'
@@ -347,17 +365,6 @@ def _check(consumer: str, *, tenant: str, environment: str, scopes: Sequence[str
             "the scopes have a wrong form",
             hint=f"up to {MAX_SCOPES}, each of up to 64 visible ASCII characters",
         )
-
-
-async def _next_revision(connection: AsyncConnection) -> int:
-    """Counts a change. The row stays locked until the commit, so changes commit in this order."""
-    counted = await connection.execute(
-        update(KEY_REGISTRY)
-        .values(revision=KEY_REGISTRY.c.revision + 1)
-        .returning(KEY_REGISTRY.c.revision)
-    )
-    revision: int = counted.scalar_one()
-    return revision
 
 
 async def _row(connection: AsyncConnection, key_id: str) -> "Row[Any] | None":
@@ -379,7 +386,7 @@ async def _change(connection: AsyncConnection, key_id: str, values: dict[str, An
     changed = await connection.execute(
         update(API_KEYS)
         .where(API_KEYS.c.key_id == key_id)
-        .values(**values, revision=await _next_revision(connection))
+        .values(**values, revision=await next_revision(connection))
         .returning(API_KEYS)
     )
     row: Row[Any] = changed.one()

@@ -1,5 +1,6 @@
 """The registry's tables; the migrations make the same ones."""
 
+import uuid
 from typing import Any
 
 from sqlalchemy import (
@@ -13,12 +14,25 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.policy.access.api_keys import ApiKeyRecord
 from lukhas.policy.rate_limiting.tiers import Tier
 
-__all__ = ("API_KEYS", "KEY_REGISTRY", "record_of")
+__all__ = (
+    "API_KEYS",
+    "CONSUMERS",
+    "KEY_REGISTRY",
+    "known_consumer",
+    "new_consumer_id",
+    "next_revision",
+    "record_of",
+)
 
 _METADATA = MetaData()
 
@@ -50,8 +64,21 @@ API_KEYS = Table(
     Column("revision", BigInteger, nullable=False),
     Index("ix_api_keys_revision", "revision"),
     Index("ix_api_keys_tenant", "tenant", "created_ns"),
+    Index("ix_api_keys_consumer", "tenant", "consumer"),
 )
 """One row a key; `revision` is the number of the change that it had last."""
+
+CONSUMERS = Table(
+    "consumers",
+    _METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "name", name="uq_consumers_tenant_name"),
+)
+"""One row a consumer: whose keys have its name and tenant."""
 
 
 def record_of(row: "Row[Any]") -> ApiKeyRecord:
@@ -71,3 +98,34 @@ def record_of(row: "Row[Any]") -> ApiKeyRecord:
         revoked=row.revoked_ns is not None,
         scopes=tuple(row.scopes),
     )
+
+
+async def known_consumer(connection: AsyncConnection, record: ApiKeyRecord) -> None:
+    """Makes a consumer of whom a new key is for, unless there is one."""
+    its_own = (CONSUMERS.c.tenant == record.tenant) & (CONSUMERS.c.name == record.consumer)
+    if (await connection.execute(select(CONSUMERS.c.id).where(its_own))).first() is None:
+        await connection.execute(
+            insert(CONSUMERS).values(
+                id=new_consumer_id(),
+                tenant=record.tenant,
+                name=record.consumer,
+                tier=record.tier.value,
+                created_ns=record.created_ns,
+            )
+        )
+
+
+def new_consumer_id() -> str:
+    """An id that no consumer has."""
+    return uuid.uuid4().hex[:16]
+
+
+async def next_revision(connection: AsyncConnection) -> int:
+    """Counts a change. The row stays locked until the commit, so changes commit in this order."""
+    counted = await connection.execute(
+        update(KEY_REGISTRY)
+        .values(revision=KEY_REGISTRY.c.revision + 1)
+        .returning(KEY_REGISTRY.c.revision)
+    )
+    revision: int = counted.scalar_one()
+    return revision

@@ -124,3 +124,9 @@ def test_a_worker_does_not_pay_for_the_admin_plane() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_the_database_is_not_loaded_before_it_is_needed() -> None:
+    """SQLAlchemy takes longer to load than all the rest: a reload would wait for it."""
+    code = "import sys, lukhas.admin.__main__; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,9 @@ import pytest
 
 from lukhas.cli.main import run
 from lukhas.config.addresses import Address
+from lukhas.config.loading import load_settings
 from lukhas.config.settings import Settings
+from lukhas.config.sources import SettingsSources, process_environment
 from lukhas.errors import PortInUseError
 
 
@@ -23,8 +25,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         *,
         on_ready: Callable[[Address, Address], None],
         read_settings: Callable[[], Settings],
+        sources: SettingsSources,
     ) -> int:
         assert read_settings() == settings
+        assert (
+            load_settings(sources.flags, sources.file, process_environment()).settings == settings
+        )
         if settings.listen.port == 1:
             raise PortInUseError(str(settings.listen), "is taken: stop what listens there")
         starts.append(settings)

@@ -47,13 +47,18 @@ def test_what_only_a_restart_can_change(family: Family, caplog: pytest.LogCaptur
 
 def test_children_know_their_number_and_no_more_than_they_need(family: Family) -> None:
     """Workers are told how many they are; the admin token is for the admin process alone."""
-    settings = Settings.model_validate({"workers": 3, "admin": {"token": "sixteen characters"}})
+    kim = {"name": "kim", "token": "sixteen others..."}
+    settings = Settings.model_validate(
+        {"workers": 3, "admin": {"token": "sixteen characters", "operators": [kim]}}
+    )
     workers, admin = family._next(settings, WorkerBounds(3, 3), 3)
     tasks = [worker._task for worker in workers.workers]
     assert [task.name for task in tasks] == ["worker-1", "worker-2", "worker-3"]
     assert {task.workers for task in tasks} == {3}
     assert {task.generation for task in tasks} == {2}
     assert {task.settings.admin.token for task in tasks} == {None}
+    assert {task.settings.admin.operators for task in tasks} == {()}
+    assert len(admin._task.settings.admin.operators) == 1
     assert admin._task.settings.admin.token is not None
     assert admin._task.waits
 

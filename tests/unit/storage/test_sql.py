@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 import lukhas.storage.migrations
 from lukhas.errors import ConfigError, NotAvailableError, StateDirError, StoreError
@@ -234,3 +236,32 @@ async def test_a_lost_connection_is_a_store_error(database: Database) -> None:
 
     with pytest.raises(StoreError, match="gone"):
         await lose()
+
+
+async def test_consumers_are_made_of_the_keys_there_were(tmp_path: Path) -> None:
+    """One for each name and tenant, with the tier of its newest key (migration 0041)."""
+    opened = await open_database(tmp_path)
+    config = Config()
+    folder = Path(lukhas.storage.migrations.__file__).parent
+    config.set_main_option("script_location", str(folder))
+    key = (
+        "INSERT INTO api_keys (key_id, environment, consumer, tenant, tier, scopes, created_ns,"
+        " secret_hash, revision) VALUES (:id, 'live', :name, :tenant, :tier, '[]', :at, 'x', 1)"
+    )
+    async with opened.writing() as connection:
+
+        def again(sync: Connection) -> None:
+            config.attributes["connection"] = sync
+            command.downgrade(config, "0036")
+            for number, (name, tenant, tier) in enumerate(
+                [("a", "", "free"), ("a", "", "basic"), ("a", "t", "premium")]
+            ):
+                values = {"id": str(number), "name": name, "tenant": tenant, "tier": tier}
+                sync.execute(text(key), {**values, "at": number})
+            command.upgrade(config, "head")
+
+        await connection.run_sync(again)
+        query = text("SELECT name, tenant, tier, created_ns FROM consumers ORDER BY tenant")
+        found = [tuple(row) for row in await connection.execute(query)]
+    assert found == [("a", "", "basic", 0), ("a", "t", "premium", 2)]
+    await opened.close()

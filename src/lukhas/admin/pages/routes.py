@@ -5,8 +5,10 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from lukhas.admin.access import SESSION_S, AdminToken, GuessBrake
-from lukhas.admin.guard import SESSION_COOKIE, address_of
+from lukhas.admin.access import SESSION_S, GuessBrake
+from lukhas.admin.audit import address_of
+from lukhas.admin.guard import SESSION_COOKIE
+from lukhas.admin.operators import Operators
 from lukhas.admin.pages.api_docs import api_docs_page
 from lukhas.admin.pages.login import login_page
 from lukhas.admin.pages.overview import overview_page
@@ -19,7 +21,7 @@ _MAX_FORM_BYTES = 8192
 
 
 def page_router(
-    state: AdminState, *, token: AdminToken, brake: GuessBrake, version: str
+    state: AdminState, *, operators: Operators, brake: GuessBrake, version: str
 ) -> APIRouter:
     """The pages, which are no part of the described API."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -47,11 +49,12 @@ def page_router(
         if locked_s:
             problem = f"Too many wrong tokens. Wait {locked_s} s, then try again."
             return HTMLResponse(login_page(target=target, problem=problem), 429)
-        if not token.matches(form.get("token", [""])[0].strip()):
+        operator = operators.with_token(form.get("token", [""])[0].strip())
+        if operator is None:
             brake.wrong(address, now_ns)
             problem = "This is not the admin token. Check it and try again."
             return HTMLResponse(login_page(target=target, problem=problem), 401)
-        session = token.new_session(now_ns)
+        session = operators.new_session(operator, now_ns)
         return _admitted(target, session, secure=request.url.scheme == "https")
 
     @router.post("/logout")
