@@ -82,15 +82,27 @@ def _percent(share: float) -> str:
 
 
 def _fast_trials(objective: float) -> tuple[RuleTrial, ...]:
+    """One for each pair of windows in which only that pair is above its bound, and quiet ones.
+
+    With an objective so low that nothing can fail so often, a pair cannot be above its bound.
+    """
     budget = 1 - objective
-    over = quiet(*_traffic((20 * budget, 20), (0.0, 39)), at_min=60)
-    trials = (quiet(*_traffic((3 * budget, 60)), at_min=60), over, quiet(*_few(60), at_min=60))
-    # With an objective so low that the budget is never used up so fast, it cannot fire at all.
-    if min(each.factor for each in FAST_BURN) * budget >= 1:
-        return trials
-    share = min(1.0, 20 * budget)
-    told = _told(objective, share)
-    return (fires(*_traffic((share, 60)), at_min=60, description=told), *trials)
+    quick, steady = FAST_BURN
+    trials = [
+        quiet(*_traffic((3 * budget, 60)), at_min=60),
+        quiet(*_traffic((20 * budget, 20), (0.0, 39)), at_min=60),
+        quiet(*_few(60), at_min=60),
+    ]
+    # After two hours without a failure many fail for 19 minutes.
+    burst = min(1.0, 48 * budget)
+    if burst * 19 / 60 > quick.factor * budget:
+        told = _told(objective, burst * 19 / 60)
+        trials.append(fires(*_traffic((0.0, 140), (burst, 20)), at_min=160, description=told))
+    share = min(1.0, 10 * budget)
+    if share > steady.factor * budget:
+        told = _told(objective, share)
+        trials.append(fires(*_traffic((share, 60)), at_min=60, description=told))
+    return tuple(trials)
 
 
 def _slow_trials(objective: float) -> tuple[RuleTrial, ...]:
@@ -106,7 +118,7 @@ def _slow_trials(objective: float) -> tuple[RuleTrial, ...]:
 
 def _traffic(*failing: tuple[float, int]) -> tuple[InputSeries, ...]:
     """Requests of which such a share fails, for so many minutes; one after another."""
-    errors = [(round(share * _A_MINUTE), minutes) for share, minutes in failing]
+    errors = [(round(min(1.0, share) * _A_MINUTE), minutes) for share, minutes in failing]
     rest = [(_A_MINUTE - number, minutes) for number, minutes in errors]
     return requests(*rest), requests(*errors, status_class="5xx")
 

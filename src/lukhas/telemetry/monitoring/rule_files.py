@@ -59,7 +59,7 @@ def trials_text(
         if isinstance(rule, AlertingRule)
         for trial in rule.trials
     ]
-    content = {"rule_files": list(rule_files), "evaluation_interval": "1m", "tests": tests}
+    content = {"rule_files": list(rule_files), "evaluation_interval": "2m", "tests": tests}
     return yaml_text(content, comments=comments)
 
 
