@@ -72,10 +72,10 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             begin.wait()
 
     access = CacheAccess(CachePurges(settings))
-    alerts = AlertDesk(settings)
     # What was kept before it was switched off can still be asked for.
     explain = ExplainAccess(settings.state_dir, settings.explain)
     history = _history(settings.analytics, settings.state_dir)
+    alerts = AlertDesk(settings, history=history)
     routers = [
         limits_router(settings),
         cache_router(access),

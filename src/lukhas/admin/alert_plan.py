@@ -79,6 +79,8 @@ def rule_of(settings: AlertRuleSettings, *, interval_s: int) -> Rule:
         interval_s=settings.interval_s or often_s,
         summary=settings.summary,
         labels=tuple(sorted(settings.labels.items())),
+        split_by=settings.split_by or "",
+        most_alerts=settings.most_alerts,
     )
 
 

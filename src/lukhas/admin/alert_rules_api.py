@@ -43,6 +43,8 @@ class RuleFigures(Figures):
     keep_firing_s: int
     interval_s: int
     state: str = Field(description="`ok`, `unknown`, or the state of its alert.")
+    split_by: str = Field(description="The label for each value of which there is an alert.")
+    alerts: int = Field(description="How many alerts of it there are.")
     breached: bool | None = Field(description="Null if it was not looked at yet.")
     value: float | None
     why: str
@@ -148,15 +150,14 @@ def _given(order: SeriesOrder) -> tuple[RecordedSeries, int, int]:
 def _rule_figures(desk: AlertDesk, rule: Rule) -> RuleFigures:
     watch = desk.watch
     found = watch.readings.get(rule.name)
-    alert = next(
-        (
-            each
-            for each in watch.book.alerts
-            if each.rule == rule.name and each.state is not AlertState.RESOLVED
-        ),
-        None,
-    )
-    state = alert.state.value if alert is not None else "ok" if found is not None else "unknown"
+    alerts = [
+        each
+        for each in watch.book.alerts
+        if each.rule == rule.name and each.state is not AlertState.RESOLVED
+    ]
+    # Of several, one that people hear of says more than one that is pending.
+    alerts.sort(key=lambda each: each.state is AlertState.PENDING)
+    state = alerts[0].state.value if alerts else "ok" if found is not None else "unknown"
     return RuleFigures(
         name=rule.name,
         kind=type(rule.condition).__name__,
@@ -166,6 +167,8 @@ def _rule_figures(desk: AlertDesk, rule: Rule) -> RuleFigures:
         keep_firing_s=rule.keep_firing_s,
         interval_s=rule.interval_s,
         state=state,
+        split_by=rule.split_by,
+        alerts=len(alerts),
         breached=found.breached if found is not None else None,
         value=found.value if found is not None else None,
         why=found.why if found is not None else "",

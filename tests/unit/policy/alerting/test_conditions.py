@@ -174,7 +174,13 @@ def test_without_history_nothing_is_normal() -> None:
 
 def test_an_anomaly_asks_for_whole_steps() -> None:
     """The step that is not over would look like a drop."""
-    (ask,) = asks(ANOMALY, START_NS + 7 * SECOND_NS)
+    ask, hours = asks(ANOMALY, START_NS + 7 * SECOND_NS)
     assert ask.end_ns % (300 * SECOND_NS) == 0
     assert ask.end_ns <= START_NS
     assert ask.end_ns - ask.start_ns == 14 * 24 * HOUR_NS
+    assert hours.step_s == 3600
+    assert (hours.start_ns % HOUR_NS, hours.end_ns % HOUR_NS) == (0, 0)
+    assert hours.start_ns <= ask.start_ns
+    assert ask.end_ns - HOUR_NS < hours.end_ns <= ask.end_ns
+    (alone,) = asks(Anomaly("requests", (), 7200, 14 * 86_400, 6.0), START_NS)
+    assert alone.step_s == 7200
