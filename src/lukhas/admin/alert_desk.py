@@ -133,7 +133,7 @@ class AlertDesk:
                     self._watch, self._dispatch, self.failure = watch, dispatch, ""
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._look(watch, live, state))
-                        tasks.create_task(self._deliver(dispatch, state))
+                        tasks.create_task(self._deliver(watch, dispatch, state))
             except LukhasError as error:
                 self._watch = self._dispatch = None
                 self.failure = f"alerting cannot be opened: {error}"
@@ -159,10 +159,14 @@ class AlertDesk:
                 _log.exception("a round of alerting failed")
             await asyncio.sleep(self._tick_s)
 
-    async def _deliver(self, dispatch: "Dispatch", state: AdminState) -> None:
+    async def _deliver(self, watch: "AlertWatch", dispatch: "Dispatch", state: AdminState) -> None:
+        from lukhas.analytics.alerts.renewal import AlertRenewal
+
+        renewal = AlertRenewal(watch, dispatch, clock=state.clock)
         while True:
             try:
                 await dispatch.deliver_due()
+                await renewal.renew_due()
                 since_ns = state.clock.now_ns() - DAY_NS
                 self.dead_letters = await dispatch.outbox.count("dead", since_ns=since_ns)
             except LukhasError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lukhas.policy.alerting.alertmanager import escalation_channels
 from lukhas.policy.alerting.alerts import Alert, AlertState, resolved, woken
 from lukhas.policy.alerting.escalations import due_steps, level_of_step
 from lukhas.policy.alerting.groups import (
@@ -172,7 +173,7 @@ def _messages(
         quiet = bool(quieted_by(plan, book, alert, now_ns))
         for route in routes_for(plan.root, alert.labels):
             _, found = members.setdefault(group_key(route, alert.labels), (route, []))
-            found.append(Member(alert, quiet, _escalation_channels(route, alert)))
+            found.append(Member(alert, quiet, escalation_channels(route, alert)))
     known = {group.key: group for group in book.groups}
     groups: list[Group] = []
     notifications: list[Notification] = []
@@ -185,13 +186,6 @@ def _messages(
         if message is not None:
             notifications.append(message)
     return tuple(groups), notifications
-
-
-def _escalation_channels(route: AlertRoute, alert: Alert) -> tuple[str, ...]:
-    if route.escalation is None:
-        return ()
-    levels = [level_of_step(route.escalation, step) for step in range(alert.escalated)]
-    return tuple(dict.fromkeys(name for level in levels for name in level.channels))
 
 
 def _is_kept(alert: Alert, groups: Sequence[Group]) -> bool:

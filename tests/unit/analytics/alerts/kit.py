@@ -114,7 +114,7 @@ class Receiver:
 
     port: int = 0
     statuses: list[int] = field(default_factory=list)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
     heads: list[list[str]] = field(default_factory=list)
     raw: bytes | None = None
 
