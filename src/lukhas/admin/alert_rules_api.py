@@ -1,5 +1,6 @@
 """Rules over the admin API: what they say now, and what they would have said."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
@@ -90,8 +91,14 @@ class BackTestFigures(Figures):
     alerts: list[AlertFigures]
 
 
-def rules_router(desk: AlertDesk, clock: Clock) -> APIRouter:
-    """The rules, and back-tests."""
+def rules_router(desk: AlertDesk, clock: Clock, *, longest_s: float = 60.0) -> APIRouter:
+    """The rules, and back-tests.
+
+    Args:
+        desk: what runs alerting.
+        clock: the time.
+        longest_s: how long a back-test may take.
+    """
     router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
     @router.get("/rules")
@@ -111,10 +118,16 @@ def rules_router(desk: AlertDesk, clock: Clock) -> APIRouter:
         looks = (end_ns - start_ns) // (order.every_s * SECOND_NS) + 1
         if looks > MOST_LOOKS:
             raise HTTPException(422, f"{looks} looks are more than {MOST_LOOKS}: raise every_s")
-        with told():
-            found = await back_tested(
-                rule, source, start_ns=start_ns, end_ns=end_ns, every_s=order.every_s
-            )
+        try:
+            # The history is asked at each look, so many looks at long windows would take for ever.
+            async with asyncio.timeout(longest_s):
+                with told():
+                    found = await back_tested(
+                        rule, source, start_ns=start_ns, end_ns=end_ns, every_s=order.every_s
+                    )
+        except TimeoutError:
+            what = f"{looks} looks take longer than {longest_s:g} s: raise every_s"
+            raise HTTPException(422, what) from None
         return BackTestFigures(
             looks=found.looks,
             breached=found.breached,
