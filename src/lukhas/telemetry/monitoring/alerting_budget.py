@@ -69,7 +69,7 @@ def _description(objective: float) -> str:
     )
 
 
-def _told(objective: float, share: float) -> str:
+def _described(objective: float, share: float) -> str:
     return (
         f"{_percent(share)} of the requests of {JOB} fail, and the objective allows "
         f"{_percent(1 - objective)}."
@@ -96,18 +96,18 @@ def _fast_trials(objective: float) -> tuple[RuleTrial, ...]:
     # After two hours without a failure many fail for 19 minutes.
     burst = min(1.0, 48 * budget)
     if burst * 19 / 60 > quick.factor * budget:
-        told = _told(objective, burst * 19 / 60)
+        told = _described(objective, burst * 19 / 60)
         trials.append(fires(*_traffic((0.0, 140), (burst, 20)), at_min=160, description=told))
     share = min(1.0, 10 * budget)
     if share > steady.factor * budget:
-        told = _told(objective, share)
+        told = _described(objective, share)
         trials.append(fires(*_traffic((share, 60)), at_min=60, description=told))
     return tuple(trials)
 
 
 def _slow_trials(objective: float) -> tuple[RuleTrial, ...]:
     share = min(1.0, 2 * (1 - objective))
-    told = _told(objective, share)
+    told = _described(objective, share)
     return (
         fires(*_traffic((share, 60)), at_min=60, description=told),
         quiet(*_traffic((share, 60)), at_min=10),
