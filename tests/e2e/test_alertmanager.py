@@ -68,7 +68,19 @@ def rules_of_people(folder: Path, url: str) -> Path:
 
 def admin(gateway: Gateway, path: str) -> Any:
     header = {"authorization": f"Bearer {gateway.token}"}
-    return httpx.get(f"{gateway.admin_url}{path}", headers=header, trust_env=False).json()
+    answer = httpx.get(f"{gateway.admin_url}{path}", headers=header, trust_env=False)
+    assert answer.content, (path, answer.status_code, gateway.service.stderr)
+    return answer.json()
+
+
+def alerts_of(gateway: Gateway) -> list[dict[str, Any]] | None:
+    """Its alerts, once there are any; alerting is opened a little later than the rest."""
+    return admin(gateway, "/api/v1/alerts").get("alerts") or None
+
+
+def failure_of_the_channel(gateway: Gateway) -> str | None:
+    (channel,) = admin(gateway, "/api/v1/alerts/channels")["channels"]
+    return channel["failure"] or None
 
 
 def ask(gateway: Gateway, path: str, times: int) -> None:
@@ -89,32 +101,35 @@ def test_an_alert_is_told_once_through_failures_and_a_restart(
     config = settings(tmp_path, origin.url, port)
     with hook() as hears:
         hears.statuses = [503]
-        with run_gateway(tmp_path / "first", "--config", str(config)) as gateway:
+        first, second = tmp_path / "first", tmp_path / "second"
+        with run_gateway(first, "--config", str(config), ended_by_test=True) as gateway:
             ask(gateway, "/dead/a", 5)
             ask(gateway, "/plain/alertmanager", 2)
-            (alert,) = wait_for(lambda: admin(gateway, "/api/v1/alerts")["alerts"], "an alert")
+            (alert,) = wait_for(lambda: alerts_of(gateway), "alert")
             assert alert["labels"]["route"] == "/dead/{name}"
-            wait_for(
-                lambda: admin(gateway, "/api/v1/alerts/channels")["channels"][0]["failure"],
-                "failure of the channel",
-            )
+            (channel,) = admin(gateway, "/api/v1/alerts/channels")["channels"]
+            assert channel["kind"] == "alertmanager"
+            wait_for(lambda: failure_of_the_channel(gateway), "failure of the channel")
             with run_alertmanager(
                 rules_of_people(tmp_path, hears.url), tmp_path / "am", port
             ) as alertmanager:
-                wait_for(lambda: hears.bodies, "message", deadline_s=40)
+                wait_for(lambda: hears.bodies or None, "message", deadline_s=40)
                 assert hears.refused == 1
                 (known,) = alertmanager.alerts()
-                gateway.service.end()
-                with run_gateway(tmp_path / "second", "--config", str(config)) as again:
+                assert gateway.service.end() == 0
+                with run_gateway(second, "--config", str(config)) as again:
                     wait_for(
-                        lambda: [
-                            each
-                            for each in alertmanager.alerts()
-                            if each["updatedAt"] > known["updatedAt"]
-                        ],
+                        lambda: (
+                            [
+                                each
+                                for each in alertmanager.alerts()
+                                if each["updatedAt"] > known["updatedAt"]
+                            ]
+                            or None
+                        ),
                         "reminder after the restart",
                     )
-                    (same,) = admin(again, "/api/v1/alerts")["alerts"]
+                    (same,) = wait_for(lambda: alerts_of(again), "alert after the restart")
                     assert same["id"] == alert["id"]
                     assert [each["fingerprint"] for each in alertmanager.alerts()] == [
                         known["fingerprint"]
@@ -128,7 +143,8 @@ def test_an_alert_is_told_once_through_failures_and_a_restart(
                     }
                     repair(config)
                     again.service.process.send_signal(signal.SIGHUP)
-                    wait_for(lambda: len(hears.bodies) > 1, "message that it is over")
+                    over = "message that it is over"
+                    wait_for(lambda: len(hears.bodies) > 1, over, deadline_s=60)
                     assert [body["status"] for body in hears.bodies] == ["firing", "resolved"]
 
 

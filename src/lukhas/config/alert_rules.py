@@ -151,6 +151,8 @@ class AlertRuleSettings(Section):
 
     def _check_split(self) -> None:
         if self.split_by is None:
+            if self.most_alerts != type(self).model_fields["most_alerts"].default:
+                raise _fault("most_alerts is for rules with split_by", "set split_by, or remove it")
             return
         if self.kind == "anomaly":
             raise _fault("split_by is not for rules of kind anomaly", "write a rule for each value")
