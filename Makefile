@@ -18,7 +18,7 @@ run: ## start the gateway in front of a demo API, with the dashboard
 test: env ## run every test that needs no root
 	$(PY) $(PYTEST)
 
-test-system: env ## install nginx, wrk, curl, chromium (as root) and run the tests that need them
+test-system: env ## install nginx, wrk, chromium, prometheus ... (as root) and run the tests that need them
 	@scripts/install-system
 	@# 5 is pytest's code for "nothing selected"
 	@$(PY) -m pytest -m system || { [ $$? -eq 5 ] && echo "no test is marked system"; }

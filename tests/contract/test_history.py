@@ -12,12 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
+from lukhas.analytics.alerts.rule_reading import read_rule
+from lukhas.analytics.alerts.stored_series import StoredSeries
 from lukhas.analytics.history import History
+from lukhas.analytics.levels import DAY_S, Retention
 from lukhas.analytics.questions import Question
 from lukhas.analytics.reading import HistoryReader
+from lukhas.policy.alerting.conditions import (
+    BurnRate,
+    BurnWindow,
+    Condition,
+    Reading,
+    Threshold,
+)
+from lukhas.policy.alerting.rules import Rule, Severity
+from lukhas.policy.alerting.splits import SplitReading
 from lukhas.storage.sql import Database, open_database
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.telemetry.totals import TotalsByWorker
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 
 BEGIN_S = 1_700_006_400
@@ -76,10 +90,24 @@ def _wait_for(port: int) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+        await _emptied(url)
     opened = await open_database(tmp_path, url=url)
     yield opened
     await opened.close()
+
+
+async def _emptied(url: str) -> None:
+    """Takes away what the test before has left."""
+    import asyncpg  # type: ignore[import-untyped]
+
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    finally:
+        await connection.close()
 
 
 def second(number: int) -> HistoryDelta:
@@ -120,3 +148,52 @@ async def test_what_was_written_is_answered(database: Database) -> None:
     _, _, crowd = await reader.crowd(BEGIN_S, clock.time_s)
     assert crowd.unique_consumers.count() == 7
     assert crowd.consumers.total().requests == 2 * SECONDS
+
+
+async def test_a_budget_of_thirty_days_is_looked_at_over_restarts(database: Database) -> None:
+    """Alerts ask the history where memory is new: one long window, one short, one by route."""
+    clock = ManualClock()
+    history = History(database, clock)
+    await history.load()
+    for day in range(32):
+        clock.time_s = BEGIN_S + day * DAY_S
+        await history.write(clock.time_s, some(99, failed=day < 10 or day == 31))
+    clock.time_s += 90
+    # What comes after a restart: nothing in memory, and a history that is opened anew.
+    again = History(database, clock)
+    await again.load()
+    live = LiveSeries(NodeView(TotalsByWorker, lambda: 1, list))
+    reader = HistoryReader(again)
+    series = StoredSeries(live, lambda: reader, clock=clock, retention=Retention())
+    windows = (BurnWindow(30 * DAY_S, DAY_S, 1.0),)
+    found = await said(series, BurnRate(0.999, (), windows), clock)
+    # The window is widened to whole hours, so it begins with the second day: 31 days, ten bad.
+    assert found.value == pytest.approx(10 / 3100 / 0.001)
+    assert found.breached is True
+    lax = await said(series, BurnRate(0.99, (), windows), clock)
+    assert lax.breached is False
+    by_route = Rule(
+        "r", BurnRate(0.999, (), windows), Severity.WARNING, split_by="route", most_alerts=5
+    )
+    split = await read_rule(series, by_route, clock.now_ns())
+    assert isinstance(split, SplitReading)
+    assert {value: each.breached for value, each in split.by_value} == {"/a": False, "/b": True}
+    p99 = await said(series, Threshold("p99_ms", (("route", "/b"),), 30 * DAY_S, above=4.9), clock)
+    assert p99.breached is True
+
+
+async def said(series: StoredSeries, condition: Condition, clock: ManualClock) -> Reading:
+    found = await read_rule(series, Rule("r", condition, Severity.WARNING), clock.now_ns())
+    assert isinstance(found, Reading)
+    return found
+
+
+def some(requests: int, *, failed: bool) -> HistoryDelta:
+    """Requests of one second on `/a`, and one on `/b`, which may fail."""
+    recorder = Recorder()
+    routes = [("/a", 200)] * requests + [("/b", 503 if failed else 200)]
+    for route, status in routes:
+        place = ("acme", "main", "passed", "key:1", b"curl")
+        taken_ns = 5 * MILLISECOND_NS
+        recorder.record((route, "GET", status, "free", "miss", 3, taken_ns, *place))
+    return recorder.drain_history()

@@ -131,11 +131,11 @@ def node_parts(
         sources: where the settings came from; None if they cannot be changed.
     """
     access = CacheAccess(CachePurges(settings))
-    alerts = AlertDesk(settings)
     # What was kept before it was switched off can still be asked for.
     explain = ExplainAccess(settings.state_dir, settings.explain)
     history = _history(settings.analytics, settings.state_dir)
     records = AdminRecords(settings.state_dir, SystemClock())
+    alerts = AlertDesk(settings, history=history)
     routers = [
         limits_router(settings),
         audit_router(records),

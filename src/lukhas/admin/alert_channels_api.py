@@ -23,7 +23,7 @@ class ChannelFigures(Figures):
     """A channel."""
 
     name: str
-    kind: Literal["webhook", "slack", "pagerduty", "email"]
+    kind: Literal["webhook", "slack", "pagerduty", "email", "alertmanager"]
     send_resolved: bool
     failure: str = Field(description="Why the last message failed; empty if it did not.")
 

@@ -10,8 +10,12 @@ from fastapi import FastAPI, HTTPException
 
 from lukhas.admin.alert_plan import alert_plan, channel_of
 from lukhas.admin.app import AdminLifespan
+from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.state import AdminState
 from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
+from lukhas.analytics.alerts.series_source import SeriesSource
+from lukhas.analytics.alerts.stored_series import StoredSeries
+from lukhas.analytics.levels import Retention
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.telemetry.health import PartHealth, PartState
@@ -35,6 +39,7 @@ class AlertDesk:
     Args:
         settings: all settings.
         tick_s: how long the watch and the dispatch rest between two rounds.
+        history: where values come from that are longer ago than memory; None for none.
 
     Attributes:
         settings: all settings.
@@ -42,8 +47,11 @@ class AlertDesk:
         dead_letters: how many messages of the last day were given up, as counted last.
     """
 
-    def __init__(self, settings: Settings, *, tick_s: float = 1.0) -> None:
+    def __init__(
+        self, settings: Settings, *, tick_s: float = 1.0, history: HistoryAccess | None = None
+    ) -> None:
         self.settings = settings
+        self._history = history
         self._tick_s = tick_s
         self.failure = _OPENING if settings.alerts.enabled else "alerts are off"
         self.dead_letters = 0
@@ -111,7 +119,8 @@ class AlertDesk:
             parts=lambda: [*state.totals.parts(state.clock.now_ns()), *others()],
             state_dir=self.settings.state_dir,
         )
-        series = LiveSeries(node)
+        live = LiveSeries(node)
+        series = self._series(live, state)
         # SQLAlchemy takes longer to load than all the rest of the admin plane.
         open_alerts = await asyncio.to_thread(_loaded)
         plan = alert_plan(self.settings.alerts)
@@ -123,17 +132,25 @@ class AlertDesk:
                 ) as (watch, dispatch):
                     self._watch, self._dispatch, self.failure = watch, dispatch, ""
                     async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._look(watch, series, state))
-                        tasks.create_task(self._deliver(dispatch, state))
+                        tasks.create_task(self._look(watch, live, state))
+                        tasks.create_task(self._deliver(watch, dispatch, state))
             except LukhasError as error:
                 self._watch = self._dispatch = None
                 self.failure = f"alerting cannot be opened: {error}"
                 _log.warning("%s", self.failure)
             await asyncio.sleep(10 * self._tick_s)
 
-    async def _look(self, watch: "AlertWatch", series: LiveSeries, state: AdminState) -> None:
+    def _series(self, live: LiveSeries, state: AdminState) -> SeriesSource:
+        history = self._history
+        if history is None:
+            return StoredSeries(live, lambda: None, clock=state.clock, retention=Retention())
+        return StoredSeries(
+            live, lambda: history.reader, clock=state.clock, retention=history.retention
+        )
+
+    async def _look(self, watch: "AlertWatch", live: LiveSeries, state: AdminState) -> None:
         while True:
-            series.collect(state.clock.now_ns())
+            live.collect(state.clock.now_ns())
             try:
                 await watch.look()
             except LukhasError as error:
@@ -142,10 +159,14 @@ class AlertDesk:
                 _log.exception("a round of alerting failed")
             await asyncio.sleep(self._tick_s)
 
-    async def _deliver(self, dispatch: "Dispatch", state: AdminState) -> None:
+    async def _deliver(self, watch: "AlertWatch", dispatch: "Dispatch", state: AdminState) -> None:
+        from lukhas.analytics.alerts.renewal import AlertRenewal
+
+        renewal = AlertRenewal(watch, dispatch, clock=state.clock)
         while True:
             try:
                 await dispatch.deliver_due()
+                await renewal.renew_due()
                 since_ns = state.clock.now_ns() - DAY_NS
                 self.dead_letters = await dispatch.outbox.count("dead", since_ns=since_ns)
             except LukhasError as error:

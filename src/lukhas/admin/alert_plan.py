@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from lukhas.analytics.alerts.channels import (
+    AlertmanagerChannel,
     Channel,
     EmailChannel,
     PagerDutyChannel,
@@ -79,21 +80,31 @@ def rule_of(settings: AlertRuleSettings, *, interval_s: int) -> Rule:
         interval_s=settings.interval_s or often_s,
         summary=settings.summary,
         labels=tuple(sorted(settings.labels.items())),
+        split_by=settings.split_by or "",
+        most_alerts=settings.most_alerts,
     )
 
 
 def channel_of(settings: AlertChannelSettings) -> Channel:
     """A channel."""
     name, told = settings.name, settings.send_resolved
+    authorization = _revealed(settings.authorization)
+    headers = (("authorization", authorization),) if authorization else ()
     match settings.kind:
         case "webhook":
-            authorization = _revealed(settings.authorization)
-            headers = (("authorization", authorization),) if authorization else ()
             return WebhookChannel(
                 name=name,
                 url=_revealed(settings.url),
                 headers=headers,
                 send_resolved=told,
+                timeout_s=settings.timeout_s,
+            )
+        case "alertmanager":
+            return AlertmanagerChannel(
+                name=name,
+                url=_revealed(settings.url),
+                headers=headers,
+                labels=tuple(sorted(settings.labels.items())),
                 timeout_s=settings.timeout_s,
             )
         case "slack":

@@ -1,5 +1,6 @@
 """Rules over the admin API: what they say now, and what they would have said."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
@@ -43,6 +44,8 @@ class RuleFigures(Figures):
     keep_firing_s: int
     interval_s: int
     state: str = Field(description="`ok`, `unknown`, or the state of its alert.")
+    split_by: str = Field(description="The label for each value of which there is an alert.")
+    alerts: int = Field(description="How many alerts of it there are.")
     breached: bool | None = Field(description="Null if it was not looked at yet.")
     value: float | None
     why: str
@@ -88,8 +91,14 @@ class BackTestFigures(Figures):
     alerts: list[AlertFigures]
 
 
-def rules_router(desk: AlertDesk, clock: Clock) -> APIRouter:
-    """The rules, and back-tests."""
+def rules_router(desk: AlertDesk, clock: Clock, *, longest_s: float = 60.0) -> APIRouter:
+    """The rules, and back-tests.
+
+    Args:
+        desk: what runs alerting.
+        clock: the time.
+        longest_s: how long a back-test may take.
+    """
     router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
     @router.get("/rules")
@@ -109,10 +118,16 @@ def rules_router(desk: AlertDesk, clock: Clock) -> APIRouter:
         looks = (end_ns - start_ns) // (order.every_s * SECOND_NS) + 1
         if looks > MOST_LOOKS:
             raise HTTPException(422, f"{looks} looks are more than {MOST_LOOKS}: raise every_s")
-        with told():
-            found = await back_tested(
-                rule, source, start_ns=start_ns, end_ns=end_ns, every_s=order.every_s
-            )
+        try:
+            # The history is asked at each look, so many looks at long windows would take for ever.
+            async with asyncio.timeout(longest_s):
+                with told():
+                    found = await back_tested(
+                        rule, source, start_ns=start_ns, end_ns=end_ns, every_s=order.every_s
+                    )
+        except TimeoutError:
+            what = f"{looks} looks take longer than {longest_s:g} s: raise every_s"
+            raise HTTPException(422, what) from None
         return BackTestFigures(
             looks=found.looks,
             breached=found.breached,
@@ -148,15 +163,14 @@ def _given(order: SeriesOrder) -> tuple[RecordedSeries, int, int]:
 def _rule_figures(desk: AlertDesk, rule: Rule) -> RuleFigures:
     watch = desk.watch
     found = watch.readings.get(rule.name)
-    alert = next(
-        (
-            each
-            for each in watch.book.alerts
-            if each.rule == rule.name and each.state is not AlertState.RESOLVED
-        ),
-        None,
-    )
-    state = alert.state.value if alert is not None else "ok" if found is not None else "unknown"
+    alerts = [
+        each
+        for each in watch.book.alerts
+        if each.rule == rule.name and each.state is not AlertState.RESOLVED
+    ]
+    # Of several, one that people hear of says more than one that is pending.
+    alerts.sort(key=lambda each: each.state is AlertState.PENDING)
+    state = alerts[0].state.value if alerts else "ok" if found is not None else "unknown"
     return RuleFigures(
         name=rule.name,
         kind=type(rule.condition).__name__,
@@ -166,6 +180,8 @@ def _rule_figures(desk: AlertDesk, rule: Rule) -> RuleFigures:
         keep_firing_s=rule.keep_firing_s,
         interval_s=rule.interval_s,
         state=state,
+        split_by=rule.split_by,
+        alerts=len(alerts),
         breached=found.breached if found is not None else None,
         value=found.value if found is not None else None,
         why=found.why if found is not None else "",

@@ -42,6 +42,7 @@ class HistoryAccess:
 
     Attributes:
         clock: the time.
+        retention: how long it is kept.
         history: while it is open.
         reader: answers questions about it, while it is open.
         failure: why it is not; empty while it is, and when it is switched off.
@@ -62,7 +63,7 @@ class HistoryAccess:
         self._state_dir = state_dir
         self.clock = clock
         self._url = url
-        self._retention = retention
+        self.retention = retention or Retention()
         self._reports = reports
         self._report_failure = ""
         self.most_watchers = most_watchers
@@ -116,7 +117,7 @@ class HistoryAccess:
             yield
             return
         try:
-            history = History(database, self.clock, retention=self._retention)
+            history = History(database, self.clock, retention=self.retention)
             async with history.running():
                 self.history, self.reader, self.failure = history, HistoryReader(history), ""
                 async with self._reporting(self.reader):

@@ -8,6 +8,7 @@ import typer
 from lukhas.cli.check import check
 from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
+from lukhas.cli.deploy import deploy_app
 from lukhas.cli.explain import explain
 from lukhas.cli.keys import keys_app
 from lukhas.cli.lint import lint
@@ -38,6 +39,7 @@ app.command()(check)
 app.command()(lint)
 app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
+app.add_typer(deploy_app, name="deploy")
 app.command()(purge)
 app.command()(explain)
 app.command()(demo)

@@ -23,10 +23,13 @@ _NEEDED = {
     "slack": ("url",),
     "pagerduty": ("routing_key",),
     "email": ("host", "sender", "recipients"),
+    "alertmanager": ("url",),
 }
 _ONLY_FOR = {
-    "url": ("webhook", "slack", "pagerduty"),
-    "authorization": ("webhook",),
+    "url": ("webhook", "slack", "pagerduty", "alertmanager"),
+    "authorization": ("webhook", "alertmanager"),
+    "labels": ("alertmanager",),
+    "send_resolved": ("webhook", "slack", "pagerduty", "email"),
     "routing_key": ("pagerduty",),
     "host": ("email",),
     "port": ("email",),
@@ -81,19 +84,27 @@ class AlertChannelSettings(Section):
     """A channel."""
 
     name: Name = Field(description="Its name, for routes.")
-    kind: Literal["webhook", "slack", "pagerduty", "email"] = Field(
+    kind: Literal["webhook", "slack", "pagerduty", "email", "alertmanager"] = Field(
         "webhook",
         description="`webhook`: JSON to a URL; `slack`: an incoming webhook of Slack, Mattermost "
-        "and others; `pagerduty`: Events API v2; `email`: SMTP.",
+        "and others; `pagerduty`: Events API v2; `email`: SMTP; `alertmanager`: Prometheus's own.",
     )
     url: HookUrl | None = Field(
-        None, description="Where messages are posted to. For PagerDuty only if not the usual one."
+        None,
+        description="Where messages are posted to. For PagerDuty only if not the usual one; for "
+        "Alertmanager where it is, without `/api/v2/alerts`.",
     )
     authorization: FieldValue | None = Field(
-        None, description="For `webhook`: sent as `Authorization`. Never printed."
+        None,
+        description="For `webhook` and `alertmanager`: sent as `Authorization`. Never printed.",
     )
     routing_key: FieldValue | None = Field(
         None, description="For `pagerduty`: the integration key. Never printed."
+    )
+    labels: dict[Name, str] = Field(
+        {},
+        description="For `alertmanager`: labels that each alert has beside its own, such as "
+        '`{ instance = "eu-1" }`.',
     )
     host: str | None = Field(None, min_length=1, description="For `email`: the mail server.")
     port: int = Field(587, ge=1, le=65_535, description="For `email`: its port.")
@@ -106,7 +117,9 @@ class AlertChannelSettings(Section):
     )
     sender: MailAddress | None = Field(None, description="For `email`: from whom.")
     recipients: tuple[MailAddress, ...] = Field((), description="For `email`: to whom.")
-    send_resolved: bool = Field(True, description="Whether it also tells what is over.")
+    send_resolved: bool = Field(
+        True, description="Whether it also tells what is over; Alertmanager always hears it."
+    )
     timeout_s: Seconds = Field(10.0, description="How long a message may take.")
 
     @model_validator(mode="after")

@@ -76,6 +76,14 @@ class AlertRuleSettings(Section):
     filters: dict[str, str] = Field(
         {}, description='Labels it is narrowed to, such as `{ route = "/orders" }`.'
     )
+    split_by: str | None = Field(
+        None,
+        description="A label, such as `route`, `tier` or `upstream`: there is an alert for each "
+        "value of it, which has the label. Not for `anomaly`.",
+    )
+    most_alerts: int = Field(
+        20, ge=1, le=100, description="With `split_by`: how many alerts there are at a time."
+    )
     window_s: Duration = Field(300, description="Over how long values are taken together.")
     above: float | None = Field(None, description="For `threshold`: breached above it.")
     below: float | None = Field(None, description="For `threshold`: breached below it.")
@@ -136,15 +144,30 @@ class AlertRuleSettings(Section):
                 what = f"{key} is for rules of kind {kind}, and {self.name!r} is a {self.kind}"
                 raise _fault(what, "remove it, or set another kind")
         self._check_filters()
+        self._check_split()
         if self.kind == "anomaly" and self.history_s < 48 * 3600:
             raise _fault("history_s is below two days", "a normal needs 172800 or more")
         return self
+
+    def _check_split(self) -> None:
+        if self.split_by is None:
+            if self.most_alerts != type(self).model_fields["most_alerts"].default:
+                raise _fault("most_alerts is for rules with split_by", "set split_by, or remove it")
+            return
+        if self.kind == "anomaly":
+            raise _fault("split_by is not for rules of kind anomaly", "write a rule for each value")
+        for key in ("filters", "labels"):
+            if self.split_by in getattr(self, key):
+                what = f"{self.split_by!r} is in split_by and in {key}"
+                raise _fault(what, "remove it from one of them")
 
     def _check_filters(self) -> None:
         name = self.metric if self.kind != "burn_rate" else "requests"
         metric = metric_named(name or "")
         allowed = metric.labels if metric is not None else frozenset[str]()
         unknown = sorted(self.filters.keys() - allowed)
+        if self.split_by is not None and self.split_by not in allowed:
+            unknown = [self.split_by]
         if unknown:
             known = ", ".join(sorted(allowed)) or "none"
             what = f"{name} has no label {unknown[0]!r}"

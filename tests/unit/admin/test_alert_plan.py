@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lukhas.admin.alert_plan import alert_plan, channel_of
 from lukhas.analytics.alerts.channels import (
+    AlertmanagerChannel,
     EmailChannel,
     PagerDutyChannel,
     SlackChannel,
@@ -83,3 +84,30 @@ def test_channels_are_as_they_are_written(tmp_path: Path) -> None:
         sender="gateway@example.com",
         recipients=("ops@example.com",),
     )
+
+
+def test_an_alertmanager_is_as_it_is_written(tmp_path: Path) -> None:
+    """Its labels in the order of their names."""
+    text = (
+        '[[alerts.channels]]\nname = "am"\nkind = "alertmanager"\nurl = "http://am.example.com/am"\n'
+        'authorization = "Bearer s3cret"\nlabels = { zone = "eu", node = "1" }\ntimeout_s = 3\n'
+    )
+    (channel,) = map(channel_of, read(tmp_path, text).channels)
+    assert channel == AlertmanagerChannel(
+        name="am",
+        url="http://am.example.com/am",
+        headers=(("authorization", "Bearer s3cret"),),
+        labels=(("node", "1"), ("zone", "eu")),
+        timeout_s=3,
+    )
+
+
+def test_a_rule_may_be_split_by_a_label(tmp_path: Path) -> None:
+    """One alert for each value, up to a number."""
+    text = (
+        '[[alerts.rules]]\nname = "r"\nmetric = "error_ratio"\nabove = 0.5\n'
+        'split_by = "upstream"\nmost_alerts = 7\n'
+    )
+    settings = read(tmp_path, text)
+    rule = next(rule for rule in alert_plan(settings).rules if rule.name == "r")
+    assert (rule.split_by, rule.most_alerts) == ("upstream", 7)

@@ -151,7 +151,36 @@ ROUTE = '[[alerts.routes]]\nname = "a"\n'
             "least_requests is not for rules of kind absence",
         ),
         (RULE + 'kind = "anomaly"\nmetric = "requests"\nhistory_s = 3600', "below two days"),
+        (
+            RULE + 'metric = "p99_ms"\nabove = 1\nsplit_by = "tier"',
+            "p99_ms has no label 'tier': .*route",
+        ),
+        (
+            RULE + 'kind = "anomaly"\nmetric = "requests"\nsplit_by = "route"',
+            "split_by is not for rules of kind anomaly",
+        ),
+        (
+            RULE + 'metric = "p99_ms"\nabove = 1\nsplit_by = "route"\nfilters = { route = "/a" }',
+            "'route' is in split_by and in filters",
+        ),
+        (
+            RULE + 'metric = "p99_ms"\nabove = 1\nsplit_by = "route"\nlabels = { route = "x" }',
+            "'route' is in split_by and in labels",
+        ),
+        (
+            RULE + 'metric = "p99_ms"\nabove = 1\nmost_alerts = 5',
+            "most_alerts is for rules with split_by",
+        ),
         (CHANNEL, "is of kind webhook and has no url"),
+        (CHANNEL + 'kind = "alertmanager"', "is of kind alertmanager and has no url"),
+        (
+            CHANNEL + 'kind = "alertmanager"\nurl = "http://x/"\nsend_resolved = false',
+            "send_resolved is not for channels of kind alertmanager",
+        ),
+        (
+            CHANNEL + 'url = "http://x/"\nlabels = { a = "b" }',
+            "labels is not for channels of kind webhook",
+        ),
         (CHANNEL + 'url = "ftp://x"', "this is not an HTTP URL"),
         (CHANNEL + 'url = "http://x:99999"', "this is not a URL"),
         (CHANNEL + 'url = "http://u:p@x/"', "the URL holds a user or a password"),

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lukhas.analytics.alerts.series_source import SeriesSource, answers_to
-from lukhas.policy.alerting.alerts import Alert, AlertState, observed
-from lukhas.policy.alerting.conditions import Reading, asks, reading
+from lukhas.analytics.alerts.rule_reading import read_rule
+from lukhas.analytics.alerts.series_source import SeriesSource
+from lukhas.policy.alerting.alerts import Alert, AlertState
+from lukhas.policy.alerting.conditions import Reading
 from lukhas.policy.alerting.rules import Rule
+from lukhas.policy.alerting.splits import Found, observed_all
 from lukhas.units import SECOND_NS
 
 __all__ = ("MOST_LOOKS", "BackTest", "back_tested")
@@ -54,28 +56,26 @@ async def back_tested(
         SeriesUnavailableError: the source cannot tell.
     """
     looks = breached = 0
-    alert: Alert | None = None
+    known: list[Alert] = []
     fired: list[Alert] = []
     async for now_ns, found in _looked(
         rule, source, range(start_ns, end_ns + 1, every_s * SECOND_NS)
     ):
         looks += 1
-        breached += found.breached
-        alert = observed(alert, rule, found, now_ns)
-        if alert is not None and alert.state is AlertState.RESOLVED:
-            fired.append(replace(alert))
-            alert = None
-    if alert is not None and alert.is_active:
-        fired.append(alert)
+        together = found if isinstance(found, Reading) else found.together()
+        breached += together.breached
+        after = observed_all(rule, known, found, now_ns)
+        fired += [alert for alert in after if alert.state is AlertState.RESOLVED]
+        known = [alert for alert in after if alert.state is not AlertState.RESOLVED]
+    fired += [alert for alert in known if alert.is_active]
     return BackTest(looks, breached, tuple(fired))
 
 
 async def _looked(
     rule: Rule, source: SeriesSource, moments: range
-) -> AsyncIterator[tuple[int, Reading]]:
+) -> AsyncIterator[tuple[int, Found]]:
     for index, now_ns in enumerate(moments):
-        answers = await answers_to(source, asks(rule.condition, now_ns))
-        yield now_ns, reading(rule.condition, answers, now_ns)
+        yield now_ns, await read_rule(source, rule, now_ns)
         if index % _BREATHES_EVERY == 0:
             # Sources that answer from memory never wait, and others want to be served.
             await asyncio.sleep(0)

@@ -11,12 +11,20 @@ from lukhas.telemetry.health import PartState
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.units import MILLISECOND_NS
 
-__all__ = ("Gauges", "collapsed", "metric_value")
+__all__ = (
+    "LIMITED_LABELS",
+    "REQUEST_LABELS",
+    "SHED_LABELS",
+    "UPSTREAM_LABELS",
+    "Gauges",
+    "collapsed",
+    "metric_value",
+)
 
-_REQUEST_LABELS = ("route", "method", "status", "tier", "cache")
-_LIMITED_LABELS = ("policy", "tier", "mode")
-_SHED_LABELS = ("tier", "mode")
-_UPSTREAM_LABELS = ("upstream", "kind")
+REQUEST_LABELS = ("route", "method", "status", "tier", "cache")
+LIMITED_LABELS = ("policy", "tier", "mode")
+SHED_LABELS = ("tier", "mode")
+UPSTREAM_LABELS = ("upstream", "kind")
 # Answered by the cache, whether or not the origin was asked if that is still right.
 _HITS = frozenset(("hit", "stale", "revalidated"))
 _ALL = "*"
@@ -95,7 +103,7 @@ def _matching(
 
 def _requests(counts: _Counts, wanted: dict[str, str]) -> Iterable[tuple[tuple[str, ...], int]]:
     for delta in counts:
-        yield from _matching(delta.requests.items(), _REQUEST_LABELS, wanted)
+        yield from _matching(delta.requests.items(), REQUEST_LABELS, wanted)
 
 
 def _request_count(counts: _Counts, wanted: dict[str, str]) -> float:
@@ -125,7 +133,7 @@ def _limited(counts: _Counts, wanted: dict[str, str]) -> float:
     return sum(
         number
         for delta in counts
-        for _, number in _matching(delta.limited.items(), _LIMITED_LABELS, enforced)
+        for _, number in _matching(delta.limited.items(), LIMITED_LABELS, enforced)
     )
 
 
@@ -138,7 +146,7 @@ def _shed(counts: _Counts, wanted: dict[str, str]) -> float:
     return sum(
         number
         for delta in counts
-        for _, number in _matching(delta.shed.items(), _SHED_LABELS, enforced)
+        for _, number in _matching(delta.shed.items(), SHED_LABELS, enforced)
     )
 
 
@@ -146,7 +154,7 @@ def _upstream_errors(counts: _Counts, wanted: dict[str, str]) -> float:
     return sum(
         number
         for delta in counts
-        for _, number in _matching(delta.upstream_errors.items(), _UPSTREAM_LABELS, wanted)
+        for _, number in _matching(delta.upstream_errors.items(), UPSTREAM_LABELS, wanted)
     )
 
 

@@ -78,7 +78,12 @@ class Dispatch:
             await self._failed(stored, gone)
             return False
         try:
-            await deliver(channel, message.notification, dedup_key=message.dedup_key)
+            await deliver(
+                channel,
+                message.notification,
+                dedup_key=message.dedup_key,
+                now_ns=self._clock.now_ns(),
+            )
         except DeliveryError as error:
             await self._failed(stored, error)
             return False

@@ -2,12 +2,13 @@
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lukhas.analytics.alerts.delta_metrics import Gauges, collapsed, metric_value
-from lukhas.policy.alerting.conditions import Filters, Series
+from lukhas.analytics.alerts.delta_split import split_by_label
+from lukhas.policy.alerting.conditions import Ask, Filters, Series
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.totals import TotalsByWorker
@@ -45,6 +46,7 @@ class NodeView:
 @dataclass(frozen=True, slots=True)
 class _Slot:
     end_s: int
+    length_s: int
     counts: Delta
     gauges: Gauges
 
@@ -75,24 +77,58 @@ class LiveSeries:
             self._take(slot_end_s, now_ns)
         self._collected_s = max(end_s, self._collected_s)
 
-    async def values(
-        self, metric: str, filters: Filters, *, start_ns: int, end_ns: int, step_s: int
-    ) -> Series:
+    def reaches(self, ask: Ask, *, by_label: bool = False) -> bool:
+        """Whether all of a window is remembered.
+
+        Args:
+            ask: what is asked for.
+            by_label: whether by the values of a label.
+        """
+        slots = self._fine if by_label else self._slots(ask.filters, ask.start_ns)
+        first = next(iter(slots), None)
+        return first is not None and (first.end_s - first.length_s) * SECOND_NS <= ask.start_ns
+
+    async def values(self, ask: Ask) -> Series:
         """The values; a slot belongs to the step in which it ends."""
-        slots = self._slots(filters, start_ns)
-        steps = (end_ns - start_ns) // (step_s * SECOND_NS)
+        return [
+            metric_value(ask.metric, ask.filters, [slot.counts for slot in found], found[-1].gauges)
+            if found
+            else None
+            for found in self._steps(ask, self._slots(ask.filters, ask.start_ns))
+        ]
+
+    async def values_by(self, ask: Ask, label: str) -> Mapping[str, Series]:
+        """The same for each value of a label, as far back as labels are remembered."""
+        steps = self._steps(ask, self._fine)
+        if label == "part":
+            parts = {name for found in steps if found for name in found[-1].gauges.parts}
+            split = [dict.fromkeys(sorted(parts), Delta()) for _ in steps]
+        else:
+            split = [split_by_label((slot.counts for slot in found), label) for found in steps]
+        return {
+            value: [
+                metric_value(
+                    ask.metric,
+                    (*ask.filters, (label, value)),
+                    [parts.get(value, Delta())],
+                    found[-1].gauges,
+                )
+                if found
+                else None
+                for found, parts in zip(steps, split, strict=True)
+            ]
+            for value in dict.fromkeys(value for parts in split for value in parts)
+        }
+
+    def _steps(self, ask: Ask, slots: Iterable[_Slot]) -> list[list[_Slot]]:
+        steps = (ask.end_ns - ask.start_ns) // (ask.step_s * SECOND_NS)
         inside: list[list[_Slot]] = [[] for _ in range(steps)]
         for slot in slots:
             # A slot that ends with the step is in it, and one that begins with it is not.
-            position = (slot.end_s * SECOND_NS - start_ns - 1) // (step_s * SECOND_NS)
+            position = (slot.end_s * SECOND_NS - ask.start_ns - 1) // (ask.step_s * SECOND_NS)
             if 0 <= position < steps:
                 inside[position].append(slot)
-        return [
-            metric_value(metric, filters, [slot.counts for slot in found], found[-1].gauges)
-            if found
-            else None
-            for found in inside
-        ]
+        return inside
 
     def _slots(self, filters: Filters, start_ns: int) -> Iterable[_Slot]:
         fine = self._fine
@@ -106,14 +142,14 @@ class LiveSeries:
 
     def _take(self, end_s: int, now_ns: int) -> None:
         counts = self._node.totals().recent(end_s * SECOND_NS, FINE_S).counts
-        self._fine.append(_Slot(end_s, counts, self._gauges(now_ns)))
+        self._fine.append(_Slot(end_s, FINE_S, counts, self._gauges(now_ns)))
         if end_s % _COARSE_S:
             return
         minute = [slot for slot in self._fine if slot.end_s > end_s - _COARSE_S]
         together = Delta()
         for slot in minute:
             together.merge(slot.counts)
-        self._coarse.append(_Slot(end_s, collapsed(together), minute[-1].gauges))
+        self._coarse.append(_Slot(end_s, _COARSE_S, collapsed(together), minute[-1].gauges))
 
     def _gauges(self, now_ns: int) -> Gauges:
         node = self._node

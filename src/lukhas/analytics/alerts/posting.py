@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,7 +21,7 @@ _LONGEST_HEAD_BYTES = 64 * 1024
 
 async def post_json(
     url: str,
-    body: Mapping[str, object],
+    body: Mapping[str, object] | Sequence[object],
     *,
     headers: Iterable[tuple[str, str]] = (),
     timeout_s: float,
@@ -83,7 +83,9 @@ async def _connected(parts: SplitResult, host: str) -> tuple[StreamReader, Strea
 
 
 def _request(
-    parts: SplitResult, body: Mapping[str, object], headers: Iterable[tuple[str, str]]
+    parts: SplitResult,
+    body: Mapping[str, object] | Sequence[object],
+    headers: Iterable[tuple[str, str]],
 ) -> bytes:
     content = json.dumps(body, separators=(",", ":")).encode()
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

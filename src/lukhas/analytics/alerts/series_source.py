@@ -1,11 +1,12 @@
 """Where the values of rules come from."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from lukhas.errors import LukhasError
-from lukhas.policy.alerting.conditions import Ask, Filters, Series
+from lukhas.policy.alerting.conditions import Ask, Series
 
-__all__ = ("SeriesSource", "SeriesUnavailableError", "answers_to")
+__all__ = ("SeriesSource", "SeriesUnavailableError")
 
 
 class SeriesUnavailableError(LukhasError):
@@ -23,33 +24,25 @@ class SeriesUnavailableError(LukhasError):
 class SeriesSource(Protocol):
     """Tells values of metrics."""
 
-    async def values(
-        self, metric: str, filters: Filters, *, start_ns: int, end_ns: int, step_s: int
-    ) -> Series:
+    async def values(self, ask: Ask) -> Series:
         """One value for each step, the oldest first; None where nothing is known.
 
         Args:
-            metric: a name of `lukhas.policy.alerting.metrics.METRICS`.
-            filters: labels that what is counted must have.
-            start_ns: the begin of the first step (Unix time).
-            end_ns: the end of the last step: a whole number of steps later.
-            step_s: the length of a step.
+            ask: what is asked for.
 
         Raises:
             SeriesUnavailableError: they cannot be told now.
         """
         ...
 
+    async def values_by(self, ask: Ask, label: str) -> Mapping[str, Series]:
+        """The same for each value of a label, the busiest first.
 
-async def answers_to(source: SeriesSource, asks: tuple[Ask, ...]) -> list[Series]:
-    """The series for what a condition asks.
+        Args:
+            ask: what is asked for.
+            label: one of the labels of its metric.
 
-    Raises:
-        SeriesUnavailableError: the source cannot tell one of them now.
-    """
-    return [
-        await source.values(
-            ask.metric, ask.filters, start_ns=ask.start_ns, end_ns=ask.end_ns, step_s=ask.step_s
-        )
-        for ask in asks
-    ]
+        Raises:
+            SeriesUnavailableError: they cannot be told now.
+        """
+        ...

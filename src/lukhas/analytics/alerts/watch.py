@@ -14,11 +14,8 @@ from lukhas.analytics.alerts.episodes import (
     Episode,
 )
 from lukhas.analytics.alerts.outgoing import outgoing
-from lukhas.analytics.alerts.series_source import (
-    SeriesSource,
-    SeriesUnavailableError,
-    answers_to,
-)
+from lukhas.analytics.alerts.rule_reading import read_rule
+from lukhas.analytics.alerts.series_source import SeriesSource, SeriesUnavailableError
 from lukhas.clock import Clock
 from lukhas.policy.alerting.alerts import (
     Alert,
@@ -28,10 +25,11 @@ from lukhas.policy.alerting.alerts import (
     snoozed,
     unsnoozed,
 )
-from lukhas.policy.alerting.conditions import Reading, asks, reading
+from lukhas.policy.alerting.conditions import Reading
 from lukhas.policy.alerting.rounds import AlertBook, AlertPlan, Round, advanced, quieted_by
 from lukhas.policy.alerting.rules import Rule
 from lukhas.policy.alerting.silences import Silence
+from lukhas.policy.alerting.splits import Found
 from lukhas.units import SECOND_NS
 
 __all__ = ("AlertWatch",)
@@ -53,7 +51,7 @@ class AlertWatch:
         plan: what settings say.
         channels: where people are told.
         book: what is so.
-        readings: what each rule said last.
+        readings: what each rule said last; one that is split by a label, all of it together.
         failures: why a rule could not be looked at, by its name.
     """
 
@@ -111,7 +109,10 @@ class AlertWatch:
                     ],
                 )
             self.book = done.book
-        self.readings |= readings
+        self.readings |= {
+            name: found if isinstance(found, Reading) else found.together()
+            for name, found in readings.items()
+        }
         self._looked_ns |= dict.fromkeys(found, now_ns)
         return done
 
@@ -233,16 +234,16 @@ class AlertWatch:
             if now_ns - self._looked_ns.get(rule.name, 0) >= rule.interval_s * SECOND_NS
         ]
 
-    async def _read(self, rule: Rule, now_ns: int) -> Reading | None:
+    async def _read(self, rule: Rule, now_ns: int) -> Found | None:
         try:
-            answers = await answers_to(self.source, asks(rule.condition, now_ns))
+            found = await read_rule(self.source, rule, now_ns)
         except SeriesUnavailableError as error:
             if self.failures.get(rule.name) != str(error):
                 _log.warning("the rule %s cannot be looked at: %s", rule.name, error)
             self.failures[rule.name] = str(error)
             return None
         self.failures.pop(rule.name, None)
-        return reading(rule.condition, answers, now_ns)
+        return found
 
     async def _act(
         self,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from hashlib import blake2b
 
 from lukhas.policy.alerting.conditions import Reading
 from lukhas.policy.alerting.rules import Labels, Rule, Severity, labels_of
@@ -56,6 +57,7 @@ class Alert:
         turn: 1, and one more each time that it wakes from a snooze: then people are told anew.
         turned_ns: when this turn began; escalation counts from it.
         escalated: how many escalation steps of this turn were taken.
+        instance: of a rule that is split by a label, the value of it.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Alert:
     turn: int = 1
     turned_ns: int = 0
     escalated: int = 0
+    instance: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -93,7 +96,9 @@ class Alert:
         return self.resolved_ns - self.fired_ns if self.resolved_ns else None
 
 
-def observed(alert: Alert | None, rule: Rule, found: Reading, now_ns: int) -> Alert | None:
+def observed(
+    alert: Alert | None, rule: Rule, found: Reading, now_ns: int, *, instance: str = ""
+) -> Alert | None:
     """What a reading of its rule makes of an alert.
 
     Args:
@@ -101,12 +106,13 @@ def observed(alert: Alert | None, rule: Rule, found: Reading, now_ns: int) -> Al
         rule: the rule.
         found: the reading.
         now_ns: Unix time.
+        instance: of a rule that is split by a label, the value that the reading is of.
 
     Returns:
         The alert now; None if there is none, or none any more because it never fired.
     """
     if alert is None:
-        return _begun(rule, found, now_ns) if found.breached else None
+        return _begun(rule, found, now_ns, instance) if found.breached else None
     if found.breached:
         seen = replace(alert, breached_ns=now_ns, value=found.value, why=found.why)
         return _fired(seen, rule, now_ns) if seen.state is AlertState.PENDING else seen
@@ -166,18 +172,21 @@ def resolved(alert: Alert, now_ns: int) -> Alert:
     return replace(alert, state=AlertState.RESOLVED, resolved_ns=now_ns, snoozed_until_ns=0)
 
 
-def _begun(rule: Rule, found: Reading, now_ns: int) -> Alert:
+def _begun(rule: Rule, found: Reading, now_ns: int, instance: str) -> Alert:
+    # Alerts of one rule may begin in the same round.
+    suffix = f"-{blake2b(instance.encode(), digest_size=6).hexdigest()}" if instance else ""
     pending = Alert(
-        id=f"{rule.name}-{now_ns // SECOND_NS:x}-{now_ns % SECOND_NS:x}",
+        id=f"{rule.name}-{now_ns // SECOND_NS:x}-{now_ns % SECOND_NS:x}{suffix}",
         rule=rule.name,
         severity=rule.severity,
-        labels=labels_of(rule),
+        labels=labels_of(rule, instance),
         summary=rule.summary,
         state=AlertState.PENDING,
         began_ns=now_ns,
         breached_ns=now_ns,
         value=found.value,
         why=found.why,
+        instance=instance,
     )
     return _fired(pending, rule, now_ns)
 

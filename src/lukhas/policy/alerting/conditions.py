@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from lukhas.policy.alerting.metrics import metric_named
 from lukhas.policy.alerting.seasonal import Direction, SeasonalProfile
-from lukhas.units import SECOND_NS
+from lukhas.units import HOUR_NS, SECOND_NS
 
 __all__ = (
     "Absence",
@@ -26,6 +27,8 @@ __all__ = (
     "asks",
     "reading",
 )
+
+_HOUR_S = HOUR_NS // SECOND_NS
 
 Filters = tuple[tuple[str, str], ...]
 """Labels and the value that each must have."""
@@ -211,7 +214,7 @@ def asks(condition: Condition, now_ns: int) -> tuple[Ask, ...]:
                 return main_pair
             return main_pair + tuple(_window("requests", filters, at, window_s) for at in moments)
         case Anomaly():
-            return (_history(condition, now_ns),)
+            return _histories(condition, now_ns)
         case BurnRate(filters=filters):
             return tuple(
                 _window(metric, filters, now_ns, length_s)
@@ -239,7 +242,7 @@ def reading(condition: Condition, answers: Sequence[Series], now_ns: int) -> Rea
         case Change():
             return _change(condition, answers)
         case Anomaly():
-            return _anomaly(condition, answers[0], now_ns)
+            return _anomaly(condition, answers, now_ns)
         case BurnRate():
             return _burn_rate(condition, answers)
         case _:
@@ -250,13 +253,17 @@ def _window(metric: str, filters: Filters, end_ns: int, length_s: int) -> Ask:
     return Ask(metric, filters, end_ns - length_s * SECOND_NS, end_ns, length_s)
 
 
-def _history(condition: Anomaly, now_ns: int) -> Ask:
+def _histories(condition: Anomaly, now_ns: int) -> tuple[Ask, ...]:
+    """The steps, and the hours: a history keeps hours for longer than what steps are made of."""
     step_ns = condition.step_s * SECOND_NS
     end_ns = now_ns - now_ns % step_ns
-    steps = condition.history_s // condition.step_s
-    return Ask(
-        condition.metric, condition.filters, end_ns - steps * step_ns, end_ns, condition.step_s
-    )
+    start_ns = end_ns - condition.history_s // condition.step_s * step_ns
+    metric, filters = condition.metric, condition.filters
+    steps = Ask(metric, filters, start_ns, end_ns, condition.step_s)
+    if condition.step_s >= _HOUR_S:
+        return (steps,)
+    first_ns, last_ns = start_ns - start_ns % HOUR_NS, end_ns - end_ns % HOUR_NS
+    return steps, Ask(metric, filters, first_ns, last_ns, _HOUR_S)
 
 
 def _last(series: Series) -> float | None:
@@ -300,20 +307,36 @@ def _change(condition: Change, answers: Sequence[Series]) -> Reading:
     return Reading(risen or fallen, now, why)
 
 
-def _anomaly(condition: Anomaly, series: Series, now_ns: int) -> Reading:
+def _anomaly(condition: Anomaly, answers: Sequence[Series], now_ns: int) -> Reading:
+    series = answers[0]
     value = _last(series)
     if value is None:
         return Reading(False, None, "no value")
     step_ns = condition.step_s * SECOND_NS
     end_ns = now_ns - now_ns % step_ns
     start_ns = end_ns - len(series) * step_ns
-    profile = SeasonalProfile.fitted(series[:-1], start_ns=start_ns, step_s=condition.step_s)
+    profile = SeasonalProfile.fitted(
+        series[:-1],
+        start_ns=start_ns,
+        step_s=condition.step_s,
+        hours=_hours(condition, answers[1], now_ns) if len(answers) > 1 else {},
+    )
     if profile is None:
         return Reading(False, value, "not enough history to know what is normal")
     score = profile.score(value, end_ns - step_ns)
     expected = profile.expected(end_ns - step_ns)
     why = f"{condition.metric} {value:g}, normal is {expected:.4g} ({score:+.1f} deviations)"
     return Reading(condition.direction.counted(score) > condition.deviations, value, why)
+
+
+def _hours(condition: Anomaly, series: Series, now_ns: int) -> dict[int, float]:
+    """What a step of each hour was on average, by the number of the hour."""
+    _, asked = _histories(condition, now_ns)
+    metric = metric_named(condition.metric)
+    is_count = metric is not None and metric.is_count
+    share = condition.step_s / _HOUR_S if is_count else 1.0
+    first = asked.start_ns // HOUR_NS
+    return {first + hour: value * share for hour, value in enumerate(series) if value is not None}
 
 
 def _burn_rate(condition: BurnRate, answers: Sequence[Series]) -> Reading:

@@ -12,7 +12,7 @@ from lukhas.policy.alerting.inhibitions import Inhibition
 from lukhas.policy.alerting.matchers import Matcher
 from lukhas.policy.alerting.rules import Rule, Severity
 
-__all__ = ("DEFAULT_INHIBITIONS", "FAST_BURN", "default_rules")
+__all__ = ("DEFAULT_INHIBITIONS", "FAST_BURN", "SLOW_BURN", "default_rules")
 
 _HOUR_S = 3600
 _DAY_S = 86_400
@@ -20,7 +20,8 @@ _DAY_S = 86_400
 FAST_BURN = (BurnWindow(_HOUR_S, 300, 14.4), BurnWindow(6 * _HOUR_S, 1800, 6.0))
 """2 % of a budget of 30 days in an hour, or 5 % in six (The Site Reliability Workbook, ch. 5)."""
 
-_SLOW_BURN = (BurnWindow(3 * _DAY_S, 6 * _HOUR_S, 1.0),)
+SLOW_BURN = (BurnWindow(3 * _DAY_S, 6 * _HOUR_S, 1.0),)
+"""10 % of a budget of 30 days in three days (the same place)."""
 
 DEFAULT_INHIBITIONS = (
     Inhibition(
@@ -57,7 +58,7 @@ def _answers(objective: float, p99_ms: float, interval_s: int) -> tuple[Rule, ..
         ),
         Rule(
             "error-budget-slow",
-            BurnRate(objective, (), _SLOW_BURN, least_requests=1000),
+            BurnRate(objective, (), SLOW_BURN, least_requests=1000),
             Severity.WARNING,
             keep_firing_s=900,
             interval_s=max(60, interval_s),

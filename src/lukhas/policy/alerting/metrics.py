@@ -22,9 +22,9 @@ class Metric:
     is_count: bool = False
 
 
-_REQUEST = frozenset(("route", "method", "tier", "cache"))
+_REQUEST = frozenset(("route", "method", "tier", "cache", "upstream", "tenant"))
 _LIMIT = frozenset(("policy", "tier"))
-_ROUTE = frozenset(("route",))
+_ROUTE = frozenset(("route", "upstream", "tenant"))
 
 METRICS = (
     Metric("requests", "finished requests", _REQUEST, is_count=True),

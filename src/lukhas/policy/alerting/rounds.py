@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lukhas.policy.alerting.alerts import Alert, AlertState, observed, resolved, woken
-from lukhas.policy.alerting.conditions import Reading
+from lukhas.policy.alerting.alertmanager import escalation_channels
+from lukhas.policy.alerting.alerts import Alert, AlertState, resolved, woken
 from lukhas.policy.alerting.escalations import due_steps, level_of_step
 from lukhas.policy.alerting.groups import (
     Group,
@@ -18,6 +18,7 @@ from lukhas.policy.alerting.mute_times import is_muted
 from lukhas.policy.alerting.routes import AlertRoute, group_key, routes_for
 from lukhas.policy.alerting.rules import Rule
 from lukhas.policy.alerting.silences import Silence, silenced_by
+from lukhas.policy.alerting.splits import Found, observed_all
 
 __all__ = ("AlertBook", "AlertPlan", "Round", "advanced", "quieted_by")
 
@@ -42,7 +43,8 @@ class AlertBook:
     """What is so.
 
     Attributes:
-        alerts: those that are not over, one a rule at most, and those whose end is still to tell.
+        alerts: those that are not over, one a rule at most, or one a value of its label, and those
+            whose end is still to tell.
         groups: what people know.
         silences: all that are kept.
     """
@@ -76,9 +78,7 @@ class Round:
     notifications: tuple[Notification, ...] = field(default=())
 
 
-def advanced(
-    plan: AlertPlan, book: AlertBook, readings: Mapping[str, Reading], now_ns: int
-) -> Round:
+def advanced(plan: AlertPlan, book: AlertBook, readings: Mapping[str, Found], now_ns: int) -> Round:
     """One round.
 
     Args:
@@ -116,23 +116,22 @@ def quieted_by(plan: AlertPlan, book: AlertBook, alert: Alert, now_ns: int) -> s
 
 
 def _observed(
-    plan: AlertPlan, book: AlertBook, readings: Mapping[str, Reading], now_ns: int
+    plan: AlertPlan, book: AlertBook, readings: Mapping[str, Found], now_ns: int
 ) -> Iterable[Alert]:
     rules = {rule.name: rule for rule in plan.rules}
-    open_alerts = {
-        alert.rule: alert for alert in book.alerts if alert.state is not AlertState.RESOLVED
-    }
-    yield from (alert for alert in book.alerts if alert.state is AlertState.RESOLVED)
-    for name, alert in open_alerts.items():
+    open_alerts: dict[str, list[Alert]] = {}
+    for alert in book.alerts:
+        if alert.state is AlertState.RESOLVED:
+            yield alert
+        else:
+            open_alerts.setdefault(alert.rule, []).append(alert)
+    for name in sorted(open_alerts.keys() - rules.keys()):
         # Nothing looks at it any more; one that never fired just goes.
-        if name not in rules and alert.is_active:
-            yield resolved(replace(alert, why="its rule is no longer there"), now_ns)
+        for alert in open_alerts[name]:
+            if alert.is_active:
+                yield resolved(replace(alert, why="its rule is no longer there"), now_ns)
     for name, rule in rules.items():
-        known = open_alerts.get(name)
-        found = readings.get(name)
-        after = known if found is None else observed(known, rule, found, now_ns)
-        if after is not None:
-            yield after
+        yield from observed_all(rule, open_alerts.get(name, ()), readings.get(name), now_ns)
 
 
 def _escalated(
@@ -174,7 +173,7 @@ def _messages(
         quiet = bool(quieted_by(plan, book, alert, now_ns))
         for route in routes_for(plan.root, alert.labels):
             _, found = members.setdefault(group_key(route, alert.labels), (route, []))
-            found.append(Member(alert, quiet, _escalation_channels(route, alert)))
+            found.append(Member(alert, quiet, escalation_channels(route, alert)))
     known = {group.key: group for group in book.groups}
     groups: list[Group] = []
     notifications: list[Notification] = []
@@ -187,13 +186,6 @@ def _messages(
         if message is not None:
             notifications.append(message)
     return tuple(groups), notifications
-
-
-def _escalation_channels(route: AlertRoute, alert: Alert) -> tuple[str, ...]:
-    if route.escalation is None:
-        return ()
-    levels = [level_of_step(route.escalation, step) for step in range(alert.escalated)]
-    return tuple(dict.fromkeys(name for level in levels for name in level.channels))
 
 
 def _is_kept(alert: Alert, groups: Sequence[Group]) -> bool:

@@ -35,6 +35,8 @@ class Rule:
         interval_s: how often it is looked at.
         summary: what it means, for people.
         labels: what the alert has beside `rule` and `severity`.
+        split_by: the label for each value of which there is an alert; empty for one alert in all.
+        most_alerts: how many alerts there are at a time.
     """
 
     name: str
@@ -45,9 +47,18 @@ class Rule:
     interval_s: int = 10
     summary: str = ""
     labels: Labels = ()
+    split_by: str = ""
+    most_alerts: int = 20
 
 
-def labels_of(rule: Rule) -> Labels:
-    """All labels of the alerts of a rule; `rule` and `severity` are always its own."""
+def labels_of(rule: Rule, instance: str = "") -> Labels:
+    """All labels of an alert of a rule; `rule` and `severity` are always its own.
+
+    Args:
+        rule: the rule.
+        instance: of a rule that is split, the value of the label.
+    """
     own = {"rule": rule.name, "severity": rule.severity.value}
+    if rule.split_by:
+        own[rule.split_by] = instance
     return tuple(sorted((dict(rule.labels) | own).items()))

@@ -8,10 +8,11 @@ so growth is not an anomaly.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
+from types import MappingProxyType
 from typing import assert_never
 
 from lukhas.units import HOUR_NS, SECOND_NS
@@ -23,6 +24,8 @@ _HOURS_OF_WEEK = 168
 # 1970 began on a Thursday; slots begin on Monday.
 _THURSDAY_HOURS = 72
 _LEAST_HOURS = 48
+_LEAST_STEP_HOURS = 24
+_NO_HOURS: Mapping[int, float] = MappingProxyType({})
 # The weight of what hour and weekday say apart, in weeks.
 _SHRINKAGE = 1.5
 # The weight of no difference between weekdays, in hours.
@@ -86,7 +89,12 @@ class SeasonalProfile:
 
     @classmethod
     def fitted(
-        cls, values: Sequence[float | None], *, start_ns: int, step_s: int
+        cls,
+        values: Sequence[float | None],
+        *,
+        start_ns: int,
+        step_s: int,
+        hours: Mapping[int, float] = _NO_HOURS,
     ) -> "SeasonalProfile | None":
         """Learns what is normal.
 
@@ -94,9 +102,11 @@ class SeasonalProfile:
             values: one for each step, the oldest first; None where nothing is known.
             start_ns: the begin of the first step (Unix time).
             step_s: the length of a step.
+            hours: means of hours of which the steps are no longer known, by the number of the hour
+                since 1970. They tell the centre; the spread of steps only steps tell.
 
         Returns:
-            None if fewer than 48 hours hold any value.
+            None if fewer than 48 hours hold any value, or fewer than 24 a value of a step.
         """
         points = [
             ((start_ns + index * step_s * SECOND_NS), _scaled(value))
@@ -106,9 +116,11 @@ class SeasonalProfile:
         by_hour: dict[int, list[float]] = {}
         for time_ns, value in points:
             by_hour.setdefault(time_ns // HOUR_NS, []).append(value)
-        if len(by_hour) < _LEAST_HOURS:
+        medians = {hour: _scaled(value) for hour, value in hours.items()}
+        medians |= {hour: median(found) for hour, found in by_hour.items()}
+        if len(medians) < _LEAST_HOURS or len(by_hour) < _LEAST_STEP_HOURS:
             return None
-        centres = _centres({hour: median(found) for hour, found in by_hour.items()})
+        centres = _centres(medians)
         unlevelled = cls(centres, (), 0.0)
         residuals = [(time_ns, value - unlevelled.centre(time_ns)) for time_ns, value in points]
         level = _LEVEL_WEIGHT * _recent_level(residuals)

@@ -4,14 +4,14 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from lukhas.analytics.alerts.series_source import SeriesUnavailableError
 from lukhas.policy.alerting.alerts import Alert, AlertState
-from lukhas.policy.alerting.conditions import Filters, Series, Threshold
+from lukhas.policy.alerting.conditions import Ask, Series, Threshold
 from lukhas.policy.alerting.groups import Notification, Reason
 from lukhas.policy.alerting.rounds import AlertPlan
 from lukhas.policy.alerting.routes import AlertRoute
@@ -38,16 +38,20 @@ class Values:
 
     def __init__(self) -> None:
         self.by_metric: dict[str, float | None] = {}
+        self.by_route: dict[str, float | None] = {}
         self.failing = False
 
-    async def values(
-        self, metric: str, filters: Filters, *, start_ns: int, end_ns: int, step_s: int
-    ) -> Series:
-        assert filters == ()
+    async def values(self, ask: Ask) -> Series:
+        assert ask.filters == ()
         if self.failing:
-            raise SeriesUnavailableError(metric, "the store is gone")
-        steps = (end_ns - start_ns) // (step_s * SECOND_NS)
-        return [self.by_metric.get(metric)] * steps
+            raise SeriesUnavailableError(ask.metric, "the store is gone")
+        steps = (ask.end_ns - ask.start_ns) // (ask.step_s * SECOND_NS)
+        return [self.by_metric.get(ask.metric)] * steps
+
+    async def values_by(self, ask: Ask, label: str) -> Mapping[str, Series]:
+        assert label == "route"
+        steps = (ask.end_ns - ask.start_ns) // (ask.step_s * SECOND_NS)
+        return {value: [number] * steps for value, number in self.by_route.items()}
 
 
 def a_plan(*, route: AlertRoute | None = None, **rule: Any) -> AlertPlan:
@@ -110,7 +114,7 @@ class Receiver:
 
     port: int = 0
     statuses: list[int] = field(default_factory=list)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
     heads: list[list[str]] = field(default_factory=list)
     raw: bytes | None = None
 

@@ -3,6 +3,7 @@
 import pytest
 
 from lukhas.analytics.alerts.channels import (
+    AlertmanagerChannel,
     Channel,
     EmailChannel,
     PagerDutyChannel,
@@ -14,6 +15,7 @@ from lukhas.analytics.alerts.delivery import DeliveryError
 from lukhas.analytics.alerts.mail import MailServer
 from lukhas.analytics.alerts.outgoing import outgoing
 from lukhas.policy.alerting.alerts import AlertState
+from lukhas.units import SECOND_NS
 from tests.unit.analytics.alerts.kit import a_notification, an_alert, mailbox, receiver
 
 OVER = an_alert(state=AlertState.RESOLVED)
@@ -49,6 +51,23 @@ async def test_pagerduty_gets_a_trigger_and_a_resolve() -> None:
     assert trigger["dedup_key"] == resolve["dedup_key"] == "slow-1"
     assert trigger["routing_key"] == "r"
     assert trigger["payload"]["severity"] == "critical"
+
+
+async def test_an_alertmanager_gets_alerts() -> None:
+    """By its API v2, wherever it is; one that fires is believed for a while from now on."""
+    async with receiver() as hook:
+        base = hook.url.partition("?")[0] + "/"
+        channel = AlertmanagerChannel(name="am", url=base, labels=(("instance", "eu"),))
+        message = a_notification([an_alert()], [OVER])
+        await deliver(channel, message, dedup_key="k")
+        later_ns = message.time_ns + 10 * SECOND_NS
+        await deliver(channel, message, dedup_key="k", now_ns=later_ns)
+    assert hook.heads[0][0] == "POST /hook/api/v2/alerts HTTP/1.1"
+    first, later = hook.bodies
+    assert [alert["labels"]["instance"] for alert in first] == ["eu", "eu"]
+    assert first[1] == later[1]
+    assert first[0]["startsAt"] == later[0]["startsAt"]
+    assert first[0]["endsAt"] < later[0]["endsAt"]
 
 
 async def test_mail_gets_through() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
-from lukhas.policy.alerting.conditions import Filters
+from lukhas.policy.alerting.conditions import Ask, Filters
 from lukhas.policy.alerting.metrics import METRICS
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import UNPLACED, Recorder
@@ -46,16 +46,11 @@ class Node:
     async def value(
         self, metric: str, filters: Filters = (), *, last_s: int = 60, step_s: int | None = None
     ) -> list[float | None]:
+        return list(await self.series.values(self.ask(metric, filters, last_s, step_s or last_s)))
+
+    def ask(self, metric: str, filters: Filters, last_s: int, step_s: int) -> Ask:
         end_ns = self.now_s * SECOND_NS
-        return list(
-            await self.series.values(
-                metric,
-                filters,
-                start_ns=end_ns - last_s * SECOND_NS,
-                end_ns=end_ns,
-                step_s=step_s or last_s,
-            )
-        )
+        return Ask(metric, filters, end_ns - last_s * SECOND_NS, end_ns, step_s)
 
 
 @pytest.fixture

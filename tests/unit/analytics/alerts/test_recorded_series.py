@@ -1,6 +1,7 @@
 """Series that somebody has written down."""
 
 from lukhas.analytics.alerts.recorded_series import RecordedSeries
+from lukhas.policy.alerting.conditions import Ask
 from lukhas.units import SECOND_NS
 
 SERIES = RecordedSeries(
@@ -11,11 +12,8 @@ SERIES = RecordedSeries(
 
 
 async def asked(metric: str, start_s: int, end_s: int, step_s: int) -> list[float | None]:
-    return list(
-        await SERIES.values(
-            metric, (), start_ns=start_s * SECOND_NS, end_ns=end_s * SECOND_NS, step_s=step_s
-        )
-    )
+    ask = Ask(metric, (), start_s * SECOND_NS, end_s * SECOND_NS, step_s)
+    return list(await SERIES.values(ask))
 
 
 async def test_counts_add_up_and_values_are_means() -> None:

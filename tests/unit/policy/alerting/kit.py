@@ -9,6 +9,7 @@ from lukhas.policy.alerting.groups import Notification
 from lukhas.policy.alerting.rounds import AlertBook, AlertPlan, Round, advanced
 from lukhas.policy.alerting.routes import AlertRoute
 from lukhas.policy.alerting.rules import Rule, Severity
+from lukhas.policy.alerting.splits import Found
 from lukhas.units import SECOND_NS
 
 __all__ = ("BAD", "GOOD", "START_NS", "Play", "a_rule", "an_alert")
@@ -52,7 +53,7 @@ class Play:
         self.last: Round | None = None
 
     def after(
-        self, seconds: float, readings: Mapping[str, Reading] | Reading | None = None
+        self, seconds: float, readings: Mapping[str, Found] | Reading | None = None
     ) -> tuple[Notification, ...]:
         """Lets time pass, then plays a round; one reading is that of all rules."""
         self.now_ns += round(seconds * SECOND_NS)

@@ -174,7 +174,31 @@ def test_without_history_nothing_is_normal() -> None:
 
 def test_an_anomaly_asks_for_whole_steps() -> None:
     """The step that is not over would look like a drop."""
-    (ask,) = asks(ANOMALY, START_NS + 7 * SECOND_NS)
+    ask, hours = asks(ANOMALY, START_NS + 7 * SECOND_NS)
     assert ask.end_ns % (300 * SECOND_NS) == 0
     assert ask.end_ns <= START_NS
     assert ask.end_ns - ask.start_ns == 14 * 24 * HOUR_NS
+    assert hours.step_s == 3600
+    assert (hours.start_ns % HOUR_NS, hours.end_ns % HOUR_NS) == (0, 0)
+    assert hours.start_ns <= ask.start_ns
+    assert ask.end_ns - HOUR_NS < hours.end_ns <= ask.end_ns
+    (alone,) = asks(Anomaly("requests", (), 7200, 14 * 86_400, 6.0), START_NS)
+    assert alone.step_s == 7200
+
+
+@pytest.mark.parametrize(("metric", "of_an_hour"), [("requests", 1236.0), ("p99_ms", 103.0)])
+def test_hours_tell_what_is_normal_where_steps_are_gone(metric: str, of_an_hour: float) -> None:
+    """Of a count, a step is its part of the hour; of any other value, the same."""
+    condition = Anomaly(metric, (), 300, 14 * 86_400, deviations=6.0)
+    _, asked = asks(condition, START_NS)
+    hours = [of_an_hour] * ((asked.end_ns - asked.start_ns) // HOUR_NS)
+    steps: list[float | None] = [None] * (12 * 288)
+    steps += [100.0 + index % 7 for index in range(2 * 288 - 1)]
+    normal = reading(condition, [[*steps, 103.0], hours], START_NS)
+    assert not normal.breached
+    assert "normal is 10" in normal.why
+    odd = reading(condition, [[*steps, 500.0], hours], START_NS)
+    assert odd.breached
+    nothing: list[float | None] = [None] * len(hours)
+    two_days = reading(condition, [[*steps, 500.0], nothing], START_NS)
+    assert two_days.breached is odd.breached

@@ -108,6 +108,40 @@ def test_two_days_are_needed() -> None:
     assert SeasonalProfile.fitted(short, start_ns=MONDAY_NS, step_s=STEP_S) is None
 
 
+def test_hours_stand_in_for_steps_that_are_no_longer_known() -> None:
+    """The centre is that of all weeks; how far steps stray, only the last two days tell."""
+    values = week_values(21)
+    known = 2 * STEPS_A_DAY
+    a_hour = 3600 // STEP_S
+    hours = {
+        at(step) // HOUR_NS: sum(value or 0 for value in values[step : step + a_hour]) / a_hour
+        for step in range(0, len(values) - known, a_hour)
+    }
+    recent = [*[None] * (len(values) - known), *values[-known:]]
+    found = SeasonalProfile.fitted(recent, start_ns=MONDAY_NS, step_s=STEP_S, hours=hours)
+    assert found is not None
+    whole = fitted(list(values))
+    monday_noon = 21 * STEPS_A_DAY + 48
+    assert found.expected(at(monday_noon)) == pytest.approx(
+        whole.expected(at(monday_noon)), rel=0.1
+    )
+    assert found.score(curve(monday_noon) / 2, at(monday_noon)) < -4
+    # From the two days alone, a Saturday and a Sunday, a Monday is not known.
+    alone = fitted(recent)
+    assert abs(alone.expected(at(monday_noon)) / curve(monday_noon) - 1) > 0.3
+
+
+def test_a_day_of_steps_is_needed_beside_hours() -> None:
+    """Else nobody knows how far they stray."""
+    hours = dict.fromkeys(range(MONDAY_NS // HOUR_NS, MONDAY_NS // HOUR_NS + 14 * 24), 100.0)
+    a_hour = 3600 // STEP_S
+    for steps, is_known in ((23, False), (24, True)):
+        values = [100.0] * (steps * a_hour)
+        start_ns = MONDAY_NS + 14 * 24 * HOUR_NS
+        found = SeasonalProfile.fitted(values, start_ns=start_ns, step_s=STEP_S, hours=hours)
+        assert (found is not None) is is_known
+
+
 def test_a_series_that_never_moves_may_move_a_little() -> None:
     """Its spread has a floor of 2 %."""
     profile = fitted([100.0] * (7 * STEPS_A_DAY))

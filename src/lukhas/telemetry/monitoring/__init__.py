@@ -1,0 +1,1 @@
+"""Rules, dashboards and configuration for Prometheus, Alertmanager and Grafana, as code."""
