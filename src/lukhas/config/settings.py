@@ -28,6 +28,7 @@ from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
+from lukhas.config.telemetry import TelemetrySettings
 from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
 from lukhas.config.upstreams import NamedUpstreamSettings, UpstreamSettings
@@ -120,5 +121,6 @@ class Settings(Section):
     )
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     explain: ExplainSettings = ExplainSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

@@ -10,6 +10,7 @@ from lukhas.errors import ConfigError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.target_selection import Target
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstream_server import ServerMaker, dial_of
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.hub.balancing import balancing_policies
@@ -60,6 +61,7 @@ class Upstream:
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         clock: where time comes from.
         on_error: told of each failure.
+        tracing: what is needed to trace calls; None where they are not.
 
     Attributes:
         name: as given.
@@ -77,9 +79,12 @@ class Upstream:
         body_bytes: int,
         clock: Clock,
         on_error: Callable[[UpstreamError], None],
+        tracing: CallTracing | None = None,
     ) -> None:
         self.name = name
-        maker = ServerMaker(name, settings, body_bytes=body_bytes, on_error=on_error)
+        maker = ServerMaker(
+            name, settings, body_bytes=body_bytes, on_error=on_error, tracing=tracing
+        )
         self._servers = [maker.make(address) for address in targets_of(settings)]
         self.handler: Handler = self._servers[0].way
         self._balanced: BalancedUpstream | None = None

@@ -8,6 +8,7 @@ from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import UpstreamError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.forwarding import Forwarding
+from lukhas.gateway.traced_forwarding import CallTracing, TracedForwarding
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.gateway.upstream_tls import upstream_context
@@ -61,6 +62,7 @@ class ServerMaker:
         settings: of the upstream.
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure.
+        tracing: what is needed to trace calls; None where they are not.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class ServerMaker:
         *,
         body_bytes: int,
         on_error: Callable[[UpstreamError], None],
+        tracing: CallTracing | None = None,
     ) -> None:
         self._name = name
         self._settings = settings
         self._body_bytes = body_bytes
         self._on_error = on_error
+        self._tracing = tracing
 
     def make(
         self, address: TargetAddress, *, server_name: str = "", host: str = ""
@@ -105,13 +109,7 @@ class ServerMaker:
         asked = {"client": None, "target": host or address.authority}.get(
             settings.host, settings.host
         )
-        way = Forwarding(
-            pool,
-            prefix=address.prefix.encode("ascii"),
-            host=None if asked is None else asked.encode("ascii"),
-            body_bytes=self._body_bytes,
-            on_error=self._on_error,
-        )
+        way = self._way(pool, address, None if asked is None else asked.encode("ascii"))
         upgrade = UpgradeTarget(
             dial,
             upstream=self._name,
@@ -120,3 +118,24 @@ class ServerMaker:
             head=way.head_of,
         )
         return UpstreamServer(address, pool, way, upgrade)
+
+    def _way(self, pool: UpstreamPool, address: TargetAddress, host: bytes | None) -> Forwarding:
+        prefix = address.prefix.encode("ascii")
+        if self._tracing is None:
+            return Forwarding(
+                pool,
+                prefix=prefix,
+                host=host,
+                body_bytes=self._body_bytes,
+                on_error=self._on_error,
+            )
+        return TracedForwarding(
+            pool,
+            self._tracing,
+            upstream=self._name,
+            address=address,
+            prefix=prefix,
+            host=host,
+            body_bytes=self._body_bytes,
+            on_error=self._on_error,
+        )

@@ -22,6 +22,7 @@ from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.pulse import PulseSender
 from lukhas.gateway.request_sampler import RequestSampler
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
@@ -84,9 +85,10 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         workers=task.workers,
         outlived=True,
         disk_bytes=SERVE_DISK_BYTES,
+        forwards=True,
     )
     await hub.start()
-    upstreams = Upstreams(settings, hub.recorder, hub.clock)
+    upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
     sampling = _sampling(hub, upstreams, server.state)
     _watch(hub, server.state)
@@ -131,6 +133,12 @@ async def _begin(upstreams: Upstreams, hub: Hub) -> None:
     upstreams.show(hub.recorder)
     upstreams.start()
     await upstreams.ready()
+
+
+def _call_tracing(hub: Hub) -> CallTracing | None:
+    if hub.settings.telemetry.tracing.mode == "off":
+        return None
+    return CallTracing(hub.clock, random.getrandbits)
 
 
 def _spare_garbage_collection() -> None:

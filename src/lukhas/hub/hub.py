@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections import Counter
 from pathlib import Path
 
@@ -23,11 +22,11 @@ from lukhas.hub.policies import (
 )
 from lukhas.hub.request_bodies import decompress_stages
 from lukhas.hub.splits import split_stages
+from lukhas.hub.tracing import intake_of
 from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
 from lukhas.identity.pepper import load_pepper
-from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
@@ -72,6 +71,7 @@ class Hub:
         outlived: whether others take over when this process ends, so that what was counted must
             outlive it.
         disk_bytes: what the cache may take on disk if the settings do not say.
+        forwards: whether requests are sent on to upstreams, which are then told of their traces.
 
     Attributes:
         settings: as given.
@@ -98,10 +98,11 @@ class Hub:
         workers: int = 1,
         outlived: bool = False,
         disk_bytes: int = 0,
+        forwards: bool = False,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.intake = Intake(self.clock, secrets.token_hex(8))
+        self.intake = intake_of(settings, self.clock, forwards=forwards)
         self.recorder = Recorder()
         self.records = RecentRecords(reports=outlived)
         self.explainer = explainer(settings, self.records)
