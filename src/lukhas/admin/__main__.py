@@ -29,6 +29,7 @@ from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
+from lukhas.config.secret_values import redaction_of
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -58,7 +59,10 @@ def main() -> None:
 def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
     configure_logging(
-        style=settings.log.format, level=settings.log.level.upper(), stream=sys.stderr
+        style=settings.log.format,
+        level=settings.log.level.upper(),
+        stream=sys.stderr,
+        redaction=redaction_of(settings),
     )
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

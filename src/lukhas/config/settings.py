@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from lukhas.config.access_log import AccessLogSettings
 from lukhas.config.addresses import Address
 from lukhas.config.alerts import AlertSettings
 from lukhas.config.analytics import AnalyticsSettings
@@ -121,6 +122,7 @@ class Settings(Section):
     )
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    access_log: AccessLogSettings = AccessLogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     explain: ExplainSettings = ExplainSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 
+from lukhas.config.secret_values import redaction_of
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.gateway.faults import FaultStage
@@ -21,6 +22,7 @@ from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.pulse import PulseSender
+from lukhas.gateway.reporting import Reporting
 from lukhas.gateway.request_sampler import RequestSampler
 from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstreams import Upstreams
@@ -57,7 +59,12 @@ def main() -> None:
         task = read_task()
         end_with_parent()
         log = task.settings.log
-        configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
+        configure_logging(
+            style=log.format,
+            level=log.level.upper(),
+            stream=sys.stderr,
+            redaction=redaction_of(task.settings),
+        )
         uvloop.run(_run(task))
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
@@ -75,9 +82,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
 
     Raises:
         ConfigError: the settings name no upstream.
+        ConfigError: or the file of the access log cannot be written.
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
+    reporting = Reporting(settings)
     hub = Hub(
         settings,
         under_observe=(FaultStage(),),
@@ -86,23 +95,30 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         outlived=True,
         disk_bytes=SERVE_DISK_BYTES,
         forwards=True,
+        reports=reporting.reports(),
     )
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
     sampling = _sampling(hub, upstreams, server.state)
     _watch(hub, server.state)
+    reporting.show(hub.recorder)
     await _begin(upstreams, hub)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        lambda: [*hub.parts(), *doors.parts(hub.clock), *upstreams.parts()],
+        lambda: [
+            *hub.parts(),
+            *doors.parts(hub.clock),
+            *upstreams.parts(),
+            *reporting.parts(),
+        ],
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
         records=hub.records.drain,
     )
-    to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling)
+    to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling, *reporting.jobs())
     jobs = [asyncio.create_task(job) for job in to_do]
     _spare_garbage_collection()
     with ExitStack() as inherited:
@@ -120,6 +136,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await server.drain()
     for job in jobs:
         job.cancel()
+    await reporting.close()
     await _end(sender, upstreams, hub)
 
 

@@ -32,7 +32,7 @@ from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
-from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.pipeline.stages.observe import ObserveStage, Report, ReportedObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.purges import Purge
@@ -72,6 +72,7 @@ class Hub:
             outlive it.
         disk_bytes: what the cache may take on disk if the settings do not say.
         forwards: whether requests are sent on to upstreams, which are then told of their traces.
+        reports: who is told of each request that has ended.
 
     Attributes:
         settings: as given.
@@ -99,6 +100,7 @@ class Hub:
         outlived: bool = False,
         disk_bytes: int = 0,
         forwards: bool = False,
+        reports: tuple[Report, ...] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -126,6 +128,7 @@ class Hub:
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
         self.openapi = HubOpenApi(settings, self.recorder)
+        self._reports = reports
         stages = self._stages(settings, under_observe, around_cache)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
@@ -139,7 +142,7 @@ class Hub:
         table = route_table(settings)
         routes = RouteStage(table)
         return (
-            ObserveStage(self.recorder, self.clock, explain=self.explainer),
+            self._observe(),
             *under_observe,
             routes,
             *cors_stages(table, routes),
@@ -160,6 +163,13 @@ class Hub:
                 self.recorder,
                 upstream=table.default.rule.upstream,
             ),
+        )
+
+    def _observe(self) -> ObserveStage:
+        if not self._reports:
+            return ObserveStage(self.recorder, self.clock, explain=self.explainer)
+        return ReportedObserveStage(
+            self.recorder, self.clock, explain=self.explainer, reports=self._reports
         )
 
     async def start(self, *, with_keys: bool = True) -> None:

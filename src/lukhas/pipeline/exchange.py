@@ -53,6 +53,7 @@ class Exchange:
         drawn: what was drawn where a split chose by chance; else not set.
         times: when each stage was at work; set where that is measured.
         trace: the trace that it belongs to; set where traces are continued, for those in one.
+        protocol: the version of HTTP, as in `HTTP/2.0`; not set for HTTP/1.1.
         relay_interim: sends an interim response (102, 103) to the client; None where the way in
             cannot, or nobody waits.
     """
@@ -72,6 +73,7 @@ class Exchange:
         "now_ns",
         "parks",
         "peer",
+        "protocol",
         "relay_interim",
         "request_id",
         "response",
@@ -119,6 +121,7 @@ class Exchange:
         self.drawn: float
         self.times: list[StageStay]
         self.trace: RequestTrace
+        self.protocol: str
         self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None
 

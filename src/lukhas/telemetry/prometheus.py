@@ -20,6 +20,8 @@ _BOUNDS_S = (
 _BOUNDS_NS = tuple(round(bound * SECOND_NS) for bound in _BOUNDS_S)
 
 _GAUGE_HELP = {
+    "access_log_lines": "Lines of the access log since the start.",
+    "access_log_lines_dropped": "Lines of it that were dropped: they could not be written in time.",
     "requests_in_flight": "Requests that have begun and not ended.",
     "connections_open": "Open client connections.",
     "cache_entries": "Entries in the cache.",
