@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lukhas.clock import Clock
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.prometheus import NodeFigures
+from lukhas.telemetry.families import NodeFigures
 from lukhas.telemetry.totals import TotalsByWorker
 
 __all__ = ("AdminState",)

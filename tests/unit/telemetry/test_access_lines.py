@@ -86,7 +86,7 @@ def test_common_and_combined_lines() -> None:
 def test_a_line_of_the_same_second_has_the_same_time() -> None:
     """And one of another second another."""
     for form in ("json", "common"):
-        lines = AccessLines(form, fields=FIELDS)  # type: ignore[arg-type]
+        lines = AccessLines(form, fields=FIELDS)
         first = lines.line(ENTRY)
         assert lines.line(ENTRY) == first
         assert b":09" in lines.line(ENTRY._replace(time_ns=ENTRY.time_ns + 10**9))
@@ -106,7 +106,7 @@ def test_secrets_in_paths_and_fields_are_taken_out() -> None:
         fields=(b"https://ann:hunter2@shop.test/?key=hunter2", b"Bearer hunter2"),
     )
     for form in ("json", "combined"):
-        line = AccessLines(form, fields=FIELDS).line(entry)  # type: ignore[arg-type]
+        line = AccessLines(form, fields=FIELDS).line(entry)
         assert b"hunter2" not in line
         assert b"[redacted]" in line
 
