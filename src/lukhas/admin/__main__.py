@@ -20,6 +20,7 @@ from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
 from lukhas.admin.limits import limits_router
+from lukhas.admin.metric_sending import metric_sending
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.admin.renewal_api import renewal_router
@@ -89,6 +90,9 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         *_history_routers(history),
     ]
     lifespans = [access.lifespan(), alerts.lifespan()]
+    sending = metric_sending(settings.telemetry.otlp)
+    if sending is not None:
+        lifespans.append(sending)
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]

@@ -26,6 +26,7 @@ from lukhas.gateway.reporting import Reporting
 from lukhas.gateway.request_sampler import RequestSampler
 from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstreams import Upstreams
+from lukhas.http.messages import Response
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
@@ -37,9 +38,16 @@ from lukhas.hub.child_link import (
 )
 from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
+from lukhas.pipeline.driving import Run
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.short_way import ShortWay
-from lukhas.pipeline.stages.observe import SampledObserveStage
+from lukhas.pipeline.stages.observe import (
+    Report,
+    ReportedObserveStage,
+    SampledObserveStage,
+)
 from lukhas.pipeline.timed_way import TimedWay
+from lukhas.pipeline.tracing import trace_of
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -86,7 +94,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
-    reporting = Reporting(settings)
+    reporting = Reporting(settings, f"{task.name}.{task.generation}")
     hub = Hub(
         settings,
         under_observe=(FaultStage(),),
@@ -100,7 +108,9 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
-    sampling = _sampling(hub, upstreams, server.state)
+    if reporting.sends_spans:
+        _time_traced(hub, upstreams, server.state, reporting.reports())
+    sampling = _sampling(hub, upstreams, server.state, reporting.reports())
     _watch(hub, server.state)
     reporting.show(hub.recorder)
     await _begin(upstreams, hub)
@@ -201,14 +211,30 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     return server, doors
 
 
+def _time_traced(
+    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
+) -> None:
+    """Has requests whose trace is recorded go the way on which stages are timed."""
+    observe = ReportedObserveStage(hub.recorder, hub.clock, explain=hub.explainer, reports=reports)
+    timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock).take
+    plain = state.take
+
+    def take(exchange: Exchange) -> Response | Run:
+        trace = trace_of(exchange)
+        recorded = trace is not None and trace.is_sampled
+        return timed(exchange) if recorded else plain(exchange)
+
+    state.take = take
+
+
 def _sampling(
-    hub: Hub, upstreams: Upstreams, state: FrontState
+    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """What takes samples of requests; nothing where none are wanted."""
     per_second = hub.settings.explain.samples_per_second
     if hub.explainer is None or not per_second:
         return ()
-    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer)
+    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer, reports=reports)
     timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
     sampler = RequestSampler(state, timed.take, per_second=per_second, draw=random.random)
     return (sampler.run(),)

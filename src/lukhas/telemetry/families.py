@@ -34,6 +34,8 @@ _GAUGE_HELP = {
     "websocket_messages_out": "WebSocket messages to clients.",
     "websocket_bytes_in": "Bytes of WebSocket frames of clients.",
     "websocket_bytes_out": "Bytes of WebSocket frames to clients.",
+    "spans_sent": "Spans since the start that the collector has taken.",
+    "spans_dropped": "Spans since the start that it never will: too many, or refused.",
     "workers_alive": "Workers that have reported within the last 3 s.",
     "workers_wanted": "Workers that are to serve.",
 }

@@ -11,7 +11,7 @@ import struct
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -114,6 +114,11 @@ class LatencySketch(msgspec.Struct, array_like=True):
                 position += 1
             counts.append(seen)
         return counts
+
+    def middles(self) -> Iterator[tuple[float, int]]:
+        """The middle of each bucket that holds values, in nanoseconds, and how many; in order."""
+        for index in sorted(self.buckets):
+            yield _middle(index), self.buckets[index]
 
     def _widen(self, low_ns: int, high_ns: int) -> None:
         if not self.count or low_ns < self.min_ns:
