@@ -36,9 +36,14 @@ def exponential_of(sketch: LatencySketch, *, most_buckets: int | None = None) ->
 
     Args:
         sketch: the durations.
-        most_buckets: from the first to the last one, empty ones included; where there would be
-            more, the scale is smaller, and neighbours are joined.
+        most_buckets: from the first to the last one, empty ones included, 2 at least; where there
+            would be more, the scale is smaller, and neighbours are joined.
+
+    Raises:
+        ValueError: fewer than 2 buckets: those on both sides of one second are never joined.
     """
+    if most_buckets is not None and most_buckets < 2:
+        raise ValueError("there are at least two buckets")
     scale = FINEST_SCALE
     counts: dict[int, int] = {}
     for middle_ns, number in sketch.middles():

@@ -1,5 +1,6 @@
 """Sketches as exponential histograms."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,15 @@ def test_buckets_are_powers_of_a_base() -> None:
     found = exponential_of(sketch_of([SECOND_NS * 9 // 10, SECOND_NS * 102 // 100]))
     assert found.scale == FINEST_SCALE
     assert found.counts == {-3: 1, 0: 1}
-    assert exponential_of(LatencySketch(), most_buckets=1).counts == {}
+    assert exponential_of(LatencySketch(), most_buckets=2).counts == {}
+
+
+def test_both_sides_of_a_second_are_never_joined() -> None:
+    """So one bucket alone cannot be asked for."""
+    found = exponential_of(sketch_of([1, 10**13]), most_buckets=2)
+    assert set(found.counts) == {-1, 0}
+    with pytest.raises(ValueError, match="at least two"):
+        exponential_of(LatencySketch(), most_buckets=1)
 
 
 @given(_DURATIONS)
@@ -37,7 +46,7 @@ def test_every_value_is_near_its_bucket(values: list[int]) -> None:
         assert low / slack <= value <= high * slack
 
 
-@given(_DURATIONS, st.integers(1, 200))
+@given(_DURATIONS, st.integers(2, 200))
 def test_no_value_is_lost_however_few_buckets(values: list[int], most: int) -> None:
     """A bucket of a smaller scale holds two of the next one."""
     sketch = sketch_of(values)
