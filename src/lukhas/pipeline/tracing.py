@@ -22,12 +22,23 @@ from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.request_trace import RequestTrace
 from lukhas.policy.access.consumers import Consumer
 
-__all__ = ("TracingIntake", "TracingRules", "new_span_id", "trace_of")
+__all__ = ("TracingIntake", "TracingRules", "named", "new_span_id", "trace_of")
 
 
 def trace_of(exchange: Exchange) -> RequestTrace | None:
     """The trace of an exchange, if it is in one."""
     return getattr(exchange, "trace", None)
+
+
+def named(exchange: Exchange | None) -> dict[str, str]:
+    """What tells in a log which request an event is about: for `extra` of a logger."""
+    if exchange is None:
+        return {}
+    names = {"request_id": exchange.request_id.decode("latin-1")}
+    trace = trace_of(exchange)
+    if trace is not None:
+        names["trace_id"] = trace.trace_id.decode("ascii")
+    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from itertools import count
 from lukhas.http.client_address import TrustedProxies
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead
+from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.request_trace import RequestTrace
-from lukhas.pipeline.tracing import TracingIntake, TracingRules, new_span_id, trace_of
+from lukhas.pipeline.tracing import TracingIntake, TracingRules, named, new_span_id, trace_of
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.testing.clock import ManualClock
@@ -95,3 +96,13 @@ def test_all_else_is_as_without_traces() -> None:
     made = intake.exchange(head, "192.0.2.7", asserted=consumer)
     assert (made.request_id, made.now_ns, made.asserted) == (b"w1-1", 5, consumer)
     assert (made.peer, made.head, made.body) == ("192.0.2.7", head, None)
+
+
+def test_events_of_a_log_name_the_request() -> None:
+    """By its id, and its trace if it is in one."""
+    head = RequestHead("GET", "http", b"api.test", b"/a", b"", Headers([]))
+    plain = Intake(ManualClock(), "w").exchange(head, "")
+    assert named(plain) == {"request_id": "w-1"}
+    assert named(None) == {}
+    intake = TracingIntake(ManualClock(), "w", TracingRules(begins=True), lambda _bits: 7)
+    assert named(intake.exchange(head, "")) == {"request_id": "w-1", "trace_id": "0" * 31 + "7"}

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import ssl
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -15,14 +16,15 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ("OtlpReceiver", "attributes_of")
+__all__ = ("OtlpReceiver", "answer", "attributes_of")
 
 
-def attributes_of(pairs: "list[KeyValue] | object") -> dict[str, object]:
+def attributes_of(pairs: Iterable[KeyValue]) -> dict[str, object]:
     """Attributes as a dict."""
     found: dict[str, object] = {}
-    for pair in pairs:  # type: ignore[attr-defined]
+    for pair in pairs:
         kind = pair.value.WhichOneof("value")
+        assert kind is not None
         found[pair.key] = getattr(pair.value, kind)
     return found
 
@@ -73,12 +75,12 @@ class OtlpReceiver:
             body = await reader.readexactly(length)
             if b"content-encoding: gzip" in head:
                 body = gzip.decompress(body)
-            answer = self.answers.popleft() if self.answers else _answer(200)
-            if answer.startswith(b"HTTP/1.1 200"):
+            said = self.answers.popleft() if self.answers else answer(200)
+            if said.startswith(b"HTTP/1.1 200"):
                 self._take(head.split(b" ")[1], body)
-            writer.write(answer)
+            writer.write(said)
             await writer.drain()
-            if answer:
+            if said:
                 writer.close()
             else:
                 await reader.read()
@@ -101,9 +103,6 @@ class OtlpReceiver:
                 self.metrics = {metric.name: metric for metric in group.metrics}
 
 
-def _answer(status: int, *lines: bytes, body: bytes = b"") -> bytes:
+def answer(status: int, *lines: bytes, body: bytes = b"") -> bytes:
     head = b"".join(line + b"\r\n" for line in lines)
     return b"HTTP/1.1 %d X\r\n%bcontent-length: %d\r\n\r\n%b" % (status, head, len(body), body)
-
-
-answer = _answer
