@@ -77,7 +77,8 @@ def value_of(port: int, expression: str) -> float | None:
     try:
         connection.request("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
         found = json.loads(connection.getresponse().read())["data"]["result"]
-    except OSError:
+    except (OSError, ValueError):
+        # It is still starting.
         return None
     finally:
         connection.close()
