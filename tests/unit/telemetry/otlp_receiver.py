@@ -50,6 +50,7 @@ class OtlpReceiver:
     port: int = 0
     tls: ssl.SSLContext | None = None
     _server: asyncio.Server | None = None
+    _serving: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -66,8 +67,18 @@ class OtlpReceiver:
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
+        tasks = dict(self._serving)
+        for writer in tasks.values():
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # The loop tells transports that they are closed at its next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = writer
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.heads.append(head)
@@ -80,14 +91,15 @@ class OtlpReceiver:
                 self._take(head.split(b" ")[1], body)
             writer.write(said)
             await writer.drain()
-            if said:
-                writer.close()
-            else:
-                await reader.read()
+            if said and writer.can_write_eof():
+                writer.write_eof()
+            # The client ends the connection when it has its answer, or enough of waiting.
+            await reader.read()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            writer.close()
+            self._serving.pop(task, None)
+            writer.transport.abort()
 
     def _take(self, path: bytes, body: bytes) -> None:
         if path.endswith(b"/v1/traces"):
