@@ -177,6 +177,9 @@ def test_the_metrics_page_is_whole(tmp_path: Path) -> None:
         '[upstream]\ntargets = ["http://localhost:9001"]\n'
         '[upstream.balancing.priority_lane]\ntiers = ["premium"]\n'
         f'[openapi]\nfile = "{folder / "api.json"}"\n'
+        '[access_log]\nformat = "json"\noutput = "stderr"\n'
+        '[telemetry]\ntracing = { mode = "start" }\n'
+        'otlp = { endpoint = "http://localhost:9001" }\n'
     )
     session.run("lukhas serve --config on.toml --upstream http://localhost:9000")
     shown = session.run(

@@ -29,6 +29,7 @@ from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
 from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
+from lukhas.admin.metric_sending import metric_sending
 from lukhas.admin.operators import operators_of
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
@@ -40,6 +41,7 @@ from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
+from lukhas.config.secret_values import redaction_of
 from lukhas.config.settings import Settings
 from lukhas.config.sources import SettingsSources
 from lukhas.errors import LukhasError
@@ -71,7 +73,10 @@ def main() -> None:
 def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
     configure_logging(
-        style=settings.log.format, level=settings.log.level.upper(), stream=sys.stderr
+        style=settings.log.format,
+        level=settings.log.level.upper(),
+        stream=sys.stderr,
+        redaction=redaction_of(settings),
     )
     # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
@@ -148,6 +153,9 @@ def node_parts(
         *_history_routers(history),
     ]
     lifespans = [access.lifespan(), alerts.lifespan(), records.lifespan]
+    sending = metric_sending(settings.telemetry.otlp)
+    if sending is not None:
+        lifespans.append(sending)
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)

@@ -14,6 +14,11 @@ from lukhas.admin.pages.overview import overview_main
 from lukhas.admin.state import AdminState
 from lukhas.admin.status import Health, Status, health_of, status_of
 from lukhas.telemetry.prometheus import CONTENT_TYPE, render
+from lukhas.telemetry.prometheus_protobuf import (
+    PROTOBUF_TYPE,
+    asks_for_protobuf,
+    render_protobuf,
+)
 from lukhas.units import SECOND_NS
 
 __all__ = ("health_router", "status_router")
@@ -61,16 +66,21 @@ def status_router(state: AdminState) -> APIRouter:
     router = APIRouter()
     latest = _LatestStatus(state)
 
+    as_asked: dict[str, Any] = {"text/plain": {}, PROTOBUF_TYPE: {}}
+
     @router.get(
         "/metrics",
         tags=["metrics"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}, "description": "All metrics."}},
+        responses={200: {"content": as_asked, "description": "All metrics."}},
     )
-    async def metrics() -> Response:
-        """All metrics in the Prometheus text format, version 0.0.4."""
-        body = render(state.totals.totals(state.clock.now_ns()), state.node())
-        return Response(body, headers={"content-type": CONTENT_TYPE})
+    async def metrics(request: Request) -> Response:
+        """All metrics: as Prometheus text 0.0.4, or as protobuf where the scraper prefers that."""
+        accept = ", ".join(request.headers.getlist("accept")).encode("latin-1")
+        totals = state.totals.totals(state.clock.now_ns())
+        if asks_for_protobuf(accept or None):
+            return _metrics(render_protobuf(totals, state.node()), PROTOBUF_TYPE)
+        return _metrics(render(totals, state.node()), CONTENT_TYPE)
 
     @router.get("/api/v1/status", tags=["status"])
     async def status() -> Status:
@@ -94,6 +104,10 @@ def status_router(state: AdminState) -> APIRouter:
         )
 
     return router
+
+
+def _metrics(body: bytes, media_type: str) -> Response:
+    return Response(body, headers={"content-type": media_type, "vary": "accept"})
 
 
 class _LatestStatus:

@@ -22,8 +22,8 @@ from lukhas.admin.operators import Operators
 from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
+from lukhas.telemetry.families import NodeFigures
 from lukhas.telemetry.link import TelemetryReceiver
-from lukhas.telemetry.prometheus import NodeFigures
 from lukhas.telemetry.totals import TotalsByWorker
 
 __all__ = ("AdminOptions", "run_admin")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lukhas.clock import Clock
+from lukhas.telemetry.families import NodeFigures
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.prometheus import NodeFigures
 from lukhas.telemetry.totals import TotalsByWorker
 
 __all__ = ("AdminState",)

@@ -74,6 +74,8 @@ def told(record: "DecisionRecord") -> Iterator[str]:
     yield f"status {record.status} in {record.took_ns / _MILLISECOND_NS:.2f} ms"
     caller = f"{record.consumer} ({record.tier})" if record.consumer else "unknown"
     yield f"caller {caller}, upstream {record.upstream}, strategy {record.strategy}"
+    if record.trace_id:
+        yield f"trace {record.trace_id}"
     took = {time.stage: time.took_ns for time in record.times}
     yield ""
     for stage in record.stages:

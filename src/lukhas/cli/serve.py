@@ -80,6 +80,7 @@ def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None
     def announce(listen: "Address", admin: "Address") -> None:
         from lukhas.admin.access import load_token
         from lukhas.config.named_upstreams import upstreams_text
+        from lukhas.config.secret_values import redaction_of
         from lukhas.telemetry.logs import configure_logging
 
         secret = settings.admin.token
@@ -92,6 +93,11 @@ def _announcement(settings: "Settings") -> Callable[["Address", "Address"], None
         )
         # Only now: until everything runs, nobody waits for this.
         log = settings.log
-        configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
+        configure_logging(
+            style=log.format,
+            level=log.level.upper(),
+            stream=sys.stderr,
+            redaction=redaction_of(settings),
+        )
 
     return announce

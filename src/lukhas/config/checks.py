@@ -9,6 +9,7 @@ from lukhas.config.findings import Finding
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.operator_checks import operator_findings
 from lukhas.config.settings import Settings
+from lukhas.config.telemetry_checks import telemetry_findings
 from lukhas.config.templates import template_shape
 from lukhas.config.upstream_checks import upstream_findings
 from lukhas.errors import ConfigError
@@ -40,6 +41,7 @@ def check_settings(settings: Settings, *, needs_upstream: bool) -> Iterator[Find
     yield from _cors(settings)
     yield from _overload(settings)
     yield from alert_findings(settings.alerts)
+    yield from telemetry_findings(settings)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

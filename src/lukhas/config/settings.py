@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from lukhas.config.access_log import AccessLogSettings
 from lukhas.config.addresses import Address
 from lukhas.config.alerts import AlertSettings
 from lukhas.config.analytics import AnalyticsSettings
@@ -28,6 +29,7 @@ from lukhas.config.openapi import OpenApiSettings
 from lukhas.config.overload import OverloadSettings
 from lukhas.config.serving import AdminSettings, ServerSettings
 from lukhas.config.sources import default_state_dir, process_environment
+from lukhas.config.telemetry import TelemetrySettings
 from lukhas.config.tls import Http2Settings, TlsSettings
 from lukhas.config.transformation import HeaderSettings
 from lukhas.config.upstreams import NamedUpstreamSettings, UpstreamSettings
@@ -120,5 +122,7 @@ class Settings(Section):
     )
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    access_log: AccessLogSettings = AccessLogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     explain: ExplainSettings = ExplainSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()

@@ -12,6 +12,7 @@ from lukhas.errors import ConfigError, UpstreamConnectError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.discovery import FoundServer, ServerSource, ServerWatch
 from lukhas.gateway.target_selection import Target
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstream_lane import lane_of
 from lukhas.gateway.upstream_server import ServerMaker, UpstreamServer
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
@@ -68,6 +69,7 @@ class DiscoveredUpstream:
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         clock: where time comes from.
         on_error: told of each failure.
+        tracing: what is needed to trace calls; None where they are not.
 
     Attributes:
         name: as given.
@@ -85,13 +87,19 @@ class DiscoveredUpstream:
         body_bytes: int,
         clock: Clock,
         on_error: Callable[[UpstreamError], None],
+        tracing: CallTracing | None = None,
     ) -> None:
         self.name = name
         self._settings = settings
         self._clock = clock
         self.lane = lane_of(settings)
         self._maker = ServerMaker(
-            name, settings, body_bytes=body_bytes, on_error=on_error, lane=self.lane
+            name,
+            settings,
+            body_bytes=body_bytes,
+            on_error=on_error,
+            lane=self.lane,
+            tracing=tracing,
         )
         self._host = "" if settings.url is None else parse_target(settings.url).authority
         self._servers: dict[str, tuple[UpstreamServer, Target]] = {}

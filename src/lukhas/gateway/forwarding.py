@@ -46,6 +46,8 @@ class Forwarding:
         lane: tells whose requests go first in the wait for a connection; None for nobody's.
     """
 
+    _dropped = _DROPPED
+
     def __init__(
         self,
         pool: UpstreamPool,
@@ -139,7 +141,7 @@ class Forwarding:
     def _kept(self, request: RequestHead) -> bytes:
         """The request line and the fields that depend on the request head alone."""
         headers = request.headers
-        dropped = _DROPPED
+        dropped = self._dropped
         if b"connection" in headers.index():
             dropped = dropped | connection_options(headers)
         target = self._prefix + request.path if request.path != b"*" else b"*"

@@ -23,6 +23,7 @@ from lukhas.pipeline import driving
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
+from lukhas.pipeline.tracing import named
 
 __all__ = ("FrontAnswers", "abandon")
 
@@ -161,6 +162,11 @@ class FrontAnswers:
             error = error.cause
         if isinstance(error, BodyAbortedError):
             return problem_response(problem_of(request.fault or BODY_BROKEN))
-        _log.error("a %s request failed", request.method, exc_info=error)
+        _log.error(
+            "a %s request failed",
+            request.method,
+            exc_info=error,
+            extra=named(request.exchange),
+        )
         self._state.unhandled += 1
         return problem_response(problem_of(INTERNAL_ERROR))

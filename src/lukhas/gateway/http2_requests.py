@@ -77,6 +77,7 @@ class RequestIntake:
             check_expectation(index[b"expect"])
         body = None if end_stream else self._body(stream, length, expects=expects)
         exchange = self._intake.exchange(head, self._peer, body=body)
+        exchange.protocol = "HTTP/2.0"
         return FrontRequest(exchange, body, version="2", keep_alive=True)
 
     def _body(self, stream: Http2Stream, length: int | None, *, expects: bool) -> RequestBody:

@@ -285,6 +285,8 @@ class RequestParser:
         if b"expect" in index:
             check_expectation(index[b"expect"])
         exchange = self._intake.exchange(head, self._peer, body=body)
+        if version == "1.0":
+            exchange.protocol = "HTTP/1.0"
         request = FrontRequest(
             exchange, body, version=version, keep_alive=_keeps_alive(parser, head)
         )

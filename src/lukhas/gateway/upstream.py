@@ -10,6 +10,7 @@ from lukhas.errors import ConfigError, UpstreamError
 from lukhas.gateway.balanced_upstream import BalancedUpstream
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.target_selection import Target
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstream_lane import lane_of
 from lukhas.gateway.upstream_server import ServerMaker, dial_of
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
@@ -61,6 +62,7 @@ class Upstream:
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         clock: where time comes from.
         on_error: told of each failure.
+        tracing: what is needed to trace calls; None where they are not.
 
     Attributes:
         name: as given.
@@ -79,11 +81,17 @@ class Upstream:
         body_bytes: int,
         clock: Clock,
         on_error: Callable[[UpstreamError], None],
+        tracing: CallTracing | None = None,
     ) -> None:
         self.name = name
         self.lane = lane_of(settings)
         maker = ServerMaker(
-            name, settings, body_bytes=body_bytes, on_error=on_error, lane=self.lane
+            name,
+            settings,
+            body_bytes=body_bytes,
+            on_error=on_error,
+            lane=self.lane,
+            tracing=tracing,
         )
         self._servers = [maker.make(address) for address in targets_of(settings)]
         self.handler: Handler = self._servers[0].way

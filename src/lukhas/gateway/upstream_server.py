@@ -8,6 +8,7 @@ from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import UpstreamError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.forwarding import Forwarding
+from lukhas.gateway.traced_forwarding import CallTracing, TracedForwarding
 from lukhas.gateway.upstream_connection import UpstreamTimeouts
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
@@ -64,6 +65,7 @@ class ServerMaker:
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure.
         lane: its priority lane; None where there is none.
+        tracing: what is needed to trace calls; None where they are not.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class ServerMaker:
         body_bytes: int,
         on_error: Callable[[UpstreamError], None],
         lane: UpstreamLane | None = None,
+        tracing: CallTracing | None = None,
     ) -> None:
         self._name = name
         self._settings = settings
         self._body_bytes = body_bytes
         self._on_error = on_error
         self._lane = lane
+        self._tracing = tracing
 
     def make(
         self, address: TargetAddress, *, server_name: str = "", host: str = ""
@@ -111,14 +115,7 @@ class ServerMaker:
         asked = {"client": None, "target": host or address.authority}.get(
             settings.host, settings.host
         )
-        way = Forwarding(
-            pool,
-            prefix=address.prefix.encode("ascii"),
-            host=None if asked is None else asked.encode("ascii"),
-            body_bytes=self._body_bytes,
-            on_error=self._on_error,
-            lane=lane,
-        )
+        way = self._way(pool, address, None if asked is None else asked.encode("ascii"))
         upgrade = UpgradeTarget(
             dial,
             upstream=self._name,
@@ -127,3 +124,26 @@ class ServerMaker:
             head=way.head_of,
         )
         return UpstreamServer(address, pool, way, upgrade)
+
+    def _way(self, pool: UpstreamPool, address: TargetAddress, host: bytes | None) -> Forwarding:
+        prefix = address.prefix.encode("ascii")
+        if self._tracing is None:
+            return Forwarding(
+                pool,
+                prefix=prefix,
+                host=host,
+                body_bytes=self._body_bytes,
+                on_error=self._on_error,
+                lane=self._lane,
+            )
+        return TracedForwarding(
+            pool,
+            self._tracing,
+            upstream=self._name,
+            address=address,
+            prefix=prefix,
+            host=host,
+            body_bytes=self._body_bytes,
+            on_error=self._on_error,
+            lane=self._lane,
+        )

@@ -13,6 +13,7 @@ from lukhas.errors import UpstreamError
 from lukhas.gateway.discovered_upstream import DiscoveredUpstream, source_of
 from lukhas.gateway.mirrors import Mirrors
 from lukhas.gateway.route_forwarding import RouteForwarding
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstream import Upstream
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
@@ -33,6 +34,7 @@ class Upstreams:
         settings: the effective settings.
         recorder: is told of failures.
         clock: where time comes from.
+        tracing: what is needed to trace calls; None where they are not.
 
     Attributes:
         handler: sends an exchange on to its upstream.
@@ -41,8 +43,16 @@ class Upstreams:
         ConfigError: the settings name no server, or a file for TLS cannot be used.
     """
 
-    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        tracing: CallTracing | None = None,
+    ) -> None:
         self._recorder = recorder
+        self._tracing = tracing
         self._by_name = {
             name: self._made(name, upstream, settings.server.body_bytes, clock)
             for name, upstream in named_upstreams(settings).items()
@@ -69,7 +79,12 @@ class Upstreams:
     ) -> Upstream | DiscoveredUpstream:
         if settings.discovery.by == "none":
             return Upstream(
-                name, settings, body_bytes=body_bytes, clock=clock, on_error=self._failed
+                name,
+                settings,
+                body_bytes=body_bytes,
+                clock=clock,
+                on_error=self._failed,
+                tracing=self._tracing,
             )
         return DiscoveredUpstream(
             name,
@@ -78,6 +93,7 @@ class Upstreams:
             body_bytes=body_bytes,
             clock=clock,
             on_error=self._failed,
+            tracing=self._tracing,
         )
 
     def _forward(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 
+from lukhas.config.secret_values import redaction_of
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.gateway.faults import FaultStage
@@ -21,8 +22,11 @@ from lukhas.gateway.front_doors import FrontDoors, served_certificates
 from lukhas.gateway.front_server import FrontServer
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.pulse import PulseSender
+from lukhas.gateway.reporting import Reporting
 from lukhas.gateway.request_sampler import RequestSampler
+from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstreams import Upstreams
+from lukhas.http.messages import Response
 from lukhas.http.request_target import PathPolicy
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
@@ -34,9 +38,16 @@ from lukhas.hub.child_link import (
 )
 from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
+from lukhas.pipeline.driving import Run
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.short_way import ShortWay
-from lukhas.pipeline.stages.observe import SampledObserveStage
+from lukhas.pipeline.stages.observe import (
+    Report,
+    ReportedObserveStage,
+    SampledObserveStage,
+)
 from lukhas.pipeline.timed_way import TimedWay
+from lukhas.pipeline.tracing import trace_of
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -56,7 +67,12 @@ def main() -> None:
         task = read_task()
         end_with_parent()
         log = task.settings.log
-        configure_logging(style=log.format, level=log.level.upper(), stream=sys.stderr)
+        configure_logging(
+            style=log.format,
+            level=log.level.upper(),
+            stream=sys.stderr,
+            redaction=redaction_of(task.settings),
+        )
         uvloop.run(_run(task))
     except LukhasError as error:
         sys.stderr.write(f"lukhas: {error}\n")
@@ -74,9 +90,11 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
 
     Raises:
         ConfigError: the settings name no upstream.
+        ConfigError: or the file of the access log cannot be written.
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
+    reporting = Reporting(settings, f"{task.name}.{task.generation}")
     hub = Hub(
         settings,
         under_observe=(FaultStage(),),
@@ -84,23 +102,33 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         workers=task.workers,
         outlived=True,
         disk_bytes=SERVE_DISK_BYTES,
+        forwards=True,
+        reports=reporting.reports(),
     )
     await hub.start()
-    upstreams = Upstreams(settings, hub.recorder, hub.clock)
+    upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
-    sampling = _sampling(hub, upstreams, server.state)
+    if reporting.sends_spans:
+        _time_traced(hub, upstreams, server.state, reporting.reports())
+    sampling = _sampling(hub, upstreams, server.state, reporting.reports())
     _watch(hub, server.state)
+    reporting.show(hub.recorder)
     await _begin(upstreams, hub)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        lambda: [*hub.parts(), *doors.parts(hub.clock), *upstreams.parts()],
+        lambda: [
+            *hub.parts(),
+            *doors.parts(hub.clock),
+            *upstreams.parts(),
+            *reporting.parts(),
+        ],
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
         records=hub.records.drain,
     )
-    to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling)
+    to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling, *reporting.jobs())
     jobs = [asyncio.create_task(job) for job in to_do]
     _spare_garbage_collection()
     with ExitStack() as inherited:
@@ -118,6 +146,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await server.drain()
     for job in jobs:
         job.cancel()
+    await reporting.close()
     await _end(sender, upstreams, hub)
 
 
@@ -131,6 +160,12 @@ async def _begin(upstreams: Upstreams, hub: Hub) -> None:
     upstreams.show(hub.recorder)
     upstreams.start()
     await upstreams.ready()
+
+
+def _call_tracing(hub: Hub) -> CallTracing | None:
+    if hub.settings.telemetry.tracing.mode == "off":
+        return None
+    return CallTracing(hub.clock, random.getrandbits)
 
 
 def _spare_garbage_collection() -> None:
@@ -176,14 +211,30 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     return server, doors
 
 
+def _time_traced(
+    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
+) -> None:
+    """Has requests whose trace is recorded go the way on which stages are timed."""
+    observe = ReportedObserveStage(hub.recorder, hub.clock, explain=hub.explainer, reports=reports)
+    timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock).take
+    plain = state.take
+
+    def take(exchange: Exchange) -> Response | Run:
+        trace = trace_of(exchange)
+        recorded = trace is not None and trace.is_sampled
+        return timed(exchange) if recorded else plain(exchange)
+
+    state.take = take
+
+
 def _sampling(
-    hub: Hub, upstreams: Upstreams, state: FrontState
+    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """What takes samples of requests; nothing where none are wanted."""
     per_second = hub.settings.explain.samples_per_second
     if hub.explainer is None or not per_second:
         return ()
-    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer)
+    observe = SampledObserveStage(hub.recorder, hub.clock, explain=hub.explainer, reports=reports)
     timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
     sampler = RequestSampler(state, timed.take, per_second=per_second, draw=random.random)
     return (sampler.run(),)

@@ -4,7 +4,12 @@ import re
 
 from lukhas.http.list_syntax import split_quoted, unquote
 
-__all__ = ("accepts_media_type", "choose_coding", "parse_quality_list")
+__all__ = (
+    "accepts_media_type",
+    "choose_coding",
+    "media_type_weight",
+    "parse_quality_list",
+)
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _is_token = re.compile(_TOKEN).fullmatch
@@ -67,7 +72,12 @@ def choose_coding(accept_encoding: bytes | None, available: tuple[bytes, ...]) -
 
 
 def accepts_media_type(accept: bytes | None, media_type: bytes) -> bool:
-    """Tells whether a client takes a media type (RFC 9110 section 12.5.1).
+    """Tells whether a client takes a media type; see `media_type_weight`."""
+    return media_type_weight(accept, media_type) > 0
+
+
+def media_type_weight(accept: bytes | None, media_type: bytes) -> int:
+    """How much a client wants a media type, in thousandths (RFC 9110 section 12.5.1).
 
     The most specific range that matches decides, of equal ones the first. An absent field accepts
     everything; so does one in which no member is well-formed.
@@ -77,17 +87,17 @@ def accepts_media_type(accept: bytes | None, media_type: bytes) -> bool:
         media_type: e.g. `b"application/json"`; parameters are allowed, `q` is not one of them.
     """
     if accept is None:
-        return True
+        return _FULL_Q
     members = [member for member in _members(accept) if b"/" in member[0]]
     if not members:
-        return True
+        return _FULL_Q
     offered = _member(media_type)
     if offered is None:
-        return False
+        return 0
     name, parameters, _ = offered
     precedence = {name: 2, name.partition(b"/")[0] + b"/*": 1, b"*/*": 0}
     best = (-1, -1)
-    accepted = False
+    weight = 0
     for range_name, range_parameters, q in members:
         level = precedence.get(range_name)
         if level is None or not range_parameters <= parameters:
@@ -95,8 +105,8 @@ def accepts_media_type(accept: bytes | None, media_type: bytes) -> bool:
         rank = (level, len(range_parameters))
         if rank > best:
             best = rank
-            accepted = q > 0
-    return accepted
+            weight = q
+    return weight
 
 
 def _members(value: bytes) -> list[_Member]:

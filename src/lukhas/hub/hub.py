@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections import Counter
 from pathlib import Path
 
@@ -23,17 +22,17 @@ from lukhas.hub.policies import (
 )
 from lukhas.hub.request_bodies import decompress_stages
 from lukhas.hub.splits import split_stages
+from lukhas.hub.tracing import intake_of
 from lukhas.hub.transformations import cors_stages, redirect_stages, transform_stages
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
 from lukhas.identity.pepper import load_pepper
-from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
-from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.pipeline.stages.observe import ObserveStage, Report, ReportedObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.pipeline.stages.settle import SettleStage
 from lukhas.policy.caching.purges import Purge
@@ -72,6 +71,8 @@ class Hub:
         outlived: whether others take over when this process ends, so that what was counted must
             outlive it.
         disk_bytes: what the cache may take on disk if the settings do not say.
+        forwards: whether requests are sent on to upstreams, which are then told of their traces.
+        reports: who is told of each request that has ended.
 
     Attributes:
         settings: as given.
@@ -98,10 +99,12 @@ class Hub:
         workers: int = 1,
         outlived: bool = False,
         disk_bytes: int = 0,
+        forwards: bool = False,
+        reports: tuple[Report, ...] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.intake = Intake(self.clock, secrets.token_hex(8))
+        self.intake = intake_of(settings, self.clock, forwards=forwards)
         self.recorder = Recorder()
         self.records = RecentRecords(reports=outlived)
         self.explainer = explainer(settings, self.records)
@@ -125,6 +128,7 @@ class Hub:
         for feature in unavailable:
             _log.warning("%s was asked for and is not available in this version", feature)
         self.openapi = HubOpenApi(settings, self.recorder)
+        self._reports = reports
         stages = self._stages(settings, under_observe, around_cache)
         self.pipeline = Pipeline(stages, self._on_contained)
         self._show_gauges()
@@ -138,7 +142,7 @@ class Hub:
         table = route_table(settings)
         routes = RouteStage(table)
         return (
-            ObserveStage(self.recorder, self.clock, explain=self.explainer),
+            self._observe(),
             *under_observe,
             routes,
             *cors_stages(table, routes),
@@ -159,6 +163,13 @@ class Hub:
                 self.recorder,
                 upstream=table.default.rule.upstream,
             ),
+        )
+
+    def _observe(self) -> ObserveStage:
+        if not self._reports:
+            return ObserveStage(self.recorder, self.clock, explain=self.explainer)
+        return ReportedObserveStage(
+            self.recorder, self.clock, explain=self.explainer, reports=self._reports
         )
 
     async def start(self, *, with_keys: bool = True) -> None:

@@ -10,6 +10,7 @@ from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from lukhas.pipeline.request_trace import RequestTrace, StageStay
     from lukhas.policy.caching.lookup import Reuse
     from lukhas.policy.caching.terms import ReuseTerms
     from lukhas.policy.rate_limiting.decisions import LimitDecision
@@ -50,7 +51,9 @@ class Exchange:
         reused: the terms of the stored response that it selects, what the rules say of it, and
             when; not set where there is none.
         drawn: what was drawn where a split chose by chance; else not set.
-        times: how long each stage took, in nanoseconds; set where that is measured.
+        times: when each stage was at work; set where that is measured.
+        trace: the trace that it belongs to; set where traces are continued, for those in one.
+        protocol: the version of HTTP, as in `HTTP/2.0`; not set for HTTP/1.1.
         relay_interim: sends an interim response (102, 103) to the client; None where the way in
             cannot, or nobody waits.
     """
@@ -70,6 +73,7 @@ class Exchange:
         "now_ns",
         "parks",
         "peer",
+        "protocol",
         "relay_interim",
         "request_id",
         "response",
@@ -79,6 +83,7 @@ class Exchange:
         "stored",
         "ticket",
         "times",
+        "trace",
         "upstream",
         "verdicts",
     )
@@ -114,7 +119,9 @@ class Exchange:
         self.stored: StoredResponse
         self.reused: tuple[ReuseTerms, Reuse, int]
         self.drawn: float
-        self.times: list[tuple[str, int]]
+        self.times: list[StageStay]
+        self.trace: RequestTrace
+        self.protocol: str
         self.parks = False
         self.relay_interim: Callable[[int, HeaderPairs], None] | None = None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lukhas.pipeline.callers import caller_of
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.tracing import trace_of
 from lukhas.policy.balancing.splits import place_of
 from lukhas.policy.caching.lookup import Reuse
 from lukhas.policy.caching.requests import cache_request
@@ -99,11 +100,12 @@ def made_record(
         cache_result=exchange.cache_result,
         strategy=rules.strategy,
         stages=tuple(stage_record(reasoned.verdict()) for reasoned in exchange.verdicts),
-        times=tuple(StageTime(stage, took) for stage, took in getattr(exchange, "times", ())),
+        times=tuple(StageTime(stay.stage, stay.took_ns) for stay in getattr(exchange, "times", ())),
         route=_route(exchange) if len(path) <= _MOST_TEXT else None,
         limit=_limit(exchange),
         cache=_cache(exchange),
         split=_split(exchange),
+        trace_id=_trace_id(exchange),
     )
 
 
@@ -120,6 +122,11 @@ def _why(exchange: Exchange, status: int) -> str:
     if status >= 400:
         return "client-error"
     return "shadow" if limit is not None and limit.shadow_violations else "slow"
+
+
+def _trace_id(exchange: Exchange) -> str:
+    trace = trace_of(exchange)
+    return "" if trace is None else trace.trace_id.decode("ascii")
 
 
 def _route(exchange: Exchange) -> RouteFacts | None:

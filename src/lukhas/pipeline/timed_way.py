@@ -11,6 +11,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.request_trace import StageStay
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.observe import ObserveStage
@@ -49,11 +50,13 @@ def _timed(stage: Stage, clock: Clock) -> Stage:
     return _TimedGate(stage, clock) if isinstance(stage, Gate) else _TimedStage(stage, clock)
 
 
-def _note(exchange: Exchange, stage: str, took_ns: int) -> None:
+def _note(
+    exchange: Exchange, stage: str, *, began_ns: int, ended_ns: int, inside_ns: int = 0
+) -> None:
     # Exchanges of the background are not those that were sampled.
-    times: list[tuple[str, int]] | None = getattr(exchange, "times", None)
+    times: list[StageStay] | None = getattr(exchange, "times", None)
     if times is not None:
-        times.append((stage, took_ns))
+        times.append(StageStay(stage, ended_ns - began_ns - inside_ns, began_ns, ended_ns))
 
 
 class _TimedGate(Gate):
@@ -67,7 +70,7 @@ class _TimedGate(Gate):
         began_ns = self._now_ns()
         answer = self._enter(exchange)
         if answer is None or isinstance(answer, Response):
-            _note(exchange, self.name, self._now_ns() - began_ns)
+            _note(exchange, self.name, began_ns=began_ns, ended_ns=self._now_ns())
             return answer
         return self._awaited(exchange, answer, began_ns)
 
@@ -77,7 +80,7 @@ class _TimedGate(Gate):
         try:
             return await answer
         finally:
-            _note(exchange, self.name, self._now_ns() - began_ns)
+            _note(exchange, self.name, began_ns=began_ns, ended_ns=self._now_ns())
 
 
 class _TimedStage:
@@ -103,7 +106,13 @@ class _TimedStage:
         try:
             return await self._run(exchange, inner)
         finally:
-            _note(exchange, self.name, self._now_ns() - began_ns - inside_ns)
+            _note(
+                exchange,
+                self.name,
+                began_ns=began_ns,
+                ended_ns=self._now_ns(),
+                inside_ns=inside_ns,
+            )
 
 
 class _TimedHandler:
@@ -117,4 +126,4 @@ class _TimedHandler:
         try:
             return await self._handler(exchange)
         finally:
-            _note(exchange, "handler", self._now_ns() - began_ns)
+            _note(exchange, "handler", began_ns=began_ns, ended_ns=self._now_ns())

@@ -12,7 +12,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -121,6 +121,11 @@ class LatencySketch(msgspec.Struct, array_like=True):
                 position += 1
             counts.append(seen)
         return counts
+
+    def middles(self) -> Iterator[tuple[float, int]]:
+        """The middle of each bucket that holds values, in nanoseconds, and how many; in order."""
+        for index in sorted(self.buckets):
+            yield _middle(index), self.buckets[index]
 
     def _widen(self, low_ns: int, high_ns: int) -> None:
         if not self.count or low_ns < self.min_ns:

@@ -2,57 +2,38 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, TextIO, cast
+import textwrap
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
+
+from lukhas.telemetry.redaction import REDACTED, Redaction, redact
 
 __all__ = ("REDACTED", "LogStyle", "configure_logging", "redact")
 
 LogStyle = Literal["json", "console"]
 
-REDACTED = "[redacted]"
-
-# Matched anywhere in a name in lower case with `-` as `_`: x-api-key, db_password, access_token ...
-_SECRET_NAMES = re.compile(
-    r"authorization|cookie|api_?key|token|passw(or)?d|passphrase|secret|pepper|private_?key"
-)
-# What gives a secret away inside a text: an authentication scheme, our own keys, `password=...`,
-# and the password of a URL.
-_SECRET_TEXTS = (
-    # A field that is a secret up to the end of its line.
-    (
-        re.compile(r"(?i)((?:cookie|authorization)[\"']?\s*[=:]\s*[\"']?)[^\r\n\"']+"),
-        rf"\1{REDACTED}",
-    ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+(?!\[)[^\s,;\"']+"), rf"\1 {REDACTED}"),
-    (re.compile(r"\blk_[A-Za-z0-9]+_[A-Za-z0-9]+_[A-Za-z0-9_-]+"), REDACTED),
-    (
-        re.compile(
-            r"(?i)((?:api[_-]?key|token|passw(?:or)?d|secret)[\"']?\s*[=:]\s*[\"']?)"
-            r"(?!\[redacted\])[^\s&,;\"']+"
-        ),
-        rf"\1{REDACTED}",
-    ),
-    # The password of a URL.
-    (re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
-)
-_MAX_DEPTH = 8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def configure_logging(*, style: LogStyle, level: str, stream: TextIO) -> None:
+def configure_logging(
+    *, style: LogStyle, level: str, stream: TextIO, redaction: Redaction | None = None
+) -> None:
     """Sets up structlog and the standard library's logging of this process, once, at its start.
 
     Args:
         style: one JSON object a line, or lines for people.
         level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
         stream: where the lines go.
+        redaction: takes secrets out of them; one that knows nothing of this installation if None.
     """
+    events = _Redacted(redaction or Redaction())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=("request_id", "trace_id")),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
@@ -68,9 +49,11 @@ def configure_logging(*, style: LogStyle, level: str, stream: TextIO) -> None:
         cache_logger_on_first_use=True,
     )
     renderer: Processor
+    for_people: tuple[Processor, ...] = ()
     if style == "json":
         renderer = structlog.processors.JSONRenderer()
     else:
+        for_people = (_on_own_lines,)
         renderer = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -82,7 +65,8 @@ def configure_logging(*, style: LogStyle, level: str, stream: TextIO) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Before redaction, because the text of an exception may hold a secret too.
                 structlog.processors.format_exc_info,
-                _redact_event,
+                events,
+                *for_people,
                 renderer,
             ],
         )
@@ -92,46 +76,27 @@ def configure_logging(*, style: LogStyle, level: str, stream: TextIO) -> None:
     root.setLevel(level)
 
 
-def redact(value: object) -> object:
-    """A copy without secrets: by name in mappings and in pairs, by their look in texts.
+class _Redacted:
+    """A processor that takes secrets out of events."""
 
-    Goes into mappings, lists, tuples and sets to a depth of 8; what lies deeper is left out.
-    """
-    return _redacted(value, 0)
+    def __init__(self, redaction: Redaction) -> None:
+        self._redact = redaction.redact
 
-
-def _redact_event(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return cast("EventDict", _redacted(event, 0))
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        return cast("EventDict", self._redact(event))
 
 
-def _redacted(value: object, depth: int) -> Any:
-    if isinstance(value, str):
-        return _without_secrets(value)
-    if isinstance(value, bytes):
-        return _without_secrets(value.decode("latin-1"))
-    if depth >= _MAX_DEPTH:
-        return "[too deep]" if isinstance(value, (Mapping, list, tuple, set, frozenset)) else value
-    if isinstance(value, Mapping):
-        return {
-            key: REDACTED if _is_secret(key) else _redacted(item, depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, tuple) and len(value) == 2 and _is_secret(value[0]):
-        return (value[0], REDACTED)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_redacted(item, depth + 1) for item in value]
-    return value
+def _on_own_lines(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Keeps what others have sent from looking like an event, or from steering a terminal."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            if name == "exception":
+                lines = (_CONTROL.sub(_escaped, line) for line in value.split("\n"))
+                event[name] = textwrap.indent("\n".join(lines), "  ")
+            else:
+                event[name] = _CONTROL.sub(_escaped, value)
+    return event
 
 
-def _is_secret(name: object) -> bool:
-    if isinstance(name, bytes):
-        name = name.decode("latin-1")
-    if not isinstance(name, str):
-        return False
-    return _SECRET_NAMES.search(name.lower().replace("-", "_")) is not None
-
-
-def _without_secrets(text: str) -> str:
-    for pattern, replacement in _SECRET_TEXTS:
-        text = pattern.sub(replacement, text)
-    return text
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

@@ -14,9 +14,11 @@ from lukhas.admin.access import AdminToken
 from lukhas.admin.app import _http_problem, _validation_problem, create_admin_app
 from lukhas.admin.state import AdminState
 from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.prometheus_protobuf import PROTOBUF_TYPE
 from lukhas.telemetry.recorder import UNPLACED, Recorder
 from lukhas.units import SECOND_NS
 from tests.unit.admin.conftest import TOKEN, ManualClock
+from tests.unit.telemetry.prometheus_schema import decoded
 
 Report = Callable[..., None]
 SAMPLE = ("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED)
@@ -65,6 +67,23 @@ async def test_metrics_are_prometheus_text(admin: httpx.AsyncClient, report: Rep
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     labels = 'route="/a",method="GET",status_class="2xx",tier="free",cache="hit"'
     assert f"lukhas_requests_total{{{labels}}} 1" in answer.text.splitlines()
+
+
+async def test_metrics_are_protobuf_for_those_who_prefer_it(
+    admin: httpx.AsyncClient, report: Report
+) -> None:
+    """As Prometheus does where native histograms are switched on; caches must tell them apart."""
+    recorder = Recorder()
+    recorder.record(SAMPLE)
+    report(recorder)
+    answer = await admin.get("/metrics", headers={"accept": f"{PROTOBUF_TYPE},text/plain;q=0.5"})
+    assert answer.headers["content-type"] == PROTOBUF_TYPE
+    assert answer.headers["vary"] == "accept"
+    page = decoded(answer.content)
+    assert page["lukhas_requests_total"].metric[0].counter.value == 1
+    (durations,) = page["lukhas_request_duration_seconds"].metric
+    assert durations.histogram.sample_count == 1
+    assert durations.histogram.positive_delta
 
 
 async def test_status_gives_the_figures(admin: httpx.AsyncClient, report: Report) -> None:

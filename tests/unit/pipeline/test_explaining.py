@@ -6,6 +6,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.explaining import Explainer, ExplainRules
+from lukhas.pipeline.request_trace import StageStay
 from lukhas.pipeline.stages.observe import ObserveStage, SampledObserveStage
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
@@ -97,7 +98,7 @@ def test_a_sampled_request_is_kept_once_whatever_became_of_it() -> None:
     """With the time that each stage took; what is notable is kept as that."""
     kept = Kept(sampled=True)
     exchange = kept.exchange()
-    exchange.times = [("route", 5)]
+    exchange.times = [StageStay("route", 5, 0, 5)]
     kept.answered(exchange, 200)
     kept.answered(kept.exchange(), 404)
     assert [(record.why, record.status) for record in kept.records] == [

@@ -51,6 +51,7 @@ def request_page(record: DecisionRecord, *, version: str) -> str:
         f"<td>{'the same' if each.same else escape(each.evaluated)}</td></tr>"
         for each in reevaluate(record)
     )
+    trace = f" Trace <code>{escape(record.trace_id)}</code>" if record.trace_id else ""
     main = (
         f'<main><div class="heading"><h1>{escape(record.method)} {escape(record.path)}</h1>'
         f'<p class="aside">{escape(record.host)}{escape(record.path)}{escape(query)}</p></div>'
@@ -58,7 +59,7 @@ def request_page(record: DecisionRecord, *, version: str) -> str:
         f"{latency(record.took_ns / MILLISECOND_NS)} at {_time(record)}, kept as "
         f"{escape(record.why)}. Caller {escape(record.consumer or 'unknown')}, upstream "
         f"{escape(record.upstream)}, strategy {escape(record.strategy)}. Id "
-        f"<code>{escape(record.request_id)}</code></p></section>"
+        f"<code>{escape(record.request_id)}</code>{trace}</p></section>"
         '<section class="card"><h2>Stages</h2><table><thead><tr><th>Stage</th><th>Verdict</th>'
         "<th>Figures</th><th>Took</th></tr></thead>"
         f"<tbody>{stages}</tbody></table></section>"

@@ -1,6 +1,7 @@
 """The observe stage: one sample for each request, whatever becomes of it."""
 
 import asyncio
+from collections.abc import Callable
 
 from lukhas.clock import Clock
 from lukhas.errors import BodyAbortedError, HandlerError, UpstreamError
@@ -15,7 +16,11 @@ from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.policy.verdicts import Outcome
 from lukhas.telemetry.recorder import LIMITED, Recorder
 
-__all__ = ("CLIENT_GONE", "ObserveStage", "SampledObserveStage")
+__all__ = ("CLIENT_GONE", "ObserveStage", "Report", "ReportedObserveStage", "SampledObserveStage")
+
+Report = Callable[[Exchange, int, int, int], None]
+"""Told of each request that has ended: the exchange, its status, the bytes of the body that went
+out, and how long it took in nanoseconds. It must neither block nor raise."""
 
 _NEVER_NS = 1 << 62
 CLIENT_GONE = 499
@@ -208,11 +213,46 @@ class ObserveStage:
                 recorder.refused(verdict.stage)
 
 
-class SampledObserveStage(ObserveStage):
+class ReportedObserveStage(ObserveStage):
+    """An observe stage that also tells others of every request.
+
+    Args:
+        recorder: see `ObserveStage`.
+        clock: see `ObserveStage`.
+        explain: see `ObserveStage`.
+        reports: who is told, in this order.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        explain: Explainer | None = None,
+        reports: tuple[Report, ...],
+    ) -> None:
+        super().__init__(recorder, clock, explain=explain)
+        self._reports = reports
+
+    def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
+        super()._sample(exchange, status, body_bytes)
+        took_ns = self._now_ns() - exchange.now_ns
+        for report in self._reports:
+            report(exchange, status, body_bytes, took_ns)
+
+
+class SampledObserveStage(ReportedObserveStage):
     """An observe stage that keeps a record of every request, whatever became of it."""
 
-    def __init__(self, recorder: Recorder, clock: Clock, *, explain: Explainer) -> None:
-        super().__init__(recorder, clock, explain=explain)
+    def __init__(
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        explain: Explainer,
+        reports: tuple[Report, ...] = (),
+    ) -> None:
+        super().__init__(recorder, clock, explain=explain, reports=reports)
         self._keep = explain.keep
         self._is_notable = False
 

@@ -175,6 +175,7 @@ class DecisionRecord:
         limit: the facts of `limit`.
         cache: the facts of `cache`.
         split: the facts of `split`.
+        trace_id: of the trace that it belongs to; empty if that is not known.
         version: of this form.
     """
 
@@ -198,4 +199,5 @@ class DecisionRecord:
     limit: LimitFacts | None = None
     cache: CacheFacts | None = None
     split: SplitFacts | None = None
+    trace_id: str = ""
     version: int = field(default=RECORD_VERSION)

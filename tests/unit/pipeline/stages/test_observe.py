@@ -16,7 +16,7 @@ from lukhas.errors import (
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.stages.observe import CLIENT_GONE, ObserveStage
+from lukhas.pipeline.stages.observe import CLIENT_GONE, ObserveStage, ReportedObserveStage
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
@@ -278,3 +278,22 @@ async def test_an_answer_without_the_handler_is_counted_once() -> None:
     for tap in streamed.taps:
         tap.feed(b"abc", last=True)
     assert (one.recorder.in_flight, one.recorder.drain().bytes_out) == (0, 3)
+
+
+async def test_others_are_told_of_every_request_that_has_ended() -> None:
+    """With its status, the bytes that went out and how long it took; after it was counted."""
+    observed = Observed()
+    told: list[tuple[bytes, int, int, int, int]] = []
+
+    def report(exchange: Exchange, status: int, size: int, took_ns: int) -> None:
+        # Read without settling: what the recorder has by now.
+        told.append((exchange.request_id, status, size, took_ns, observed.recorder.in_flight))
+
+    observed.stage = ReportedObserveStage(
+        observed.recorder, observed.clock, reports=(report, report)
+    )
+    await observed.run(Response(200, Headers([]), b"12345"), took_ns=700)
+    assert told == [(b"id-1", 200, 5, 700, 0)] * 2
+    with pytest.raises(HandlerError):
+        await observed.run(HandlerError(ValueError()))
+    assert told[2:] == [(b"id-1", 500, 0, 700, 0)] * 2
