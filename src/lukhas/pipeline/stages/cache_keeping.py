@@ -5,6 +5,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget, Spill
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_question import Fetch, principal_of
+from lukhas.pipeline.stages.cache_repeats import note_repeat
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.leak_guard import GuardUnit, LeakGuard, Observation
@@ -20,6 +21,7 @@ from lukhas.policy.caching.tags import tags_of
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import matches, selecting_values, vary_names
 from lukhas.storage.entries import EntryStore, LargeBody, StoredResponse, stored_response
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import SECOND_NS
 
 __all__ = ("CacheKeeper", "guard_unit", "made_entry")
@@ -41,6 +43,7 @@ class CacheKeeper:
         flights: the fetches on their way.
         budget: what all bodies on their way into the store share.
         guard: watches what is shared.
+        repeats: takes what a lifetime would have let the cache answer; None for nobody.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class CacheKeeper:
         flights: Flights,
         budget: CaptureBudget,
         guard: LeakGuard,
+        repeats: RepeatLog | None = None,
     ) -> None:
         self._store = store
         self._now_ns = clock.now_ns
         self._flights = flights
         self._budget = budget
         self._guard = guard
+        self._repeats = repeats
         self._uncacheable: dict[CacheKey, int] = {}
 
     def is_uncacheable(self, key: CacheKey, now_ns: int) -> bool:
@@ -129,6 +134,8 @@ class CacheKeeper:
         if not request.shared or status == 304 or status >= 500:
             return
         if plainly_not_storable(response.headers, fetch.policy):
+            if self._repeats is not None:
+                note_repeat(self._repeats, fetch.exchange, status, response.headers)
             if len(self._uncacheable) >= _MAX_UNCACHEABLE:
                 self._uncacheable.clear()
             self._uncacheable[request.key] = fetch.requested_ns + _UNCACHEABLE_NS

@@ -28,10 +28,8 @@ def theta(values: Values, period: int, horizon: int) -> list[float]:
         horizon: how many values.
     """
     whole = filled(values, period)
-    if len(whole) < _LEAST_SEASONS * period:
-        indexes = [1.0] * period
-    else:
-        indexes = _season(whole, period)
+    seen = len(whole) >= _LEAST_SEASONS * period
+    indexes = _season(whole, period) if seen else [1.0] * period
     line = theta_line([value / indexes[at % period] for at, value in enumerate(whole)])
     count = len(whole)
     return [
