@@ -14,11 +14,13 @@ from lukhas.admin.alert_desk import AlertDesk
 from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.capacity_api import capacity_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
+from lukhas.admin.insights_api import InsightAccess, insights_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.parent import Parent
 from lukhas.admin.process import AdminOptions, run_admin
@@ -29,6 +31,7 @@ from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
+from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -86,6 +89,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
     ]
     lifespans = [access.lifespan(), alerts.lifespan()]
     parent = Parent(task.control_path) if task.control_path is not None else None
+    routers += _insight_routers(history, settings, parent)
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
@@ -124,6 +128,15 @@ def _history_routers(history: HistoryAccess | None) -> list[APIRouter]:
     if history is None:
         return []
     return [history_router(history), history_live_router(history), history_export_router(history)]
+
+
+def _insight_routers(
+    history: HistoryAccess | None, settings: Settings, parent: Parent | None
+) -> list[APIRouter]:
+    if history is None:
+        return []
+    access = InsightAccess(history, settings, parent)
+    return [insights_router(access), capacity_router(access)]
 
 
 def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:

@@ -58,7 +58,12 @@ class Forecast:
 
 
 def forecast(
-    values: Values, cycle: Cycle, horizon: int, *, models: Sequence[Model] = MODELS
+    values: Values,
+    cycle: Cycle,
+    horizon: int,
+    *,
+    tried_steps: int | None = None,
+    models: Sequence[Model] = MODELS,
 ) -> Forecast | None:
     """Forecasts a series of counts, rates or durations: of values that are never negative.
 
@@ -69,6 +74,8 @@ def forecast(
         values: the history; of a long one the last eight weeks are looked at.
         cycle: its seasons.
         horizon: how many steps ahead.
+        tried_steps: how many steps ahead the models are compared; the horizon if None. Never more
+            than a week, nor than a quarter of the history.
         models: which to try, the reference first.
 
     Returns:
@@ -77,8 +84,8 @@ def forecast(
     values = _trimmed(values)[-_MOST_WEEKS * cycle.week :]
     if len(known(values)) < _LEAST_KNOWN:
         return None
-    # Not further than what is asked for, and never so far that little is left to learn from.
-    tried_steps = max(1, min(horizon, _MOST_TRIED_DAYS * cycle.day, len(values) // 4))
+    tried_steps = min(tried_steps or horizon, _MOST_TRIED_DAYS * cycle.day, len(values) // 4)
+    tried_steps = max(1, tried_steps)
     moments = origins(values, cycle, tried_steps) if len(values) >= 2 * cycle.day else []
     scored: list[tuple[float, Model, list[Trial]]] = []
     for model in models:

@@ -1,0 +1,189 @@
+"""Who called, stretch by stretch: the busiest of each window, and the peaks of each consumer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from lukhas.analytics.crowds import unpacked_crowd
+from lukhas.analytics.history import LEADER_MINUTES_S, History
+from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Piece, ceiled, cover, floored
+from lukhas.analytics.tables import LEADERS
+from lukhas.policy.insights.consumers import ConsumerUse
+from lukhas.policy.insights.tier_limits import ConsumerPeak
+from lukhas.telemetry.leaders import Leaders, Tally
+from lukhas.units import SECOND_NS
+
+__all__ = ("Callers", "CrowdRow", "callers_of", "crowd_rows", "windows_before")
+
+_MOST_CONSUMERS = 1000
+_MOST_WINDOWS = 7
+_LONGEST_S = 35 * DAY_S
+_WIDTHS_S = (MINUTE_S, HOUR_S, DAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdRow:
+    """One stretch, as it is stored.
+
+    Attributes:
+        level: its length in seconds.
+        start_s: its first second.
+        content: the packed crowd.
+        is_again: whether an hour among the rows holds it as well: it is only there for the peaks.
+    """
+
+    level: int
+    start_s: int
+    content: bytes
+    is_again: bool = False
+
+
+@dataclass(slots=True)
+class Callers:
+    """What consumers did.
+
+    Attributes:
+        uses: in the window, and in those before it.
+        peaks: the most that each asked for in a minute, an hour and a day of the window; a stretch
+            is missing where nothing is known of its length.
+    """
+
+    uses: list[ConsumerUse] = field(default_factory=list)
+    peaks: list[ConsumerPeak] = field(default_factory=list)
+
+
+def windows_before(window_s: int) -> int:
+    """With how many windows of the same length before it one is compared."""
+    if window_s < 6 * HOUR_S:
+        # Minutes are only kept so long.
+        return min(_MOST_WINDOWS, LEADER_MINUTES_S // window_s - 1)
+    return max(0, min(_MOST_WINDOWS, _LONGEST_S // window_s - 1))
+
+
+async def crowd_rows(history: History, *, to_s: int, window_s: int) -> list[CrowdRow]:
+    """The rows of a window and of those before it.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    now_s = history.clock.now_ns() // SECOND_NS
+    done_s = dict(history.done_s)
+    grain = _grain(window_s)
+    end_s = ceiled(to_s, grain)
+    from_s = end_s - (windows_before(window_s) + 1) * window_s
+    levels = (HOUR_S, MINUTE_S) if grain == HOUR_S else (MINUTE_S,)
+    pieces = [
+        (piece, False)
+        for piece in cover(floored(from_s, grain), to_s, done_s=done_s, levels=levels)
+    ]
+    if grain == HOUR_S:
+        minutes_s = max(end_s - window_s, now_s - LEADER_MINUTES_S)
+        minutes_to_s = min(to_s, floored(done_s[HOUR_S], HOUR_S))
+        if minutes_s < minutes_to_s:
+            again = Piece(MINUTE_S, ceiled(minutes_s, MINUTE_S), minutes_to_s)
+            pieces.append((again, True))
+    rows: list[CrowdRow] = []
+    async with history.database.reading() as connection:
+        for piece, is_again in pieces:
+            within = (
+                (LEADERS.c.level == piece.level)
+                & (LEADERS.c.start_s >= piece.from_s)
+                & (LEADERS.c.start_s < piece.to_s)
+            )
+            found = await connection.execute(
+                sa.select(LEADERS.c.start_s, LEADERS.c.content).where(within)
+            )
+            rows += [
+                CrowdRow(piece.level, start_s, content, is_again) for start_s, content in found
+            ]
+    return rows
+
+
+def callers_of(rows: Iterable[CrowdRow], *, to_s: int, window_s: int) -> Callers:
+    """What the rows say.
+
+    Args:
+        rows: see `crowd_rows`.
+        to_s: the end of the window.
+        window_s: its length.
+    """
+    grain = _grain(window_s)
+    end_s = ceiled(to_s, grain)
+    windows = [Leaders() for _ in range(windows_before(window_s) + 1)]
+    peaks = _Peaks()
+    for row in rows:
+        leaders = unpacked_crowd(row.content).consumers
+        index = (end_s - 1 - row.start_s) // window_s
+        if not row.is_again and 0 <= index < len(windows):
+            windows[index].merge(leaders)
+        if index == 0:
+            peaks.take(row, leaders)
+    while len(windows) > 1 and not windows[-1].total().requests:
+        windows.pop()
+    return Callers(_uses(windows), peaks.found(windows[0]))
+
+
+def _grain(window_s: int) -> int:
+    return MINUTE_S if window_s < 6 * HOUR_S else HOUR_S
+
+
+def _uses(windows: Sequence[Leaders]) -> list[ConsumerUse]:
+    now, before = windows[0], list(reversed(windows[1:]))
+    keys = dict.fromkeys(_busiest(now))
+    for window in before:
+        keys.update(dict.fromkeys(_busiest(window)))
+    missed = max(window.missed for window in windows)
+    nothing = Tally()
+    uses = []
+    for key in keys:
+        tally = now.tallies.get(key, nothing)
+        earlier = [window.tallies.get(key, nothing) for window in before]
+        uses.append(
+            ConsumerUse(
+                consumer=key,
+                requests=tally.requests,
+                errors=tally.errors,
+                limited=tally.limited,
+                before=tuple(each.requests for each in earlier),
+                errors_before=sum(each.errors for each in earlier),
+                missed=missed,
+            )
+        )
+    return uses
+
+
+def _busiest(leaders: Leaders) -> list[str]:
+    ranked = sorted(leaders.tallies.items(), key=lambda item: (-item[1].requests, item[0]))
+    return [key for key, _ in ranked[:_MOST_CONSUMERS]]
+
+
+class _Peaks:
+    """The most of each consumer in a stretch of each width."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, dict[tuple[str, int], int]] = {width: {} for width in _WIDTHS_S}
+
+    def take(self, row: CrowdRow, leaders: Leaders) -> None:
+        for width in _WIDTHS_S:
+            if width < row.level or (row.is_again and width > MINUTE_S):
+                continue
+            sums = self._sums[width]
+            start_s = floored(row.start_s, width)
+            for key, tally in leaders.tallies.items():
+                sums[key, start_s] = sums.get((key, start_s), 0) + tally.requests
+
+    def found(self, leaders: Leaders) -> list[ConsumerPeak]:
+        most: dict[int, dict[str, int]] = {}
+        for width, sums in self._sums.items():
+            peaks = most[width] = {}
+            for (key, _), requests in sums.items():
+                peaks[key] = max(requests, peaks.get(key, 0))
+        return [
+            ConsumerPeak(
+                consumer=key,
+                limited=leaders.tallies[key].limited,
+                peaks=tuple((width, peaks[key]) for width, peaks in most.items() if key in peaks),
+            )
+            for key in _busiest(leaders)
+        ]
