@@ -47,10 +47,12 @@ class Callers:
         uses: in the window, and in those before it.
         peaks: the most that each asked for in a minute, an hour and a day of the window; a stretch
             is missing where nothing is known of its length.
+        everybody: what all of them together did in the window.
     """
 
     uses: list[ConsumerUse] = field(default_factory=list)
     peaks: list[ConsumerPeak] = field(default_factory=list)
+    everybody: Tally = field(default_factory=Tally)
 
 
 def windows_before(window_s: int) -> int:
@@ -121,7 +123,7 @@ def callers_of(rows: Iterable[CrowdRow], *, to_s: int, window_s: int) -> Callers
             peaks.take(row, leaders)
     while len(windows) > 1 and not windows[-1].total().requests:
         windows.pop()
-    return Callers(_uses(windows), peaks.found(windows[0]))
+    return Callers(_uses(windows), peaks.found(windows[0]), windows[0].total())
 
 
 def _grain(window_s: int) -> int:

@@ -130,7 +130,10 @@ def _found(
     )
     tiers = tier_facts(material.window, _GROUPED, terms)
     found += tier_limits(tiers, callers.peaks, LimitRules(), window_s=window_s)
-    found += changed_consumers(callers.uses, ConsumerRules())
+    everybody = callers.everybody
+    found += changed_consumers(
+        callers.uses, ConsumerRules(), requests=everybody.requests, errors=everybody.errors
+    )
     if cache is not None:
         groups = (group.total for group in material.window.groups)
         use = cache_facts(groups, material.recent, asked, now=cache, terms=terms)

@@ -40,7 +40,7 @@ def _level(values: Values, cycle: Cycle, horizon: int) -> list[float]:
 
 def _repeated(values: Values, period: int, horizon: int) -> list[float]:
     last = filled(values, period)[-period:]
-    return [max(0.0, last[step % period]) for step in range(horizon)]
+    return [max(0.0, last[step % len(last)]) for step in range(horizon)]
 
 
 LEVEL = Model("level", 0, _level)

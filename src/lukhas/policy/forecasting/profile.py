@@ -17,7 +17,7 @@ _SHAPE_DECAY = 0.85
 # The same, of weeks, for the weight of a weekday.
 _WEEK_DECAY = 0.8
 # How many weeks 'every weekday is alike' weighs.
-_SHRINKAGE = 0.5
+_SHRINKAGE = 0.25
 # A day of which less is known says nothing of its level.
 _LEAST_KNOWN = 0.5
 
@@ -78,9 +78,11 @@ def _weekdays(levels: Sequence[float | None]) -> list[float]:
     """For each day of the week (the first day of the series is 0) its part of a usual day."""
     sums = [_SHRINKAGE] * WEEK_DAYS
     weights = [_SHRINKAGE] * WEEK_DAYS
-    for at, level in enumerate(levels):
-        start = max(0, min(at - WEEK_DAYS // 2, len(levels) - WEEK_DAYS))
-        around = known(levels[start : start + WEEK_DAYS])
+    half = WEEK_DAYS // 2
+    # Only days in the middle of a week: else a trend would look like a weekday.
+    for at in range(half, len(levels) - half):
+        level = levels[at]
+        around = known(levels[at - half : at + half + 1])
         usual = fmean(around) if around else 0.0
         if level is None or len(around) < WEEK_DAYS - 1 or usual <= 0:
             continue
@@ -89,7 +91,7 @@ def _weekdays(levels: Sequence[float | None]) -> list[float]:
         weights[at % WEEK_DAYS] += weight
     parts = [total / weight for total, weight in zip(sums, weights, strict=True)]
     average = fmean(parts)
-    return [part / average for part in parts] if average > 0 else [1.0] * WEEK_DAYS
+    return [part / average for part in parts]
 
 
 def _line(
@@ -97,10 +99,6 @@ def _line(
 ) -> Drifting:
     """The level of the days to come, without the weekdays in it."""
     plain = [
-        level / weekdays[at % WEEK_DAYS]
-        for at, level in enumerate(levels)
-        if level is not None and weekdays[at % WEEK_DAYS] > 0
+        level / weekdays[at % WEEK_DAYS] for at, level in enumerate(levels) if level is not None
     ]
-    if not plain:
-        return Drifting(0.0, 0.0)
     return theta_line(plain) if with_trend else Drifting(smoothed(plain), 0.0)

@@ -43,10 +43,11 @@ def _season(whole: Sequence[float], period: int) -> list[float]:
     half = period // 2
     ratios: list[list[float]] = [[] for _ in range(period)]
     for at in range(half, len(whole) - half):
-        around = (sums[at + half] - sums[at - half]) / (2 * half) if half else whole[at]
-        if period % 2 == 0 and at + half < len(whole):
+        around = sums[at + half + 1] - sums[at - half]
+        if period % 2 == 0:
             # An even season has no middle: half of each end.
-            around += (whole[at + half] - whole[at - half]) / (2 * period)
+            around -= (whole[at + half] + whole[at - half]) / 2
+        around /= period
         if around > 0:
             ratios[at % period].append(whole[at] / around)
     means = [fmean(found) if found else 1.0 for found in ratios]

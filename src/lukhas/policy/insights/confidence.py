@@ -5,11 +5,16 @@ import math
 __all__ = ("above", "certainty", "differs", "share_at_least")
 
 _Z95 = 1.96
+# No count is proof.
+_MOST = 0.999
 
 
 def certainty(z: float) -> float:
-    """The probability that a normal value lies below `z`: 0.5 for 0, 0.975 for 1.96."""
-    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+    """The probability that a normal value lies below `z`: 0.5 for 0, 0.975 for 1.96.
+
+    Never above 0.999, for what is counted is never quite as independent as is assumed.
+    """
+    return min(_MOST, 0.5 * (1 + math.erf(z / math.sqrt(2))))
 
 
 def share_at_least(part: int, whole: int) -> float:

@@ -43,6 +43,7 @@ class ConsumerRules:
         least_windows: of so many windows before something must be known of somebody.
         error_ratio: of its requests so many must fail for that to be told.
         error_factor: and so many times as many as before.
+        others_factor: and so many times as many as of everybody else; else it is not about it.
         least_confidence: what is less sure is not told.
     """
 
@@ -51,29 +52,34 @@ class ConsumerRules:
     least_windows: int = 2
     error_ratio: float = 0.05
     error_factor: float = 5.0
+    others_factor: float = 3.0
     least_confidence: float = 0.99
 
 
-def changed_consumers(consumers: Sequence[ConsumerUse], rules: ConsumerRules) -> list[Insight]:
+def changed_consumers(
+    consumers: Sequence[ConsumerUse], rules: ConsumerRules, *, requests: int, errors: int
+) -> list[Insight]:
     """At most one finding for each consumer.
 
     Args:
         consumers: the busiest, now or before. All have the same number of windows before.
         rules: from when on.
+        requests: of everybody in the window.
+        errors: of these, answered with 5xx.
     """
-    found = (_changed(each, rules) for each in consumers)
+    found = (_changed(each, rules, (requests, errors)) for each in consumers)
     return [each for each in found if each is not None]
 
 
-def _changed(use: ConsumerUse, rules: ConsumerRules) -> Insight | None:
+def _changed(use: ConsumerUse, rules: ConsumerRules, everybody: tuple[int, int]) -> Insight | None:
     if len(use.before) < rules.least_windows:
         return None
     usual = median(use.before)
     most, least = max(use.before), min(use.before)
     low, high = use.requests - use.missed, use.requests + use.missed
-    if low >= rules.least_requests and not most:
+    if low >= max(rules.least_requests, rules.factor * use.missed) and not most:
         return _new(use)
-    # Both the middle and every single window before: who is now and then busy is no news.
+    # Above every single window before: who is now and then busy is no news.
     if low >= rules.least_requests and low >= rules.factor * max(most + use.missed, 1):
         return _told(
             use,
@@ -94,7 +100,7 @@ def _changed(use: ConsumerUse, rules: ConsumerRules) -> Insight | None:
             "limit.",
             usual,
         )
-    return _failing(use, rules, usual)
+    return _failing(use, rules, everybody, usual)
 
 
 def _new(use: ConsumerUse) -> Insight:
@@ -107,12 +113,18 @@ def _new(use: ConsumerUse) -> Insight:
     )
 
 
-def _failing(use: ConsumerUse, rules: ConsumerRules, usual: float) -> Insight | None:
+def _failing(
+    use: ConsumerUse, rules: ConsumerRules, everybody: tuple[int, int], usual: float
+) -> Insight | None:
     before = sum(use.before)
     if use.requests < rules.least_requests or before < rules.least_requests:
         return None
     ratio, ratio_before = use.errors / use.requests, use.errors_before / before
     if ratio < max(rules.error_ratio, rules.error_factor * ratio_before):
+        return None
+    others, others_failed = everybody[0] - use.requests, everybody[1] - use.errors
+    others_ratio = others_failed / others if others > 0 else 0.0
+    if ratio < rules.others_factor * others_ratio:
         return None
     confidence = differs(use.errors, use.requests, use.errors_before, before)
     if confidence < rules.least_confidence:
@@ -125,6 +137,7 @@ def _failing(use: ConsumerUse, rules: ConsumerRules, usual: float) -> Insight | 
             figure("errors", use.errors, "requests"),
             figure("requests", use.requests, "requests"),
             figure("error ratio before", ratio_before, "ratio"),
+            figure("error ratio of everybody else", others_ratio, "ratio"),
             figure("requests in a usual window", usual, "requests"),
         ),
         impact=f"{use.errors} requests of one consumer failed.",

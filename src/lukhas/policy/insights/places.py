@@ -1,9 +1,17 @@
-"""Where in the settings a route is set."""
+"""What a route is called, and where in the settings it is set."""
 
-__all__ = ("ALL_ROUTES", "route_setting")
+__all__ = ("route_setting", "route_title")
 
-ALL_ROUTES = "*"
-"""The template under which requests of no route of the settings are counted."""
+_REST = "*"
+
+
+def route_title(route: str) -> str:
+    """A route as a sentence names it.
+
+    Args:
+        route: its template; `*` stands for the requests of no route of the settings.
+    """
+    return "What no route is for (*)" if route == _REST else route
 
 
 def route_setting(name: str, own: str, general: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lukhas.policy.insights.confidence import above
-from lukhas.policy.insights.places import route_setting
+from lukhas.policy.insights.places import route_setting, route_title
 from lukhas.policy.insights.records import Change, Insight, figure
 
 __all__ = ("RouteLatency", "SlowRules", "slow_routes")
@@ -83,8 +83,8 @@ def _slowed(route: RouteLatency, rules: SlowRules) -> Insight | None:
     return Insight(
         kind="slowed-route",
         about=route.route,
-        title=f"{route.route} became slower: p95 {before_ms:.0f} ms before, {route.p95_ms:.0f} ms "
-        "now",
+        title=f"{route_title(route.route)} became slower: p95 {before_ms:.0f} ms before, "
+        f"{route.p95_ms:.0f} ms now",
         evidence=(
             figure("p95 now", route.p95_ms, "ms"),
             figure("p95 in the window before", before_ms, "ms"),
@@ -119,7 +119,7 @@ def _slow(route: RouteLatency, rules: SlowRules) -> Insight | None:
     return Insight(
         kind="slow-route",
         about=route.route,
-        title=f"{route.route} is slow: p95 {route.p95_ms:.0f} ms, all other routes "
+        title=f"{route_title(route.route)} is slow: p95 {route.p95_ms:.0f} ms, all other routes "
         f"{usual_ms:.0f} ms",
         evidence=(
             figure("p50", route.p50_ms, "ms"),

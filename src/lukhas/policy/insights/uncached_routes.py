@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lukhas.policy.insights.confidence import share_at_least
-from lukhas.policy.insights.places import route_setting
+from lukhas.policy.insights.places import route_setting, route_title
 from lukhas.policy.insights.records import Change, Insight, figure
 
 __all__ = ("RouteRepeats", "UncachedRules", "predicted_hit_ratio", "uncached_routes")
@@ -79,8 +79,8 @@ def _uncached(route: RouteRepeats, rules: UncachedRules) -> Insight | None:
     return Insight(
         kind="uncached-route",
         about=route.route,
-        title=f"{route.route} could be cached: {ratio:.0%} of {route.requests} requests asked for "
-        f"what was answered within {ttl_s} s before",
+        title=f"{route_title(route.route)} could be cached: {ratio:.0%} of {route.requests} "
+        f"requests asked for what was answered within {ttl_s} s before",
         evidence=(
             figure("requests that could have been answered", route.requests, "requests"),
             figure("requests of the route", route.all_requests, "requests"),
