@@ -16,7 +16,7 @@ from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
 from lukhas.admin.capacity_api import capacity_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
-from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.history_access import HistoryAccess, retention_of
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
@@ -27,7 +27,6 @@ from lukhas.admin.process import AdminOptions, run_admin
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
 from lukhas.analytics.export import need_format
-from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
@@ -147,12 +146,7 @@ def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | No
         state_dir,
         SystemClock(),
         url="" if url is None else url.get_secret_value(),
-        retention=Retention(
-            seconds_s=settings.keep_seconds_min * MINUTE_S,
-            minutes_s=settings.keep_minutes_h * HOUR_S,
-            hours_s=settings.keep_hours_days * DAY_S,
-            days_s=settings.keep_days_days * DAY_S,
-        ),
+        retention=retention_of(settings),
         reports=_reports(settings.reports),
     )
 

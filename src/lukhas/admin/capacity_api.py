@@ -10,8 +10,9 @@ from lukhas.admin.history_api import unavailable
 from lukhas.admin.insight_terms import shared_limits, worker_ceiling
 from lukhas.admin.insights_api import InsightAccess
 from lukhas.admin.kept_answers import KeptAnswers
-from lukhas.admin.spans import SPAN_PATTERN, span_s
+from lukhas.admin.spans import asked_span_s
 from lukhas.admin.state import AdminState
+from lukhas.config.spans import SPAN_PATTERN
 from lukhas.policy.insights.shared_limits import Ceiling, lowest_ceiling
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def capacity_router(access: InsightAccess) -> APIRouter:
         ] = None,
     ) -> CapacityAnswer:
         """Requests to come, and days until a limit is reached. Kept for 5 minutes."""
-        horizon_s = span_s(horizon, what="a horizon", least_s=_HOUR_S, most_s=_LONGEST_S)
+        horizon_s = asked_span_s(horizon, what="horizon", least_s=_HOUR_S, most_s=_LONGEST_S)
         state: AdminState = request.app.state.admin
         return await kept.get(
             (route, horizon_s, limit),

@@ -10,9 +10,10 @@ from lukhas.admin.history_api import unavailable
 from lukhas.admin.insight_terms import cache_figures, insight_terms
 from lukhas.admin.kept_answers import KeptAnswers
 from lukhas.admin.parent import Parent
-from lukhas.admin.spans import SPAN_PATTERN, span_s
+from lukhas.admin.spans import asked_span_s
 from lukhas.admin.state import AdminState
 from lukhas.config.settings import Settings
+from lukhas.config.spans import SPAN_PATTERN
 from lukhas.errors import LukhasError
 from lukhas.policy.insights.records import Insight
 
@@ -113,7 +114,7 @@ def insights_router(access: InsightAccess) -> APIRouter:
         ] = "24h",
     ) -> FindingsAnswer:
         """What the figures of the window say that you could act on. Kept for up to 5 minutes."""
-        window_s = span_s(window, what="a window", least_s=_HOUR_S, most_s=30 * _DAY_S)
+        window_s = asked_span_s(window, what="window", least_s=_HOUR_S, most_s=30 * _DAY_S)
         fresh_s = min(_MOST_FRESH_S, max(_LEAST_FRESH_S, window_s // _FRESH_PART))
         state: AdminState = request.app.state.admin
         return await kept.get(window_s, lambda: _found(access, state, window_s), fresh_s=fresh_s)

@@ -1,25 +1,20 @@
-"""Lengths of time in addresses: `3600`, `90s`, `30m`, `24h`, `7d`."""
-
-import re
+"""Lengths of time in addresses."""
 
 from fastapi import HTTPException
 
-__all__ = ("SPAN_PATTERN", "span_s")
+from lukhas.config.spans import span_s
+from lukhas.errors import ConfigError
 
-SPAN_PATTERN = r"^[0-9]{1,9}[smhd]?$"
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+__all__ = ("asked_span_s",)
 
 
-def span_s(text: str, *, what: str, least_s: int, most_s: int) -> int:
-    """The seconds of a text that fits `SPAN_PATTERN`, down to a whole minute.
+def asked_span_s(text: str, *, what: str, least_s: int, most_s: int) -> int:
+    """See `span_s`.
 
     Raises:
-        HTTPException: it is too short or too long.
+        HTTPException: 422, it is none that is allowed.
     """
-    number, unit = re.fullmatch(r"([0-9]+)([smhd]?)", text).groups()  # type: ignore[union-attr]
-    seconds = int(number) * _UNITS_S[unit]
-    if not least_s <= seconds <= most_s:
-        raise HTTPException(
-            422, f"{what} of {seconds} s: use {least_s} s to {most_s} s, such as 24h or 7d"
-        )
-    return seconds - seconds % 60
+    try:
+        return span_s(text, what=what, least_s=least_s, most_s=most_s)
+    except ConfigError as error:
+        raise HTTPException(422, str(error)) from None

@@ -129,6 +129,10 @@ class RepeatBook:
         for route, tally in tallies.items():
             self._routes.setdefault(route[:_ROUTE_CHARS], _Route()).take(tally, time_s)
 
+    def present(self) -> dict[str, RepeatSums]:
+        """The present hour, as far as it has come, by route."""
+        return {name: route.sums() for name, route in self._routes.items()}
+
     async def read(
         self, connection: AsyncConnection, from_s: int, to_s: int
     ) -> dict[str, RepeatSums]:
@@ -157,8 +161,7 @@ class RepeatBook:
                 "requests": sums.requests,
                 **{f"fetches_{ttl_s}": number for ttl_s, number in sums.fetches.items()},
             }
-            for name, route in self._routes.items()
-            if (sums := route.sums()).requests
+            for name, sums in self.present().items()
         ]
 
 

@@ -9,6 +9,7 @@ from lukhas.cli.check import check
 from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
 from lukhas.cli.explain import explain
+from lukhas.cli.insights import insights
 from lukhas.cli.keys import keys_app
 from lukhas.cli.lint import lint
 from lukhas.cli.purge import purge
@@ -40,6 +41,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(keys_app, name="keys")
 app.command()(purge)
 app.command()(explain)
+app.command()(insights)
 app.command()(demo)
 app.command()(version)
 
