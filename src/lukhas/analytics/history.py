@@ -91,8 +91,7 @@ class History:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             await self.flush()
-            # Once more: what came with the last second is written by the one after it.
-            self.repeats.is_ending = True
+            # Once more: repeats of the last second are written with the one after it.
             await self.flush()
 
     async def load(self) -> None:

@@ -1,13 +1,13 @@
 """By route and hour: requests that a lifetime would have let the cache answer, and at what cost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from lukhas.analytics.levels import HOUR_S, MINUTE_S, floored
+from lukhas.analytics.levels import HOUR_S, floored
 from lukhas.analytics.tables import REPEATS
 from lukhas.telemetry.repeats import RouteTally
 from lukhas.telemetry.uniques import Uniques
@@ -79,55 +79,53 @@ class _Route:
 
 
 class RepeatBook:
-    """Counts for each route of the present hour, and writes that down once a minute.
+    """Counts for each route of the present hour, and writes that down with the next second.
 
     After a restart within an hour its addresses are counted anew, so the fetches of that hour are
     too many and never too few.
-
-    Attributes:
-        is_ending: whether the next rows are the last, so that no minute is waited for.
     """
 
     def __init__(self) -> None:
-        self.is_ending = False
         self._hour_s = 0
         self._routes: dict[str, _Route] = {}
-        self._over: list[dict[str, Any]] = []
-        self._written_s = 0
+        self._changed: set[str] = set()
 
     async def load(self, connection: AsyncConnection, now_s: int) -> None:
         """Goes on with what was written of the present hour."""
         self._hour_s = floored(now_s, HOUR_S)
-        self._written_s = floored(now_s, MINUTE_S)
         rows = await connection.execute(sa.select(REPEATS).where(REPEATS.c.start_s == self._hour_s))
         for row in map(dict, rows.mappings()):
             route = self._routes.setdefault(row["route"], _Route())
             route.done.add(row["requests"], _fetches(row))
 
     async def save(self, connection: AsyncConnection, time_s: int, *, keep_s: int) -> None:
-        """Writes what is due, in the transaction that is under way, and forgets what is old."""
-        due = list(self._over)
-        if self._is_due(time_s):
-            due += self._rows()
-        if not due:
-            return
-        hours = sorted({row["start_s"] for row in due})
-        old = REPEATS.c.start_s.in_(hours) | (REPEATS.c.start_s < time_s - keep_s)
-        await connection.execute(sa.delete(REPEATS).where(old))
-        await connection.execute(sa.insert(REPEATS), due)
+        """Writes what has changed, in the transaction that is under way, and forgets what is old.
+
+        Args:
+            connection: the transaction.
+            time_s: the present second; what comes in it is written with the next.
+            keep_s: for how long hours are kept.
+        """
+        if self._changed:
+            names = sorted(self._changed)
+            here = (REPEATS.c.start_s == self._hour_s) & REPEATS.c.route.in_(names)
+            await connection.execute(sa.delete(REPEATS).where(here))
+            await connection.execute(sa.insert(REPEATS), self._rows(names))
+        if floored(time_s, HOUR_S) != self._hour_s:
+            old = REPEATS.c.start_s < time_s - keep_s
+            await connection.execute(sa.delete(REPEATS).where(old))
 
     def saved(self, tallies: Mapping[str, RouteTally], time_s: int) -> None:
         """The transaction is through: takes in what came in this second."""
-        self._over = []
-        if self._is_due(time_s):
-            self._written_s = floored(time_s, MINUTE_S)
+        self._changed = set()
         hour_s = floored(time_s, HOUR_S)
         if hour_s != self._hour_s:
-            self._over = self._rows()
             self._routes = {}
             self._hour_s = hour_s
-        for route, tally in tallies.items():
-            self._routes.setdefault(route[:_ROUTE_CHARS], _Route()).take(tally, time_s)
+        for name, tally in tallies.items():
+            route = name[:_ROUTE_CHARS]
+            self._routes.setdefault(route, _Route()).take(tally, time_s)
+            self._changed.add(route)
 
     def present(self) -> dict[str, RepeatSums]:
         """The present hour, as far as it has come, by route."""
@@ -142,7 +140,7 @@ class RepeatBook:
         # What is in memory is newer than what was written of the same hour.
         hours = {
             (row["start_s"], row["route"]): row
-            for row in (*map(dict, written.mappings()), *self._over, *self._rows())
+            for row in (*map(dict, written.mappings()), *self._rows(self._routes))
             if floored(from_s, HOUR_S) <= row["start_s"] < to_s
         }
         found: dict[str, RepeatSums] = {}
@@ -150,10 +148,7 @@ class RepeatBook:
             found.setdefault(route, RepeatSums()).add(row["requests"], _fetches(row))
         return found
 
-    def _is_due(self, time_s: int) -> bool:
-        return self.is_ending or floored(time_s, MINUTE_S) != self._written_s
-
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self, names: Iterable[str]) -> list[dict[str, Any]]:
         return [
             {
                 "start_s": self._hour_s,
@@ -161,7 +156,7 @@ class RepeatBook:
                 "requests": sums.requests,
                 **{f"fetches_{ttl_s}": number for ttl_s, number in sums.fetches.items()},
             }
-            for name, sums in self.present().items()
+            for name, sums in ((name, self._routes[name].sums()) for name in names)
         ]
 
 

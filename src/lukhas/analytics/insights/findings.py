@@ -69,6 +69,8 @@ async def findings(
 ) -> Findings:
     """Looks for everything that there is to find in the last `window_s` seconds.
 
+    The window ends with the present minute, as far as it has come.
+
     The database is asked a handful of times; all the rest happens in a thread.
 
     Args:
@@ -80,7 +82,7 @@ async def findings(
     Raises:
         StoreError: the database does not answer.
     """
-    to_s = floored(history.clock.now_ns() // SECOND_NS, MINUTE_S)
+    to_s = floored(history.clock.now_ns() // SECOND_NS, MINUTE_S) + MINUTE_S
     from_s = to_s - window_s
     reader = HistoryReader(history)
     step_s = max(MINUTE_S, floored(window_s // _BURSTS, MINUTE_S))

@@ -81,7 +81,7 @@ def _changed(use: ConsumerUse, rules: ConsumerRules, everybody: tuple[int, int])
         return _new(use)
     # Above every single window before: who is now and then busy is no news.
     if low >= rules.least_requests and low >= rules.factor * max(most + use.missed, 1):
-        return _told(
+        return _said(
             use,
             "consumer-grew",
             f"{use.consumer} asks {use.requests / most:.1f} times as much as "
@@ -91,7 +91,7 @@ def _changed(use: ConsumerUse, rules: ConsumerRules, everybody: tuple[int, int])
             usual,
         )
     if least >= rules.least_requests and high * rules.factor <= least:
-        return _told(
+        return _said(
             use,
             "consumer-shrank",
             f"{use.consumer} asks only {use.requests / least:.0%} of what "
@@ -104,7 +104,7 @@ def _changed(use: ConsumerUse, rules: ConsumerRules, everybody: tuple[int, int])
 
 
 def _new(use: ConsumerUse) -> Insight:
-    return _told(
+    return _said(
         use,
         "consumer-new",
         f"{use.consumer} is new, with {use.requests} requests",
@@ -149,7 +149,7 @@ def _failing(
     )
 
 
-def _told(use: ConsumerUse, kind: str, title: str, proposal: str, usual: float) -> Insight:
+def _said(use: ConsumerUse, kind: str, title: str, proposal: str, usual: float) -> Insight:
     change = abs(use.requests - usual)
     return Insight(
         kind=kind,

@@ -55,11 +55,11 @@ async def test_every_kind_is_found_in_the_history(store: Filled) -> None:
 
 
 async def test_the_window_is_what_was_asked_for(store: Filled) -> None:
-    """In whole minutes, up to the last that is over; what is older is not in it."""
+    """In whole minutes, the present one among them; what is older is not in it."""
     await store.write(BEGIN_S, [request("/fails", status=503)] * 50 + [request()] * 900)
     store.clock.time_s = BEGIN_S + 2 * HOUR_S + 30
     found = await findings(store.history, TERMS, None, window_s=HOUR_S)
-    assert (found.from_s, found.to_s) == (BEGIN_S + HOUR_S, BEGIN_S + 2 * HOUR_S)
+    assert (found.from_s, found.to_s) == (BEGIN_S + HOUR_S + 60, BEGIN_S + 2 * HOUR_S + 60)
     assert found.insights == ()
     found = await findings(store.history, TERMS, None, window_s=6 * HOUR_S)
     assert [each.id for each in found.insights] == ["error-cluster:route=/fails"]
