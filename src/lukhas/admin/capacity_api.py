@@ -18,7 +18,7 @@ from lukhas.policy.insights.shared_limits import Ceiling, lowest_ceiling
 if TYPE_CHECKING:
     from lukhas.analytics.insights.capacity import CapacitySeries
 
-__all__ = ("CapacityAnswer", "ForecastSeries", "capacity_router")
+__all__ = ("CapacityAnswer", "ComingValue", "ForecastSeries", "PastValue", "capacity_router")
 
 _HOUR_S = 3600
 _LONGEST_S = 30 * 86_400

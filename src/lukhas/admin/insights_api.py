@@ -20,7 +20,14 @@ from lukhas.policy.insights.records import Insight
 if TYPE_CHECKING:
     from lukhas.analytics.history import History
 
-__all__ = ("Finding", "FindingsAnswer", "InsightAccess", "insights_router")
+__all__ = (
+    "Figure",
+    "Finding",
+    "FindingsAnswer",
+    "InsightAccess",
+    "SettingChange",
+    "insights_router",
+)
 
 _HOUR_S = 3600
 _DAY_S = 86_400
