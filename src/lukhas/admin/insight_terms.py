@@ -1,7 +1,7 @@
 """Settings and figures of the moment as findings and forecasts need them."""
 
-from lukhas.admin.parent import Parent
-from lukhas.admin.state import AdminState
+from typing import TYPE_CHECKING
+
 from lukhas.analytics.insights.terms import CacheFigures, InsightTerms, TierTerms
 from lukhas.config.caching import effective_values
 from lukhas.config.runtime_limits import read_runtime_limits
@@ -15,6 +15,10 @@ from lukhas.policy.rate_limiting.costs import Cost
 from lukhas.policy.rate_limiting.dimensions import Fact
 from lukhas.policy.rate_limiting.limits import Kind, Limit
 from lukhas.units import SECOND_NS
+
+if TYPE_CHECKING:
+    from lukhas.admin.parent import Parent
+    from lukhas.admin.state import AdminState
 
 __all__ = ("cache_figures", "insight_terms", "shared_limits", "worker_ceiling")
 
@@ -77,7 +81,7 @@ def shared_limits(settings: Settings) -> list[SharedLimit]:
     return found
 
 
-def worker_ceiling(state: AdminState, parent: Parent | None) -> Ceiling | None:
+def worker_ceiling(state: "AdminState", parent: "Parent | None") -> Ceiling | None:
     """What the workers could do in all, judged by what they have to do now.
 
     An estimate: requests a second now, times what a busy worker may use of a CPU, over what they
@@ -95,7 +99,7 @@ def worker_ceiling(state: AdminState, parent: Parent | None) -> Ceiling | None:
     return Ceiling(per_s * _FULL * count / sum(busy), f"{count} workers, estimated")
 
 
-def cache_figures(state: AdminState) -> CacheFigures | None:
+def cache_figures(state: "AdminState") -> CacheFigures | None:
     """The cache of all workers now; None while none has told of it."""
     now_ns = state.clock.now_ns()
     workers = state.totals.workers(now_ns)
