@@ -114,7 +114,7 @@ def callers_of(rows: Iterable[CrowdRow], *, to_s: int, window_s: int) -> Callers
     end_s = ceiled(to_s, grain)
     windows = [Leaders() for _ in range(windows_before(window_s) + 1)]
     peaks = _Peaks()
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.start_s):
         leaders = unpacked_crowd(row.content).consumers
         index = (end_s - 1 - row.start_s) // window_s
         if not row.is_again and 0 <= index < len(windows):
@@ -160,32 +160,50 @@ def _busiest(leaders: Leaders) -> list[str]:
     return [key for key, _ in ranked[:_MOST_CONSUMERS]]
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """The stretch of one width that is being added up, and the most of those before it."""
+
+    start_s: int = -1
+    sums: dict[str, int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, start_s: int) -> None:
+        for key, requests in self.sums.items():
+            self.most[key] = max(requests, self.most.get(key, 0))
+        self.start_s, self.sums = start_s, {}
+
+
 class _Peaks:
-    """The most of each consumer in a stretch of each width."""
+    """The most of each consumer in a stretch of each width; rows come in the order of time."""
 
     def __init__(self) -> None:
-        self._sums: dict[int, dict[tuple[str, int], int]] = {width: {} for width in _WIDTHS_S}
+        self._stretches = {width: _Stretch() for width in _WIDTHS_S}
 
     def take(self, row: CrowdRow, leaders: Leaders) -> None:
-        for width in _WIDTHS_S:
+        for width, stretch in self._stretches.items():
+            # A minute that is in its hour already says nothing more of hours and days.
             if width < row.level or (row.is_again and width > MINUTE_S):
                 continue
-            sums = self._sums[width]
             start_s = floored(row.start_s, width)
+            if start_s != stretch.start_s:
+                stretch.begin(start_s)
+            sums = stretch.sums
             for key, tally in leaders.tallies.items():
-                sums[key, start_s] = sums.get((key, start_s), 0) + tally.requests
+                sums[key] = sums.get(key, 0) + tally.requests
 
     def found(self, leaders: Leaders) -> list[ConsumerPeak]:
-        most: dict[int, dict[str, int]] = {}
-        for width, sums in self._sums.items():
-            peaks = most[width] = {}
-            for (key, _), requests in sums.items():
-                peaks[key] = max(requests, peaks.get(key, 0))
+        for stretch in self._stretches.values():
+            stretch.begin(-1)
         return [
             ConsumerPeak(
                 consumer=key,
                 limited=leaders.tallies[key].limited,
-                peaks=tuple((width, peaks[key]) for width, peaks in most.items() if key in peaks),
+                peaks=tuple(
+                    (width, stretch.most[key])
+                    for width, stretch in self._stretches.items()
+                    if key in stretch.most
+                ),
             )
             for key in _busiest(leaders)
         ]
