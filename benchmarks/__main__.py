@@ -34,6 +34,7 @@ NAMES = (
     "openapi",
     "redis",
     "anomalies",
+    "forecasts",
 )
 _REPORTS = Path(__file__).with_name("reports")
 _TIMEOUT_S = 900.0

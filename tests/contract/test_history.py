@@ -30,6 +30,7 @@ from lukhas.policy.alerting.rules import Rule, Severity
 from lukhas.policy.alerting.splits import SplitReading
 from lukhas.storage.sql import Database, open_database
 from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.repeats import RouteTally
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.telemetry.totals import TotalsByWorker
 from lukhas.units import MILLISECOND_NS, SECOND_NS
@@ -197,3 +198,20 @@ def some(requests: int, *, failed: bool) -> HistoryDelta:
         taken_ns = 5 * MILLISECOND_NS
         recorder.record((route, "GET", status, "free", "miss", 3, taken_ns, *place))
     return recorder.drain_history()
+
+
+async def test_what_a_lifetime_would_do_is_kept(database: Database) -> None:
+    """By route and hour: written again with each second, and gone on with by the next process."""
+    clock = ManualClock()
+    address = RouteTally(2, {1, 2})
+    for _ in range(2):
+        history = History(database, clock)
+        await history.load()
+        for second in (0, 1, 3600):
+            delta = HistoryDelta(repeats={"/a": address, "/b/{id}": address})
+            await history.write(clock.time_s + second, delta)
+        await history.write(clock.time_s + 3601, HistoryDelta())
+        clock.time_s += 3602
+    async with database.reading() as connection:
+        found = await history.repeats.read(connection, BEGIN_S, BEGIN_S + 4 * 3600)
+    assert {route: sums.requests for route, sums in found.items()} == {"/a": 12, "/b/{id}": 12}

@@ -17,16 +17,18 @@ from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.audit_api import audit_router
 from lukhas.admin.cache_api import CacheAccess, cache_router
+from lukhas.admin.capacity_api import capacity_router
 from lukhas.admin.config_api import config_router
 from lukhas.admin.config_changes_api import config_changes_router
 from lukhas.admin.config_desk import ConfigDesk
 from lukhas.admin.config_versions_api import config_versions_router
 from lukhas.admin.consumers_api import consumers_router
 from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
-from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.history_access import HistoryAccess, retention_of
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
+from lukhas.admin.insights_api import InsightAccess, insights_router
 from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.metric_sending import metric_sending
@@ -37,7 +39,6 @@ from lukhas.admin.records import AdminRecords
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
 from lukhas.analytics.export import need_format
-from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
@@ -156,6 +157,7 @@ def node_parts(
     sending = metric_sending(settings.telemetry.otlp)
     if sending is not None:
         lifespans.append(sending)
+    routers += _insight_routers(history, settings, parent)
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
         lifespans.append(parent.lifespan)
@@ -207,6 +209,15 @@ def _history_routers(history: HistoryAccess | None) -> list[APIRouter]:
     return [history_router(history), history_live_router(history), history_export_router(history)]
 
 
+def _insight_routers(
+    history: HistoryAccess | None, settings: Settings, parent: Parent | None
+) -> list[APIRouter]:
+    if history is None:
+        return []
+    access = InsightAccess(history, settings, parent)
+    return [insights_router(access), capacity_router(access)]
+
+
 def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | None:
     if not settings.enabled:
         return None
@@ -215,12 +226,7 @@ def _history(settings: AnalyticsSettings, state_dir: Path) -> HistoryAccess | No
         state_dir,
         SystemClock(),
         url="" if url is None else url.get_secret_value(),
-        retention=Retention(
-            seconds_s=settings.keep_seconds_min * MINUTE_S,
-            minutes_s=settings.keep_minutes_h * HOUR_S,
-            hours_s=settings.keep_hours_days * DAY_S,
-            days_s=settings.keep_days_days * DAY_S,
-        ),
+        retention=retention_of(settings),
         reports=_reports(settings.reports),
     )
 

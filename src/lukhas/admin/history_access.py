@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lukhas.analytics.levels import Retention
+from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.questions import ReadsHistory
 from lukhas.analytics.reports import ReportPlan, write_due_report
 from lukhas.clock import Clock
+from lukhas.config.analytics import AnalyticsSettings
 from lukhas.errors import LukhasError
 from lukhas.storage.node import prepare_state_dir
 from lukhas.telemetry.health import PartHealth
@@ -19,12 +20,22 @@ from lukhas.units import SECOND_NS
 
 if TYPE_CHECKING:
     from lukhas.analytics.history import History
-__all__ = ("HISTORY_FILE", "HistoryAccess")
+__all__ = ("HISTORY_FILE", "HistoryAccess", "retention_of")
 
 HISTORY_FILE = "history.sqlite"
 _REPORTS_S = 10.0
 
 _log = logging.getLogger("lukhas.history")
+
+
+def retention_of(settings: AnalyticsSettings) -> Retention:
+    """For how long each level is kept."""
+    return Retention(
+        seconds_s=settings.keep_seconds_min * MINUTE_S,
+        minutes_s=settings.keep_minutes_h * HOUR_S,
+        hours_s=settings.keep_hours_days * DAY_S,
+        days_s=settings.keep_days_days * DAY_S,
+    )
 
 
 class HistoryAccess:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.analytics.crowds import Crowd, packed_crowd, unpacked_crowd
 from lukhas.analytics.levels import HOUR_S, LEVELS, MINUTE_S, Retention, floored
+from lukhas.analytics.repeats import RepeatBook
 from lukhas.analytics.rolling import point_rows, rolled_points, route_rows
 from lukhas.analytics.series_book import SeriesBook
 from lukhas.analytics.tables import LEADERS, POINTS, ROUTES
@@ -57,6 +58,7 @@ class History:
         self.clock = clock
         self.retention = retention or Retention()
         self.book = SeriesBook(most=most_series)
+        self.repeats = RepeatBook()
         self.done_s: dict[int, int] = {}
         self.overflowed = 0
         self.latest: tuple[int, HistoryDelta] = (0, HistoryDelta())
@@ -89,6 +91,8 @@ class History:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             await self.flush()
+            # Once more: repeats of the last second are written with the one after it.
+            await self.flush()
 
     async def load(self) -> None:
         """Goes on where the database is.
@@ -108,6 +112,7 @@ class History:
                     self.done_s[level] = newest + level
             self._last_s = max(self._last_s, self.done_s[MINUTE_S] - 1)
             self._crowd = await _crowd_at(connection, floored(self._last_s, MINUTE_S))
+            await self.repeats.load(connection, self.clock.now_ns() // SECOND_NS)
 
     async def flush(self) -> bool:
         """Writes what waits as the present second; a failure is logged and tried again.
@@ -168,7 +173,9 @@ class History:
                 await connection.execute(sa.insert(POINTS), point_rows(1, time_s, sums))
                 crowd = _joined(crowd, delta)
                 await _put_crowd(connection, MINUTE_S, minute_s, crowd)
+            await self.repeats.save(connection, time_s, keep_s=self.retention.hours_s)
         self.book.saved()
+        self.repeats.saved(delta.repeats, time_s)
         self.overflowed += overflowed
         self.done_s, self._crowd, self._last_s = done_s, crowd, time_s
 

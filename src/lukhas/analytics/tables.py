@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-__all__ = ("LEADERS", "POINTS", "ROUTES", "SERIES")
+__all__ = ("LEADERS", "POINTS", "REPEATS", "ROUTES", "SERIES")
 
 _METADATA = sa.MetaData()
 
@@ -67,3 +67,15 @@ LEADERS = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 """The busiest consumers and user agents, and all consumers, of a minute, an hour or a day."""
+
+REPEATS = sa.Table(
+    "history_repeats",
+    _METADATA,
+    sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("route", sa.String(500), primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("fetches_60", sa.BigInteger, nullable=False),
+    sa.Column("fetches_300", sa.BigInteger, nullable=False),
+    sa.Column("fetches_3600", sa.BigInteger, nullable=False),
+)
+"""Requests of an hour that a lifetime would have let the cache answer, and what they would cost."""

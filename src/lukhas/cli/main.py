@@ -10,6 +10,7 @@ from lukhas.cli.configuration import config_app
 from lukhas.cli.demo import demo
 from lukhas.cli.deploy import deploy_app
 from lukhas.cli.explain import explain
+from lukhas.cli.insights import insights
 from lukhas.cli.keys import keys_app
 from lukhas.cli.lint import lint
 from lukhas.cli.purge import purge
@@ -42,6 +43,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(deploy_app, name="deploy")
 app.command()(purge)
 app.command()(explain)
+app.command()(insights)
 app.command()(demo)
 app.command()(version)
 

@@ -14,6 +14,7 @@ from lukhas.storage.entries import EntryStore, EntryStoreStats
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.storage.tiered_entries import TieredEntryStore
 from lukhas.telemetry.health import PartHealth, PartState
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import MIB
 
 if TYPE_CHECKING:
@@ -49,13 +50,21 @@ class HubCache:
         settings: see `cache` there.
         clock: the time.
         disk_bytes: what the node's tier may take if the settings do not say.
+        repeats: takes what a lifetime would have let it answer; None for nobody.
 
     Attributes:
         entries: the store that the stage uses.
         stage: the stage.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, *, disk_bytes: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        disk_bytes: int,
+        repeats: RepeatLog | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         values = effective_values(settings.strategy, settings.cache)
@@ -71,6 +80,7 @@ class HubCache:
             clock,
             collapse_wait_s=values.collapse_wait_s,
             facts=(("strategy", settings.strategy.value),),
+            repeats=repeats,
         )
 
         self._locks: FetchLocks | None = None

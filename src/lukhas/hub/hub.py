@@ -108,7 +108,9 @@ class Hub:
         self.recorder = Recorder()
         self.records = RecentRecords(reports=outlived)
         self.explainer = explainer(settings, self.records)
-        self.cache = HubCache(settings, self.clock, disk_bytes=disk_bytes)
+        # Without an admin process nobody would ask for them.
+        repeats = self.recorder.repeats if outlived else None
+        self.cache = HubCache(settings, self.clock, disk_bytes=disk_bytes, repeats=repeats)
         self.entries = self.cache.entries
         self._cache = self.cache.stage
         self.counters = HubCounters(settings, workers=workers, outlived=outlived, clock=self.clock)
@@ -309,6 +311,8 @@ class Hub:
     def _show_gauges(self) -> None:
         self.recorder.watch("cache_entries", lambda: self.entries.stats().entries)
         self.recorder.watch("cache_bytes", lambda: self.entries.stats().used_bytes)
+        self.recorder.watch("cache_stored", lambda: self.entries.stats().stored)
+        self.recorder.watch("cache_evicted", lambda: self.entries.stats().evicted)
         self.recorder.watch("cache_leaks", lambda: self._cache.guard.found)
         self.recorder.watch("limit_states", lambda: len(self.counters))
         self.recorder.watch("limit_store_failures", lambda: self.counters.failures)

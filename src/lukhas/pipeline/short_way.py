@@ -121,7 +121,7 @@ class ShortWay:
             Whether it goes out as it is, with `exchange.added`, and the body after it; then `ended`
             is to be called. If not, nothing has happened yet, and a `late` run takes over.
         """
-        if onward is UNSHARED and not self._is_left(exchange, headers):
+        if onward is UNSHARED and not self._is_left(exchange, status, headers):
             return False
         observe = self.observe
         if observe is not None:
@@ -141,10 +141,10 @@ class ShortWay:
         handler = self._unshared if onward is UNSHARED else self._plain
         return handler(exchange)
 
-    def _is_left(self, exchange: Exchange, headers: Headers) -> bool:
+    def _is_left(self, exchange: Exchange, status: int, headers: Headers) -> bool:
         cache = self.cache
         try:
-            return cache is not None and cache.plain.is_left(exchange, headers)
+            return cache is not None and cache.plain.is_left(exchange, status, headers)
         except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
             return False
 

@@ -23,6 +23,8 @@ _GAUGE_HELP = {
     "openapi_request_faults": "Requests that did not fit the OpenAPI description.",
     "openapi_responses_checked": "Responses that were looked at by the OpenAPI description.",
     "openapi_response_faults": "Of these, responses that did not fit it.",
+    "cache_stored": "Responses stored in memory since the start.",
+    "cache_evicted": "Responses since the start that had to make room for others, in memory.",
     "cache_leaks": "Routes whose shared answers were found to depend on who asks.",
     "limit_states": "Subjects whose requests are being counted.",
     "limit_store_failures": "How often the store of the counters did not answer.",

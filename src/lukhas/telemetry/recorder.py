@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.histograms import LatencySketch
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.telemetry.series import HistoryDelta, SeriesFigures, SeriesLabels
 
 __all__ = ("LIMITED", "OTHER", "UNPLACED", "Recorder", "Sample")
@@ -60,6 +61,7 @@ class Recorder:
 
     Attributes:
         in_flight: requests that have begun and not ended; kept by the observe stage.
+        repeats: requests that a lifetime would have let the cache answer; kept by the cache.
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class Recorder:
         "_samples",
         "_waiting",
         "in_flight",
+        "repeats",
     )
 
     def __init__(self, *, max_routes: int = 500, max_series: int = 2000) -> None:
@@ -90,6 +93,7 @@ class Recorder:
         self._routes: set[str] = set()
         self._gauges: dict[str, Callable[[], float]] = {}
         self.in_flight = 0
+        self.repeats = RepeatLog()
 
     def record(self, sample: Sample) -> None:
         """Takes the sample of one finished request."""
@@ -164,6 +168,7 @@ class Recorder:
         self._fold()
         self._settle()
         drained, self._history = self._history, HistoryDelta()
+        drained.repeats = self.repeats.drain()
         return drained
 
     def _fold(self) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.leaders import Leaders
+from lukhas.telemetry.repeats import RouteTally
 from lukhas.telemetry.uniques import Uniques
 
 __all__ = ("HistoryDelta", "SeriesFigures", "SeriesLabels")
@@ -61,6 +62,7 @@ class HistoryDelta(msgspec.Struct, array_like=True):
         agents: the busiest user agents.
         unique_consumers: all consumers.
         overflowed: requests in series `other`, because there were too many series.
+        repeats: requests that a lifetime would have let the cache answer, by route.
     """
 
     series: dict[SeriesLabels, SeriesFigures] = msgspec.field(default_factory=dict)
@@ -68,6 +70,7 @@ class HistoryDelta(msgspec.Struct, array_like=True):
     agents: Leaders = msgspec.field(default_factory=Leaders)
     unique_consumers: Uniques = msgspec.field(default_factory=Uniques)
     overflowed: int = 0
+    repeats: dict[str, RouteTally] = msgspec.field(default_factory=dict)
 
     def merge(self, other: "HistoryDelta") -> None:
         """Adds what another one has; series are exact, in any order."""
@@ -80,6 +83,8 @@ class HistoryDelta(msgspec.Struct, array_like=True):
         self.agents.merge(other.agents)
         self.unique_consumers.merge(other.unique_consumers)
         self.overflowed += other.overflowed
+        for route, tally in other.repeats.items():
+            self.repeats.setdefault(route, RouteTally()).merge(tally)
 
     @property
     def request_count(self) -> int:

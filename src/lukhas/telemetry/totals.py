@@ -97,12 +97,14 @@ class WorkerSummary:
         last_seen_ns: when it last reported.
         requests: how many requests it has reported.
         in_flight: how many requests it had in work then.
+        started_ns: when it started.
     """
 
     name: str
     last_seen_ns: int
     requests: int
     in_flight: int
+    started_ns: int
 
 
 class _Worker(msgspec.Struct):
@@ -224,8 +226,9 @@ class TotalsByWorker:
                     worker.last_seen_ns,
                     worker.requests,
                     int(worker.gauges.get("requests_in_flight", 0)),
+                    started_ns,
                 )
-                for (name, _), worker in self._workers.items()
+                for (name, started_ns), worker in self._workers.items()
                 if _is_alive(worker, now_ns)
             ),
             key=lambda summary: summary.name,

@@ -282,7 +282,7 @@ async def test_a_look_at_the_answer_that_fails_is_left_to_the_late_run(
     seen = Seen(cache)
     exchange = await _unshared(seen)
 
-    def is_left(_exchange: Exchange, _headers: Headers) -> bool:
+    def is_left(_exchange: Exchange, _status: int, _headers: Headers) -> bool:
         raise OSError("broken")
 
     monkeypatch.setattr(cache.plain, "is_left", is_left)

@@ -32,6 +32,7 @@ from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.routing.routes import RouteRule
 from lukhas.policy.verdicts import Fact, Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import MIB
 
 __all__ = ("CacheStage",)
@@ -67,6 +68,7 @@ class CacheStage:
         facts: what every verdict says about the settings.
         draw: gives random numbers from 0 to 1, 1 not included.
         begin: starts a job in the background; a task of the running loop if None.
+        repeats: takes what a lifetime would have let it answer; None for nobody.
 
     Attributes:
         guard: the leak guard, and the routes that are in quarantine.
@@ -89,6 +91,7 @@ class CacheStage:
         facts: tuple[Fact, ...] = (),
         draw: Callable[[], float] = random,
         begin: Callable[[Job], object] | None = None,
+        repeats: RepeatLog | None = None,
     ) -> None:
         self._store = store
         self._get = store.get
@@ -108,6 +111,7 @@ class CacheStage:
             flights=flights,
             budget=CaptureBudget(capture_limit_bytes),
             guard=self.guard,
+            repeats=repeats,
         )
         self.plain = PlainCache(
             store,
@@ -115,6 +119,7 @@ class CacheStage:
             status=self._status,
             guard=self.guard,
             hit=self._answers[Reuse.FRESH],
+            repeats=repeats,
         )
         self._fetcher = CacheFetcher(
             store, clock, status=self._status, flights=flights, keeper=self._keeper, facts=facts
@@ -152,7 +157,7 @@ class CacheStage:
     async def unshared(self, exchange: Exchange, call_next: Handler) -> Response:
         """A miss where, as `plain` said, the last answer could not be stored: nobody waits."""
         response = await call_next(exchange)
-        if self.plain.is_left(exchange, response.headers):
+        if self.plain.is_left(exchange, response.status, response.headers):
             return response
         policy = _rule(exchange).cache
         fetch = Fetch(

@@ -5,6 +5,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.stages.cache_capture import BodyCapture, CaptureBudget, Spill
 from lukhas.pipeline.stages.cache_flights import FlightEnd, Flights
 from lukhas.pipeline.stages.cache_question import Fetch, principal_of
+from lukhas.pipeline.stages.cache_repeats import note_repeat
 from lukhas.policy.caching.freshness import Timing
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.leak_guard import GuardUnit, LeakGuard, Observation
@@ -21,6 +22,7 @@ from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.caching.variants import matches, selecting_names, selecting_values
 from lukhas.storage.entries import EntryStore, StoredResponse, stored_response
 from lukhas.storage.large_bodies import LargeBody
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import SECOND_NS
 
 __all__ = ("CacheKeeper", "guard_unit", "made_entry")
@@ -42,6 +44,7 @@ class CacheKeeper:
         flights: the fetches on their way.
         budget: what all bodies on their way into the store share.
         guard: watches what is shared.
+        repeats: takes what a lifetime would have let the cache answer; None for nobody.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class CacheKeeper:
         flights: Flights,
         budget: CaptureBudget,
         guard: LeakGuard,
+        repeats: RepeatLog | None = None,
     ) -> None:
         self._store = store
         self._now_ns = clock.now_ns
         self._flights = flights
         self._budget = budget
         self._guard = guard
+        self._repeats = repeats
         self._uncacheable: dict[CacheKey, int] = {}
 
     def is_uncacheable(self, key: CacheKey, now_ns: int) -> bool:
@@ -130,6 +135,8 @@ class CacheKeeper:
         if not request.shared or status == 304 or status >= 500:
             return
         if plainly_not_storable(response.headers, fetch.policy):
+            if self._repeats is not None:
+                note_repeat(self._repeats, fetch.exchange, status, response.headers)
             if len(self._uncacheable) >= _MAX_UNCACHEABLE:
                 self._uncacheable.clear()
             self._uncacheable[request.key] = fetch.requested_ns + _UNCACHEABLE_NS

@@ -12,6 +12,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper
 from lukhas.pipeline.stages.cache_question import principal_of
+from lukhas.pipeline.stages.cache_repeats import note_repeat
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.keys import CacheKey, has_credentials
@@ -22,6 +23,7 @@ from lukhas.policy.modes import Mode
 from lukhas.policy.routing.routes import RouteRule
 from lukhas.policy.verdicts import Outcome, Verdict
 from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import SECOND_NS
 
 __all__ = ("CACHED_METHODS", "UNSHARED", "UNTOUCHED", "Onward", "PlainCache")
@@ -68,6 +70,7 @@ class PlainCache:
         status: makes the values of Cache-Status.
         guard: knows the routes in quarantine.
         hit: the verdict on a hit.
+        repeats: takes what a lifetime would have let the cache answer; None for nobody.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class PlainCache:
         status: CacheStatus,
         guard: LeakGuard,
         hit: Verdict,
+        repeats: RepeatLog | None = None,
     ) -> None:
         self._get = store.get
         self._touch = store.touch
@@ -86,6 +90,7 @@ class PlainCache:
         self._status = status
         self._guard = guard
         self._hit = hit
+        self._repeats = repeats
         self._miss_field = (b"cache-status", status.forwarded(Forward.URI_MISS))
 
     def ask(self, exchange: Exchange) -> Response | Onward | None:
@@ -120,16 +125,19 @@ class PlainCache:
         path = exchange.head.path if rule.template == "*" else b""
         return (rule.name, path) in self._guard.quarantined
 
-    def is_left(self, exchange: Exchange, headers: Headers) -> bool:
+    def is_left(self, exchange: Exchange, status: int, headers: Headers) -> bool:
         """Whether the answer to an unshared request plainly is nothing to store; then it says so.
 
         Args:
             exchange: the request.
+            status: that of the answer.
             headers: those of the answer.
         """
         route = exchange.route
         if route is None or not plainly_not_storable(headers, route.rule.cache):
             return False
+        if self._repeats is not None:
+            note_repeat(self._repeats, exchange, status, headers)
         exchange.cache_result = "miss"
         exchange.verdicts.append(_NOT_REUSABLE)
         exchange.added.append(self._miss_field)

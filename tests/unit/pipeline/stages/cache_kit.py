@@ -16,6 +16,7 @@ from lukhas.policy.routing.routes import RouteMatch, RouteRule
 from lukhas.policy.verdicts import Fact, Verdict
 from lukhas.storage.entries import EntryStore
 from lukhas.storage.memory_entries import MemoryEntryStore
+from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import MIB, SECOND_NS
 
 START_NS = 1_800_000_000 * SECOND_NS
@@ -60,6 +61,7 @@ class Options(TypedDict, total=False):
     draw: Callable[[], float]
     begin: Callable[[Job], object]
     facts: tuple[Fact, ...]
+    repeats: RepeatLog
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""Findings and forecasts from the history."""

@@ -1,0 +1,1 @@
+"""Findings: what the figures of a window say that somebody could act on."""
