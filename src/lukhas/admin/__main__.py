@@ -14,7 +14,7 @@ from lukhas.admin.alert_desk import AlertDesk
 from lukhas.admin.alert_routers import alert_routers
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.cache_api import CacheAccess, cache_router
-from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
+from lukhas.admin.explain_api import ExplainAccess, explain_router
 from lukhas.admin.history_access import HistoryAccess
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
@@ -81,7 +81,6 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),
-        explain_pages(explain),
         *_history_routers(history),
     ]
     lifespans = [access.lifespan(), alerts.lifespan()]

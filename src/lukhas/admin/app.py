@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from importlib import metadata
 
 from fastapi import APIRouter, FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -44,10 +43,9 @@ def create_admin_app(
         routers: further parts of the admin API, each with its own prefix; protected as the rest.
         lifespan: opens and closes what those routers need.
     """
-    version = metadata.version("lukhas-api-optimizer")
     app = FastAPI(
         title="LUKHAS admin API",
-        version=version,
+        version=state.version,
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
@@ -62,7 +60,7 @@ def create_admin_app(
     bearer = HTTPBearer(auto_error=False, description="The admin token.")
     for router in (status_router(state), *routers):
         app.include_router(router, dependencies=[Security(bearer)])
-    app.include_router(page_router(state, token=token, brake=brake, version=version))
+    app.include_router(page_router(state, token=token, brake=brake))
     app.mount("/assets", StaticFiles(packages=[("lukhas.admin", "assets")]), name="assets")
     return app
 

@@ -94,7 +94,7 @@ class AccessMiddleware:
                 {"retry-after": str(locked_s)},
             )
         if scope["method"] in _SAFE_METHODS and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(path, safe='/')}", status_code=303)
+            return RedirectResponse(f"/login?next={_way_back(scope)}", status_code=303)
         return problem_answer(
             401,
             "unauthorised",
@@ -149,6 +149,12 @@ def address_of(scope: Scope) -> str:
     """The address of the other end; empty if the server does not tell it."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def _way_back(scope: Scope) -> str:
+    """Path and query of the page that was asked for, as a parameter of the login page."""
+    query = scope["query_string"].decode("latin-1")
+    return quote(scope["path"] + (f"?{query}" if query else ""), safe="/")
 
 
 def _session_cookie(headers: Headers) -> str | None:

@@ -1,0 +1,2 @@
+import { Page } from "../components/frame";
+export function Capacity() { return <Page title="Capacity">{null}</Page>; }

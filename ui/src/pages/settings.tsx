@@ -1,0 +1,2 @@
+import { Page } from "../components/frame";
+export function Settings() { return <Page title="Settings">{null}</Page>; }
