@@ -178,12 +178,12 @@ function ThemeChoice() {
 function TopBar({ timed }: { timed: boolean }) {
   const { status, connected } = useStatus();
   return (
-    <div class="top">
+    <section class="top" aria-label="Time and health">
       {timed ? <RangePicker /> : <span />}
       <div class="top-state" role="status">
         {!connected && <span class="lost">Connection lost, trying again …</span>}
         {connected && status && <a href={to("/")} class="health-link"><span class="hidden">Health: </span><StatePill state={status.health.status} /></a>}
       </div>
-    </div>
+    </section>
   );
 }

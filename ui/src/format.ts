@@ -85,23 +85,15 @@ export function day(date: Date): string {
   return DAY.format(date);
 }
 
-/** How long ago, or how far ahead. */
-export function ago(date: Date, nowMs: number): string {
-  const seconds = (nowMs - date.getTime()) / 1000;
-  if (Math.abs(seconds) < 1) return "now";
-  return seconds > 0 ? `${coarse(seconds)} ago` : `in ${coarse(-seconds)}`;
-}
-
-function coarse(seconds: number): string {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return seconds < 129_600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
-}
-
 /** A word of the API with a capital first letter: `not_available` is "Not available". */
 export function words(text: string): string {
   const spaced = text.replaceAll("_", " ").replaceAll("-", " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+/** A sentence with a capital first letter. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** `1 alert`, `2 alerts`. */

@@ -30,8 +30,18 @@ export function logIn(): void {
 }
 
 /** The answer of the admin API. Throws a Problem; without a session it leads to the login page. */
-export async function ask<T>(path: string, { method = "GET", body, signal }: Ask = {}): Promise<T> {
-  const headers: Record<string, string> = { accept: "application/json" };
+export async function ask<T>(path: string, how: Ask = {}): Promise<T> {
+  const answer = await answered(path, "application/json", how);
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+/** The same for an answer that is plain text. */
+export async function askText(path: string, signal: AbortSignal): Promise<string> {
+  return (await answered(path, "text/plain", { signal })).text();
+}
+
+async function answered(path: string, accept: string, { method = "GET", body, signal }: Ask): Promise<Response> {
+  const headers: Record<string, string> = { accept };
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer: Response;
   try {
@@ -52,8 +62,7 @@ export async function ask<T>(path: string, { method = "GET", body, signal }: Ask
     throw new Problem(401, "The session has ended", "Log in again.");
   }
   if (!answer.ok) throw await problemOf(answer);
-  if (answer.status === 204) return undefined as T;
-  return (await answer.json()) as T;
+  return answer;
 }
 
 async function problemOf(answer: Response): Promise<Problem> {

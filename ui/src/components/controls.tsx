@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/stream";
-import { moment } from "../format";
+import { clock, moment } from "../format";
 import { PRESETS, useRange } from "../range";
 import { setParams, usePlace } from "../router";
 
@@ -200,8 +200,8 @@ export function Notes() {
 }
 
 /** A moment: how it is read, and exactly in its title. */
-export function Moment({ at }: { at: string | number | null }) {
+export function Moment({ at, seconds = false }: { at: string | number | null; seconds?: boolean }) {
   if (at === null) return <>–</>;
   const date = new Date(at);
-  return <time dateTime={date.toISOString()} title={date.toISOString()}>{moment(date)}</time>;
+  return <time dateTime={date.toISOString()} title={date.toISOString()}>{moment(date)}{seconds && `:${clock(date).slice(6)}`}</time>;
 }

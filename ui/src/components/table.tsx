@@ -40,7 +40,7 @@ export function Table<T>({ label, rows, columns, rowKey, sort = "", param = "sor
 
   if (!rows.length) return <div class="nothing">{empty}</div>;
   return (
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <div class="scroll" role="region" aria-label={`${label}, table`} tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -7,7 +7,7 @@ import type { Alert, AlertEpisode } from "../api/types";
 import { type Action, useAction, useAsked } from "../api/use";
 import { type Choice, Dialog, Field, Moment, Select, tell } from "../components/controls";
 import { Card, Failure, Page, Shown, StatePill } from "../components/frame";
-import { duration, words } from "../format";
+import { duration, sentence, words } from "../format";
 import { to } from "../router";
 
 const EVERY_MS = 5000;
@@ -26,7 +26,7 @@ export function AlertPage({ id }: { id: string }) {
           <>
             <Card actions={<AlertActions alert={episode} changed={asked.reload} />}>
               <p class="alert-states"><StatePill state={episode.severity} /><StatePill state={episode.state} /></p>
-              <p>{episode.why}</p>
+              <p>{sentence(episode.why)}</p>
               <dl class="facts">
                 <div><dt>Rule</dt><dd><code>{episode.rule}</code></dd></div>
                 <div><dt>Began</dt><dd><Moment at={episode.began} /></dd></div>
@@ -66,7 +66,7 @@ function Timeline({ episode, changed }: { episode: AlertEpisode; changed: () => 
       <ol class="timeline">
         {episode.events.map((event, index) => (
           <li key={index}>
-            <span class="aside"><Moment at={event.time} /></span>
+            <span class="aside"><Moment at={event.time} seconds /></span>
             <span><b>{words(event.kind)}</b>{event.author && ` by ${event.author}`}{event.detail && `: ${event.detail}`}</span>
           </li>
         ))}

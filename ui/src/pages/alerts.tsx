@@ -2,12 +2,13 @@
 
 import { ask } from "../api/client";
 import { useSession } from "../api/session";
+import { serverNow } from "../api/stream";
 import type { Alert, AlertRule, Channel } from "../api/types";
 import { type Asked, useAction, useAsked } from "../api/use";
 import { Moment, Tabs, tell, Search } from "../components/controls";
 import { Card, Empty, Failure, Page, Pill, Shown, StatePill } from "../components/frame";
 import { type Column, Table } from "../components/table";
-import { ago, counted, duration, words } from "../format";
+import { counted, duration, sentence, words } from "../format";
 import { to, usePlace } from "../router";
 import { AlertActions, AlertPage } from "./alert";
 import { Silences } from "./silences";
@@ -62,10 +63,10 @@ function AlertItem({ alert, changed }: { alert: Alert; changed: () => void }) {
         <p class="alert-states">
           <StatePill state={alert.severity} />
           <StatePill state={alert.state} />
-          <span class="aside">{ago(new Date(alert.began), Date.now()).replace(" ago", "")} by now</span>
+          <span class="aside">for {duration(serverNow() - new Date(alert.began).getTime() / 1000)}</span>
         </p>
         <h2><a href={to(`/alerts/${encodeURIComponent(alert.id)}`)}>{alert.summary || alert.rule}</a></h2>
-        <p>{alert.why}</p>
+        <p>{sentence(alert.why)}</p>
         <p class="aside">
           Rule <code>{alert.rule}</code>
           {alert.acknowledged_by && <>, taken on by {alert.acknowledged_by}</>}

@@ -58,7 +58,7 @@ function ratio(answer: SeriesAnswer): Line[] {
 
 function results(answer: SeriesAnswer): Line[] {
   return answer.groups.map((group) => ({
-    label: words(group.labels.cache || "not asked"),
+    label: words(group.labels.cache === "none" || !group.labels.cache ? "not asked" : group.labels.cache),
     values: perSecond(group.values.requests, answer.step_s),
   }));
 }

@@ -7,7 +7,7 @@ import { useAsked } from "../api/use";
 import { type Choice, Field, Moment, Select } from "../components/controls";
 import { Card, Empty, Page, Pill, Shown, StatePill, type Tone } from "../components/frame";
 import { type Column, Table } from "../components/table";
-import { latency, words } from "../format";
+import { latency, sentence, words } from "../format";
 import { navigate, setParams, to, usePlace } from "../router";
 
 const MOST = 50;
@@ -32,7 +32,7 @@ const COLUMNS: Column<DecisionRecord>[] = [
   { key: "cache", label: "Cache", text: true, minor: true, cell: (row) => row.cache_result || "–" },
   { key: "took", label: "Took", cell: (row) => latency(row.took_ns / 1e6) },
   { key: "caller", label: "Caller", text: true, minor: true, cell: (row) => <code>{row.consumer || "–"}</code> },
-  { key: "time", label: "Time", text: true, cell: (row) => <Moment at={row.time_ns / 1e6} /> },
+  { key: "time", label: "Time", text: true, cell: (row) => <Moment at={row.time_ns / 1e6} seconds /> },
 ];
 
 function Requests() {
@@ -122,9 +122,9 @@ function Summary({ record }: { record: DecisionRecord }) {
     <Card>
       <p class="verdict">
         <Pill tone={statusTone(record.status)}>{record.status}</Pill>
-        <span>in <b>{latency(record.took_ns / 1e6)}</b>, <Moment at={record.time_ns / 1e6} />, kept as {words(record.why).toLowerCase()}</span>
+        <span>in <b>{latency(record.took_ns / 1e6)}</b>, <Moment at={record.time_ns / 1e6} seconds />, kept as {words(record.why).toLowerCase()}</span>
       </p>
-      {decided && <p class="because">{words(decided.stage)}: {decided.reason}{decided.policy && <> (<code>{decided.policy}</code>)</>}</p>}
+      {decided && <p class="because">{sentence(decided.reason)}{decided.policy && <> (<code>{decided.policy}</code>)</>}</p>}
       <dl class="facts">
         {facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
       </dl>
@@ -147,7 +147,7 @@ function Stages({ record }: { record: DecisionRecord }) {
                 {stage.mode !== "enforce" && <StatePill state={stage.mode} />}
                 {time !== undefined && <span class="aside">{latency(time / 1e6)}</span>}
               </p>
-              <p>{words(stage.reason)}{stage.policy && stage.policy !== stage.reason && <> by <code>{stage.policy}</code></>}</p>
+              <p>{sentence(stage.reason)}{stage.policy && stage.policy !== stage.reason && <> by <code>{stage.policy}</code></>}</p>
               {stage.facts.length > 0 && (
                 <dl class="facts small">
                   {stage.facts.map(([name, value]) => <div key={name}><dt>{words(name)}</dt><dd>{String(value)}</dd></div>)}

@@ -39,9 +39,11 @@ export function Overview() {
         <>
           <BusiestRoutes status={status} />
           <div class="columns">
-            <Tiers status={status} />
+            <div class="stack">
+              <Tiers status={status} />
+              <WorkersCard status={status} />
+            </div>
             <Parts status={status} />
-            <WorkersCard status={status} />
           </div>
           <p class="version">LUKHAS API Optimizer {status.version}</p>
         </>
