@@ -24,6 +24,11 @@ export function longest(limits: string | null): LimitPart | undefined {
   return limitParts(limits).sort((a, b) => (PERIODS_S[b.period] ?? 0) - (PERIODS_S[a.period] ?? 0))[0];
 }
 
+/** `a minute`, `an hour`. */
+export function each(period: string): string {
+  return period === "hour" ? "an hour" : `a ${period}`;
+}
+
 export function periodSeconds(part: LimitPart): number {
   return PERIODS_S[part.period] ?? 0;
 }

@@ -11,7 +11,7 @@ export interface Line {
   label: string;
   values: (number | null)[];
   colour?: string;
-  /** A second value at each time: the line is drawn with the area between both. */
+  /** Whether the area below the line is tinted. */
   filled?: boolean;
   dashed?: boolean;
 }
@@ -162,13 +162,19 @@ function Legend({ lines, at, time, format }: LegendProps) {
       {shown.map((line, index) => (
         <span key={line.label} class="legend-item">
           <span class={`swatch ${line.colour ?? seriesColour(index)}`} aria-hidden="true" />
-          {line.label} <b>{format(line.values[at] ?? null)}</b>
+          {line.label} <b>{format(time === undefined ? lastOf(line, at) : (line.values[at] ?? null))}</b>
         </span>
       ))}
       {lines.length > shown.length && <span class="quiet">and {lines.length - shown.length} more</span>}
       {time !== undefined && <span class="quiet legend-time">{moment(new Date(time * 1000))}:{clock(new Date(time * 1000)).slice(6)}</span>}
     </figcaption>
   );
+}
+
+/** The last value that is known. */
+function lastOf({ values }: Line, from: number): number | null {
+  for (let index = from; index >= 0; index--) if (values[index] != null) return values[index] ?? null;
+  return null;
 }
 
 /** The same figures as a table. It is made only when it is opened. */

@@ -76,7 +76,7 @@ export function StatePill({ state, name }: { state: string; name?: string }) {
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">
-      <h3>{title}</h3>
+      <h2 class="empty-title">{title}</h2>
       {children}
     </div>
   );

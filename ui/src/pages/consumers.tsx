@@ -9,7 +9,7 @@ import { Moment, Search } from "../components/controls";
 import { Bar, Card, Empty, Page, Pill, Shown, StatePill, Tile } from "../components/frame";
 import { type Column, Table } from "../components/table";
 import { amount, counted, duration, share, words } from "../format";
-import { longest, periodSeconds } from "../limit-text";
+import { each, longest, periodSeconds } from "../limit-text";
 import { everyMs, useRange, windowAt } from "../range";
 import { setParams, to, usePlace } from "../router";
 
@@ -117,7 +117,7 @@ function lastUsed(consumer: Consumer): number | null {
 function Quota({ of, name }: { of: { used: number; most: number; period: string } | null; name: string }) {
   if (!of) return <span class="quiet">–</span>;
   const part = of.used / Math.max(of.most, 1);
-  return <Bar part={part} label={`Quota of ${name}`} text={`${share(part)} of ${amount(of.most)} a ${of.period}`} tone={part > 0.95 ? "bad" : part > 0.8 ? "warn" : "good"} />;
+  return <Bar part={part} label={`Quota of ${name}`} text={`${share(part)} of ${amount(of.most)} ${each(of.period)}`} tone={part > 0.95 ? "bad" : part > 0.8 ? "warn" : "good"} />;
 }
 
 function Keys({ consumer }: { consumer: Consumer }) {

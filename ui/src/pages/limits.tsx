@@ -12,8 +12,8 @@ import { perSecond, SeriesCard } from "../charts/series";
 import { Dialog, Field, tell } from "../components/controls";
 import { Card, Failure, Page, Pill, Shown, StatePill, Tile } from "../components/frame";
 import { type Column, Table } from "../components/table";
-import { amount, rate, share, words } from "../format";
-import { limitParts } from "../limit-text";
+import { amount, rate, sentence, share, words } from "../format";
+import { each, limitParts } from "../limit-text";
 import { useRange } from "../range";
 import { to } from "../router";
 
@@ -96,7 +96,7 @@ function LimitText({ limits }: { limits: string | null }) {
   const parts = limitParts(limits);
   // What is written in another way is shown as it is.
   if (parts.length !== limits.split(";").length) return <code>{limits}</code>;
-  return <span class="chips">{parts.map((part) => <Pill key={part.text} tone="quiet">{amount(part.quota)} a {part.period}</Pill>)}</span>;
+  return <span class="chips">{parts.map((part) => <Pill key={part.text} tone="quiet">{amount(part.quota)} {each(part.period)}</Pill>)}</span>;
 }
 
 function tierColumns(administers: boolean, change: (tier: TierLimits) => void): Column<TierLimits>[] {
@@ -127,7 +127,7 @@ function scope(row: LimitsAnswer["policies"][number]): string {
     ...(row.tenants.length ? [`tenants ${row.tenants.join(", ")}`] : []),
     ...(row.replaces_tier ? ["in place of the tier's"] : []),
   ];
-  return words(parts.join("; "));
+  return sentence(parts.join("; "));
 }
 
 const CONSUMER_COLUMNS: Column<Ranked>[] = [
