@@ -58,7 +58,13 @@ export function useSeries(range: Range, { group, filters = EVERYTHING, most = 50
     setLive(undefined);
     if (!isLive || !base) return;
     let current = base;
+    let askedAgain = false;
     return secondStream.listen((second) => {
+      if (!askedAgain && isNew(current, second, group === "route", most)) {
+        // The series begins with what came before this second.
+        askedAgain = true;
+        asked.reload();
+      }
       const next = appended(current, second, group === "route");
       if (next === current) return;
       current = next;
@@ -67,6 +73,13 @@ export function useSeries(range: Range, { group, filters = EVERYTHING, most = 50
   }, [base, isLive, group]);
 
   return { ...asked, data: live && base ? live : base };
+}
+
+/** Whether a second has a line that the series has not. */
+function isNew({ groups }: SeriesAnswer, second: LiveFigures, byRoute: boolean, most: number): boolean {
+  if (!byRoute) return !groups.length && second.figures.requests > 0;
+  const known = new Set(groups.map((group) => group.labels.route));
+  return groups.length < most && second.routes.some((each) => !known.has(each.route));
 }
 
 /** A series with one more second at its end, and one fewer at its beginning. */
