@@ -105,7 +105,7 @@ function options(wanted: Options, width: number): uPlot.Options {
         label: line.label,
         stroke: colours[named[index] ?? ""] ?? "",
         width: lines.length > LEGEND_MOST ? 1 : 1.75,
-        points: { show: false },
+        points: lines.length > LEGEND_MOST ? { show: false } : { show: true, size: 4, filter: alone },
         spanGaps: false,
         ...(line.dashed ? { dash: [6, 4] } : {}),
         ...(line.filled ? { fill: faded(colours[named[index] ?? ""] ?? "") } : {}),
@@ -116,6 +116,16 @@ function options(wanted: Options, width: number): uPlot.Options {
       setSelect: [(plot: uPlot) => chosen(plot)],
     },
   };
+}
+
+/** Where a value has no neighbour and so no line: there it is a point. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const found: number[] = [];
+  values.forEach((value, index) => {
+    if (value != null && values[index - 1] == null && values[index + 1] == null) found.push(index);
+  });
+  return found;
 }
 
 /** Goes to the window that was drawn with the mouse. */
