@@ -203,6 +203,22 @@ export interface CacheFigures {
   cluster: PartState | null;
 }
 
+export interface StoredEntries {
+  entries: {
+    scheme: string;
+    host: string;
+    path: string;
+    has_query: boolean;
+    status: number;
+    content_type: string;
+    taken_bytes: number;
+    age_s: number;
+    fresh_s: number;
+    tags: string[];
+  }[];
+  looked_at_most: number;
+}
+
 export interface TierLimits {
   tier: string;
   limits: string | null;

@@ -5,18 +5,19 @@ import { ask } from "../api/client";
 import { useSeries, useTop } from "../api/history";
 import { useSession } from "../api/session";
 import { useStatus } from "../api/stream";
-import type { CacheFigures, Ranked, SeriesAnswer } from "../api/types";
+import type { CacheFigures, Ranked, SeriesAnswer, StoredEntries } from "../api/types";
 import { useAction, useAsked } from "../api/use";
 import type { Line } from "../charts/chart";
 import { perSecond, SeriesCard } from "../charts/series";
 import { type Choice, Dialog, Field, Select, tell } from "../components/controls";
-import { Bar, Card, Failure, Page, Shown, StatePill, Tile } from "../components/frame";
+import { Bar, Card, Failure, Page, Pill, Shown, StatePill, Tile } from "../components/frame";
 import { type Column, Table } from "../components/table";
-import { amount, bytes, counted, rate, share, words } from "../format";
+import { amount, bytes, counted, duration, rate, share, words } from "../format";
 import { useRange } from "../range";
 import { to } from "../router";
 
 const EVERY_MS = 5000;
+const LIST_MS = 15_000;
 
 export function Cache() {
   const range = useRange();
@@ -42,6 +43,7 @@ export function Cache() {
         <Tiers figures={figures} memory={now ? { entries: now.cache_entries, bytes: now.cache_bytes } : null} />
         <PurgeCard operates={operates} purged={figures.reload} />
       </div>
+      <Largest />
       <Card title="Most asked for" note={`Routes by requests, ${range.label.toLowerCase()}`}>
         <Shown asked={top} what="The history">
           {(answer) => <Table label="Routes" rows={answer.rows} columns={COLUMNS} rowKey={(row) => row.key} sort="requests" empty="No requests in this window." />}
@@ -69,6 +71,30 @@ const COLUMNS: Column<Ranked>[] = [
   { key: "hits", label: "Hit ratio", value: (row) => row.hit_ratio, cell: (row) => (row.hit_ratio === null ? "–" : <Bar part={row.hit_ratio} label="Hit ratio" text={share(row.hit_ratio)} />) },
   { key: "share", label: "Of all", minor: true, value: (row) => row.share, cell: (row) => share(row.share) },
 ];
+
+type Entry = StoredEntries["entries"][number];
+
+const ENTRY_COLUMNS: Column<Entry>[] = [
+  { key: "address", label: "Address", text: true, cell: (row) => <code>{row.host}{row.path}{row.has_query ? "?…" : ""}</code> },
+  { key: "size", label: "Takes", value: (row) => row.taken_bytes, cell: (row) => bytes(row.taken_bytes) },
+  { key: "type", label: "Type", text: true, minor: true, value: (row) => row.content_type, cell: (row) => row.content_type.split(";")[0] || "–" },
+  { key: "age", label: "Age", minor: true, value: (row) => row.age_s, cell: (row) => duration(row.age_s) },
+  { key: "fresh", label: "Fresh for", text: true, value: (row) => row.fresh_s, cell: (row) => (row.fresh_s > 0 ? duration(row.fresh_s) : <Pill tone="warn">Stale</Pill>) },
+  { key: "tags", label: "Tags", text: true, minor: true, cell: (row) => (row.tags.length ? <span class="chips">{row.tags.map((tag) => <Pill key={tag} tone="quiet">{tag}</Pill>)}</span> : "–") },
+];
+
+function Largest() {
+  const asked = useAsked<StoredEntries>("/api/v1/cache/entries?most=20", LIST_MS);
+  return (
+    <Card title="Largest entries" note="Of the newest on this node">
+      <Shown asked={asked} what="The list of entries">
+        {({ entries }) => (
+          <Table label="Largest entries" rows={entries} columns={ENTRY_COLUMNS} rowKey={(row) => `${row.scheme} ${row.host}${row.path} ${row.age_s - row.fresh_s} ${row.taken_bytes}`} param="entries" sort="size" empty="Nothing is stored yet." />
+        )}
+      </Shown>
+    </Card>
+  );
+}
 
 function Tiers({ figures, memory }: { figures: ReturnType<typeof useAsked<CacheFigures>>; memory: { entries: number | null; bytes: number | null } | null }) {
   return (
