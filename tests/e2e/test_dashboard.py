@@ -462,10 +462,15 @@ def test_fifty_live_series_leave_the_browser_free(
             for number in range(50):
                 http.get(f"{gateway.url}/plain/r{number}")
 
-        once()
         person = Person(browser, gateway)
         person.log_in("/routes")
-        person.see("and 40 more")
+        more = person.page.get_by_text("and 40 more")
+
+        def all_are_seen() -> bool:
+            once()
+            return more.count() > 0
+
+        wait_for(all_are_seen, "chart with 50 lines")
         spent = _main_thread_s(person.page)
         seconds = 10
         before = spent()

@@ -58,59 +58,57 @@ export function useSeries(range: Range, { group, filters = EVERYTHING, most = 50
     setLive(undefined);
     if (!isLive || !base) return;
     let current = base;
-    let askedAgain = false;
     return secondStream.listen((second) => {
-      if (!askedAgain && isNew(current, second, group === "route", most)) {
-        // The series begins with what came before this second.
-        askedAgain = true;
-        asked.reload();
-      }
-      const next = appended(current, second, group === "route");
+      const next = appended(current, second, group === "route", most);
       if (next === current) return;
       current = next;
       setLive(next);
     });
-  }, [base, isLive, group]);
+  }, [base, isLive, group, most]);
 
   return { ...asked, data: live && base ? live : base };
 }
 
-/** Whether a second has a line that the series has not. */
-function isNew({ groups }: SeriesAnswer, second: LiveFigures, byRoute: boolean, most: number): boolean {
-  if (!byRoute) return !groups.length && second.figures.requests > 0;
-  const known = new Set(groups.map((group) => group.labels.route));
-  return groups.length < most && second.routes.some((each) => !known.has(each.route));
-}
-
 /** A series with one more second at its end, and one fewer at its beginning. */
-export function appended(answer: SeriesAnswer, second: LiveFigures, byRoute: boolean): SeriesAnswer {
+export function appended(answer: SeriesAnswer, second: LiveFigures, byRoute: boolean, most: number): SeriesAnswer {
   const next = answer.to_s;
-  if (second.time_s < next || answer.step_s !== 1) return answer;
+  const size = answer.times_s.length;
+  if (second.time_s < next || answer.step_s !== 1 || !size) return answer;
   // Seconds without a request in between are not told.
-  const gap = Math.min(second.time_s - next, answer.times_s.length);
-  let times = answer.times_s;
-  let groups = answer.groups;
-  for (let missing = 0; missing <= gap; missing++) {
-    const isIt = missing === gap;
-    const time = second.time_s - gap + missing;
-    times = [...times.slice(1), time];
-    groups = byRoute ? groups.map((group) => push(group, isIt ? ofRoute(second, group) : null))
-      : groups.map((group) => push(group, isIt ? second.figures : null));
-  }
-  if (!byRoute && !groups.length) return answer;
+  const empty = Math.min(second.time_s - next, size - 1);
   const last = second.time_s + 1;
-  return { ...answer, times_s: times, groups, from_s: last - times.length, to_s: last };
+  const groups = withNewLines(answer, second, byRoute, most).map((group) => {
+    const figures = byRoute ? second.routes.find((each) => each.route === group.labels.route) : second.figures;
+    return pushed(group, empty, figures ?? {});
+  });
+  const times = Array.from({ length: size }, (_, index) => last - size + index);
+  return { ...answer, times_s: times, groups, from_s: last - size, to_s: last };
 }
 
-function ofRoute(second: LiveFigures, group: SeriesGroup): Partial<WindowFigures> | null {
-  return second.routes.find((each) => each.route === group.labels.route) ?? null;
+/** The lines of a series, and those that begin with this second. */
+function withNewLines({ groups, times_s: times }: SeriesAnswer, second: LiveFigures, byRoute: boolean, most: number): SeriesGroup[] {
+  const known = new Set(groups.map((group) => group.labels.route));
+  const names = byRoute ? second.routes.map((each) => each.route).filter((name) => !known.has(name)) : [];
+  if (!byRoute && !groups.length && second.figures.requests) names.push("");
+  const begun = names.slice(0, Math.max(0, most - groups.length)).map((name): SeriesGroup => {
+    const zeros = times.map(() => 0);
+    const unknown = times.map(() => null);
+    const values = {
+      requests: zeros, errors: zeros, limited: zeros, bytes_out: zeros,
+      hit_ratio: unknown, p50_ms: unknown, p95_ms: unknown, p99_ms: unknown,
+    };
+    return { labels: byRoute ? { route: name } : {}, total: second.figures, values };
+  });
+  return [...groups, ...begun];
 }
 
-function push(group: SeriesGroup, figures: Partial<WindowFigures> | null): SeriesGroup {
+/** A line with so many empty seconds and one more with figures. */
+function pushed(group: SeriesGroup, empty: number, figures: Partial<WindowFigures>): SeriesGroup {
   const values = {} as Record<keyof StepValues, (number | null)[]>;
   for (const name of Object.keys(group.values) as (keyof StepValues)[]) {
     const nothing = name === "hit_ratio" || name.endsWith("_ms") ? null : 0;
-    values[name] = [...(group.values[name] as (number | null)[]).slice(1), figures?.[name] ?? nothing];
+    const gap = Array.from({ length: empty }, () => nothing);
+    values[name] = [...(group.values[name] as (number | null)[]).slice(empty + 1), ...gap, figures[name] ?? nothing];
   }
   return { ...group, values: values as unknown as StepValues };
 }
