@@ -44,6 +44,8 @@ def start_browser(playwright: Playwright) -> Browser:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed; scripts/install-system installs it as root")
+    # This machine may be slow; what is not seen by then is not there.
+    expect.set_options(timeout=15_000)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     return playwright.chromium.launch(executable_path=program, args=arguments)
 

@@ -76,7 +76,15 @@ def running(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 client.get(f"/plain/dashboard-{number}")
             for _ in range(10):
                 assert client.get("/plain/dashboard").status_code == 429
+        wait_for(lambda: _recorded(gateway) == 50, "history of all requests")
         yield gateway
+
+
+def _recorded(gateway: Gateway) -> int:
+    headers = {"authorization": f"Bearer {gateway.token}"}
+    url = f"{gateway.admin_url}/api/v1/history/top?by=route"
+    found = httpx.get(url, headers=headers, trust_env=False).json()
+    return sum(row["requests"] for row in found["rows"]) if "rows" in found else 0
 
 
 @pytest.fixture
@@ -175,7 +183,7 @@ def test_filters_are_in_the_address(somebody: Somebody) -> None:
     page.go_back()
     expect(page).to_have_url(re.compile(r"/routes$"))
     expect(table).to_contain_text("/fresh/{name}")
-    page.get_by_label("Time").select_option("1h")
+    page.get_by_label("Time", exact=True).select_option("1h")
     table.get_by_role("link", name="/plain/{name}").click()
     expect(page).to_have_url(re.compile(r"range=1h&route="))
     expect(page.get_by_role("heading", name="Route /plain/{name}")).to_be_visible()
@@ -481,4 +489,5 @@ def test_fifty_live_series_leave_the_browser_free(
         screenshot(person.page, "fifty-series")
         person.close()
     assert person.complaints == []
-    assert used / seconds <= 0.05
+    share = used / seconds
+    assert 0 < share <= 0.05

@@ -119,7 +119,7 @@ export function Shown<T>({ asked, what, height = 96, children }: ShownProps<T>) 
 export function Missing({ what }: { what: string }) {
   return (
     <Empty title="Not available on this server">
-      <p>{what} is not part of this server, or is switched off in its settings.</p>
+      <p>{what}: this server has no such part, or it is switched off in the settings.</p>
     </Empty>
   );
 }

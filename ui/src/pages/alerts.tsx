@@ -81,11 +81,11 @@ function AlertItem({ alert, changed }: { alert: Alert; changed: () => void }) {
 
 const RULE_COLUMNS: Column<AlertRule>[] = [
   { key: "name", label: "Rule", text: true, value: (row) => row.name, cell: (row) => <code>{row.name}</code> },
-  { key: "state", label: "State", text: true, value: (row) => row.state, cell: (row) => <StatePill state={row.state} /> },
+  { key: "state", label: "State", text: true, value: (row) => row.state, cell: (row) => <StatePill state={row.state} {...(row.state === "ok" ? { name: "Not breached" } : {})} /> },
   { key: "severity", label: "Severity", text: true, value: (row) => row.severity, cell: (row) => <StatePill state={row.severity} /> },
   { key: "kind", label: "Kind", text: true, minor: true, value: (row) => row.kind, cell: (row) => words(row.kind.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()) },
   { key: "for", label: "For", minor: true, value: (row) => row.for_s, cell: (row) => (row.for_s ? duration(row.for_s) : "at once") },
-  { key: "says", label: "Says", text: true, cell: (row) => <span class="long">{row.failure || row.why || row.summary}</span> },
+  { key: "says", label: "Says", text: true, cell: (row) => <span class="long">{sentence(row.failure || row.why || row.summary)}</span> },
 ];
 
 function Rules() {

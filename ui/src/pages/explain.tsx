@@ -27,10 +27,10 @@ function statusTone(status: number): Tone {
 const COLUMNS: Column<DecisionRecord>[] = [
   { key: "request", label: "Request", text: true, cell: (row) => <a href={to(`/explain/${encodeURIComponent(row.request_id)}`)}>{row.method} <code>{row.path}</code></a> },
   { key: "status", label: "Status", text: true, cell: (row) => <Pill tone={statusTone(row.status)}>{row.status}</Pill> },
-  { key: "why", label: "Kept as", text: true, cell: (row) => words(row.why) },
+  { key: "why", label: "Kept as", text: true, minor: true, cell: (row) => words(row.why) },
   { key: "route", label: "Route", text: true, minor: true, cell: (row) => row.route?.name || "–" },
   { key: "cache", label: "Cache", text: true, minor: true, cell: (row) => row.cache_result || "–" },
-  { key: "took", label: "Took", cell: (row) => latency(row.took_ns / 1e6) },
+  { key: "took", label: "Took", minor: true, cell: (row) => latency(row.took_ns / 1e6) },
   { key: "caller", label: "Caller", text: true, minor: true, cell: (row) => <code>{row.consumer || "–"}</code> },
   { key: "time", label: "Time", text: true, cell: (row) => <Moment at={row.time_ns / 1e6} seconds /> },
 ];
