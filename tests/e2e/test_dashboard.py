@@ -70,7 +70,7 @@ def running(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     settings = folder / "lukhas.toml"
     settings.write_text(SETTINGS.format(origin=origin.url, folder=folder))
     with run_gateway(folder, "--config", str(settings)) as gateway:
-        with httpx.Client(base_url=gateway.url, trust_env=False) as client:
+        with httpx.Client(base_url=gateway.url, trust_env=False, timeout=20) as client:
             for number in range(20):
                 client.get(f"/fresh/dashboard-{number % 4}")
                 client.get(f"/plain/dashboard-{number}")
@@ -83,7 +83,7 @@ def running(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def _recorded(gateway: Gateway) -> int:
     headers = {"authorization": f"Bearer {gateway.token}"}
     url = f"{gateway.admin_url}/api/v1/history/top?by=route"
-    found = httpx.get(url, headers=headers, trust_env=False).json()
+    found = httpx.get(url, headers=headers, trust_env=False, timeout=20).json()
     return sum(row["requests"] for row in found["rows"]) if "rows" in found else 0
 
 
@@ -109,7 +109,9 @@ def somebody(browser: Browser, running: Gateway) -> Iterator[Somebody]:
 def api(running: Gateway) -> Iterator[httpx.Client]:
     """A client of the admin API."""
     headers = {"authorization": f"Bearer {running.token}"}
-    with httpx.Client(base_url=running.admin_url, headers=headers, trust_env=False) as client:
+    with httpx.Client(
+        base_url=running.admin_url, headers=headers, trust_env=False, timeout=20
+    ) as client:
         yield client
 
 

@@ -1,7 +1,7 @@
 """The cache over the admin API: what its tiers hold, and purges."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -158,6 +158,11 @@ def cache_router(access: CacheAccess, clock: Clock | None = None) -> APIRouter:
             entries=[_stored_entry(each, now_ns) for each in found], looked_at_most=MOST_LOOKED_AT
         )
 
+    _add_purge(router, usable)
+    return router
+
+
+def _add_purge(router: APIRouter, usable: Callable[[], CachePurges]) -> None:
     @router.post("/purge")
     async def purge(order: PurgeOrder) -> PurgeAnswer:
         """Takes responses out of the cache of all workers, and tells the other nodes."""
@@ -179,8 +184,6 @@ def cache_router(access: CacheAccess, clock: Clock | None = None) -> APIRouter:
             raise HTTPException(503, str(error)) from None
         _audit.info("cache purged: %r: %d met", order.model_dump(exclude_none=True), report.met)
         return PurgeAnswer(purged=report.met, cluster=report.cluster)
-
-    return router
 
 
 def _stored_entry(listed: ListedEntry, now_ns: int) -> StoredEntry:
