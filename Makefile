@@ -6,7 +6,7 @@ BENCH_PY := .venv-bench/bin/python
 # Most tests wait for sockets and processes, so two at a time fill two cores.
 PYTEST = -m pytest -n 2 --dist worksteal -m "not system"
 
-.PHONY: help run test test-system check lint types contracts coverage bench soak docs mutation format lock clean env env-bench
+.PHONY: help run test test-system check lint types contracts coverage bench soak docs ui mutation format lock clean env env-bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ soak: env ## ten minutes of mixed load on the gateway; fails on errors, growth, 
 docs: env ## run every example of README.md and docs/
 	$(PY) -m pytest tests/docs
 
+ui: ## build the dashboard from ui/ into the package (needs node)
+	@scripts/build-ui
+
 mutation: env ## mutation score of the pure decisions (long)
 	.venv/bin/mutmut run
 	.venv/bin/mutmut results
@@ -63,7 +66,7 @@ lock: env ## take up changed dependencies of pyproject.toml into the locks
 
 clean: ## remove environments and everything the tools wrote
 	rm -rf .venv .venv-bench .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache build dist htmlcov mutants
+		.pytest_cache .ruff_cache build dist htmlcov mutants ui/node_modules
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 env:

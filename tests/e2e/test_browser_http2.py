@@ -2,35 +2,34 @@
 
 import base64
 import hashlib
-import json
-import shutil
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import sync_playwright
 
-from tests.e2e.chromium import run_chromium
 from tests.e2e.conftest import FREELY, Origin, StartGateway
-from tests.e2e.kit import wait_for
+from tests.e2e.dashboard import start_browser
 from tests.integration.gateway.certificates import Authority
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 _STREAMS = 60
+_SPOKEN = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
 # Requests of the page itself, all at once; what each gave, and what it was spoken over.
 _ASK = """
-Promise.all([...Array(%d).keys()].map(async number => {
-  const path = "/fresh/streams/" + number;
-  const sent = number %% 3 ? {} : {method: "POST", body: "x".repeat(100000)};
-  const answer = await fetch(path, sent);
-  await answer.arrayBuffer();
-  return answer.status;
-})).then(statuses => {
+async streams => {
+  const statuses = await Promise.all([...Array(streams).keys()].map(async number => {
+    const sent = number % 3 ? {} : {method: "POST", body: "x".repeat(100000)};
+    const answer = await fetch("/fresh/streams/" + number, sent);
+    await answer.arrayBuffer();
+    return answer.status;
+  }));
   const spoken = performance.getEntriesByType("resource")
     .filter(entry => entry.name.includes("/streams/")).map(entry => entry.nextHopProtocol);
-  window.outcome = JSON.stringify({statuses, spoken});
-}, error => { window.outcome = JSON.stringify({error: String(error)}); }); true
+  return {statuses, spoken};
+}
 """
 
 
@@ -43,18 +42,18 @@ def _key_digest(certificate: Path) -> str:
 
 def test_a_browser_over_http2(gateway: StartGateway, origin: Origin, tmp_path: Path) -> None:
     """The page and sixty requests at once, with bodies up and down, go over HTTP/2."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed; scripts/install-system installs it as root")
     certificate, key = Authority(tmp_path).pair("localhost", "127.0.0.1")
     flags = ("--tls-cert", str(certificate), "--tls-key", str(key))
     running = gateway("--upstream", origin.url, *FREELY, *flags)
     believed = f"--ignore-certificate-errors-spki-list={_key_digest(certificate)}"
-    with run_chromium(chromium, tmp_path, believed) as page:
-        page.open(f"{running.url}/fresh/page")
-        spoken = "performance.getEntriesByType('navigation')[0]?.nextHopProtocol"
-        wait_for(lambda: page.run(f"location.protocol === 'https:' && {spoken}"), "page")
-        assert page.run(spoken) == "h2"
-        page.run(_ASK % _STREAMS)
-        outcome = json.loads(wait_for(lambda: page.run("window.outcome"), "answers"))
+    with sync_playwright() as playwright:
+        # Only a profile of its own takes that flag.
+        browser = start_browser(playwright, believed, f"--user-data-dir={tmp_path / 'profile'}")
+        try:
+            page = browser.new_page()
+            page.goto(f"{running.url}/fresh/page")
+            assert page.evaluate(_SPOKEN) == "h2"
+            outcome = page.evaluate(_ASK, _STREAMS)
+        finally:
+            browser.close()
     assert outcome == {"statuses": [200] * _STREAMS, "spoken": ["h2"] * _STREAMS}

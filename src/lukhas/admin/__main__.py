@@ -23,7 +23,7 @@ from lukhas.admin.config_changes_api import config_changes_router
 from lukhas.admin.config_desk import ConfigDesk
 from lukhas.admin.config_versions_api import config_versions_router
 from lukhas.admin.consumers_api import consumers_router
-from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
+from lukhas.admin.explain_api import ExplainAccess, explain_router
 from lukhas.admin.history_access import HistoryAccess, retention_of
 from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
@@ -150,7 +150,6 @@ def node_parts(
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),
-        explain_pages(explain),
         *_history_routers(history),
     ]
     lifespans = [access.lifespan(), alerts.lifespan(), records.lifespan]

@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from lukhas.admin.guard import AUTHORISED
-from lukhas.admin.pages.overview import overview_main
 from lukhas.admin.state import AdminState
 from lukhas.admin.status import Health, Status, health_of, status_of
 from lukhas.telemetry.prometheus import CONTENT_TYPE, render
@@ -24,8 +22,6 @@ from lukhas.units import SECOND_NS
 __all__ = ("health_router", "status_router")
 
 _INTERVAL_S = 1.0
-
-View = Literal["status", "overview"]
 
 
 def health_router(state: AdminState) -> APIRouter:
@@ -93,12 +89,10 @@ def status_router(state: AdminState) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {}}, "description": "Events."}},
     )
-    async def stream(
-        view: Annotated[View, Query(description="The figures, or the overview page.")] = "status",
-    ) -> StreamingResponse:
+    async def stream() -> StreamingResponse:
         """The live figures once a second as Server-Sent Events, each a Status as JSON."""
         return StreamingResponse(
-            _events(state, latest, view),
+            _events(state, latest),
             media_type="text/event-stream",
             headers={"x-accel-buffering": "no"},
         )
@@ -126,15 +120,10 @@ class _LatestStatus:
         return self._status
 
 
-async def _events(state: AdminState, latest: _LatestStatus, view: View) -> AsyncIterator[bytes]:
+async def _events(state: AdminState, latest: _LatestStatus) -> AsyncIterator[bytes]:
     yield b"retry: 2000\n\n"
     while True:
-        status = latest.now()
-        if view == "overview":
-            data = json.dumps({"html": overview_main(status, gateway_url=state.gateway_url)})
-        else:
-            data = status.model_dump_json()
-        yield f"event: {view}\ndata: {data}\n\n".encode()
+        yield f"event: status\ndata: {latest.now().model_dump_json()}\n\n".encode()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INTERVAL_S):
                 await state.closing.wait()

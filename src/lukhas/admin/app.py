@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from importlib import metadata
 
 from fastapi import APIRouter, FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -53,10 +52,9 @@ def create_admin_app(
         operators: who may use it; None for nobody but who shows the token.
         trail: keeps what is changed; None to keep nothing.
     """
-    version = metadata.version("lukhas-api-optimizer")
     app = FastAPI(
         title="LUKHAS admin API",
-        version=version,
+        version=state.version,
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
@@ -74,7 +72,7 @@ def create_admin_app(
     bearer = HTTPBearer(auto_error=False, description="The admin token.")
     for router in (session_router(), status_router(state), *routers):
         app.include_router(router, dependencies=[Security(bearer)])
-    app.include_router(page_router(state, operators=known, brake=brake, version=version))
+    app.include_router(page_router(state, operators=known, brake=brake))
     app.mount("/assets", StaticFiles(packages=[("lukhas.admin", "assets")]), name="assets")
     return app
 

@@ -1,17 +1,20 @@
 """The cache over the admin API: what its tiers hold, and purges."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from lukhas.admin.app import AdminLifespan
 from lukhas.admin.audit import note_change
+from lukhas.clock import Clock, SystemClock
 from lukhas.errors import ConfigError, LukhasError
 from lukhas.hub.cache_purges import CachePurges, chosen_purge
+from lukhas.storage.node_listing import MOST_LOOKED_AT, ListedEntry
+from lukhas.units import SECOND_NS
 
 __all__ = (
     "CacheAccess",
@@ -19,6 +22,8 @@ __all__ = (
     "NodeTier",
     "PurgeAnswer",
     "PurgeOrder",
+    "StoredEntries",
+    "StoredEntry",
     "cache_router",
 )
 
@@ -65,6 +70,28 @@ class CacheFigures(BaseModel):
     cluster: str | None = Field(description="ok, degraded or failed; null where there is none.")
 
 
+class StoredEntry(BaseModel):
+    """A stored response. Values of its query are not told: they may be secrets."""
+
+    scheme: str
+    host: str
+    path: str
+    has_query: bool
+    status: int
+    content_type: str
+    taken_bytes: int = Field(description="On the disk of the node, about.")
+    age_s: float
+    fresh_s: float = Field(description="How long it is fresh; negative if it is stale.")
+    tags: list[str]
+
+
+class StoredEntries(BaseModel):
+    """The largest entries."""
+
+    entries: list[StoredEntry]
+    looked_at_most: int = Field(description="They are the largest of so many, the newest.")
+
+
 class CacheAccess:
     """Opens the cache of the node for the admin plane, and closes it.
 
@@ -97,9 +124,10 @@ class CacheAccess:
         return opened
 
 
-def cache_router(access: CacheAccess) -> APIRouter:
+def cache_router(access: CacheAccess, clock: Clock | None = None) -> APIRouter:
     """The figures of the cache, and purges."""
     router = APIRouter(prefix="/api/v1/cache", tags=["cache"])
+    clock = clock or SystemClock()
 
     def usable() -> CachePurges:
         if access.failure:
@@ -119,6 +147,23 @@ def cache_router(access: CacheAccess) -> APIRouter:
         )
         return CacheFigures(node=node, cluster=purges.cluster_state())
 
+    @router.get("/entries")
+    async def entries(most: Annotated[int, Query(ge=1, le=200)] = 20) -> StoredEntries:
+        """The largest responses that workers of the node share, the largest first."""
+        now_ns = clock.now_ns()
+        try:
+            found = usable().largest(most)
+        except LukhasError as error:
+            raise HTTPException(503, str(error)) from None
+        return StoredEntries(
+            entries=[_stored_entry(each, now_ns) for each in found], looked_at_most=MOST_LOOKED_AT
+        )
+
+    _add_purge(router, usable)
+    return router
+
+
+def _add_purge(router: APIRouter, usable: Callable[[], CachePurges]) -> None:
     @router.post("/purge")
     async def purge(request: Request, order: PurgeOrder) -> PurgeAnswer:
         """Takes responses out of the cache of all workers, and tells the other nodes."""
@@ -143,4 +188,21 @@ def cache_router(access: CacheAccess) -> APIRouter:
         _audit.info("cache purged: %r: %d met", order.model_dump(exclude_none=True), report.met)
         return PurgeAnswer(purged=report.met, cluster=report.cluster)
 
-    return router
+
+def _stored_entry(listed: ListedEntry, now_ns: int) -> StoredEntry:
+    response = listed.response
+    scheme, host, path, query = response.key[:4]
+    content_type = response.headers.get(b"content-type") or b""
+    freshness = response.terms.freshness
+    return StoredEntry(
+        scheme=scheme,
+        host=host.decode("latin-1"),
+        path=path.decode("latin-1"),
+        has_query=bool(query),
+        status=response.status,
+        content_type=content_type.decode("latin-1"),
+        taken_bytes=listed.taken_bytes,
+        age_s=freshness.age_ns(now_ns) / SECOND_NS,
+        fresh_s=(freshness.fresh_until_ns - now_ns) / SECOND_NS,
+        tags=sorted(response.tags),
+    )

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query
 from fastapi import Path as PathParameter
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lukhas.admin.pages.requests import request_page, requests_page
 from lukhas.config.explain import ExplainSettings
 from lukhas.errors import LukhasError, StoreError
 from lukhas.policy.explain.records import DecisionRecord
@@ -25,9 +24,7 @@ from lukhas.telemetry.explained import read_record
 from lukhas.telemetry.health import PartHealth
 from lukhas.units import MIB
 
-__all__ = ("Decision", "ExplainAccess", "Reevaluation", "explain_pages", "explain_router")
-
-_A_PAGE = 50
+__all__ = ("Decision", "ExplainAccess", "Reevaluation", "explain_router")
 
 _log = logging.getLogger("lukhas.admin")
 
@@ -151,29 +148,6 @@ def explain_router(access: ExplainAccess) -> APIRouter:
         ]
         same = all(decision.same for decision in decisions)
         return Reevaluation(request_id=request_id, same=same, decisions=decisions)
-
-    return router
-
-
-def explain_pages(access: ExplainAccess) -> APIRouter:
-    """The pages of it, which are no part of the described API."""
-    router = APIRouter(
-        prefix="/requests", include_in_schema=False, default_response_class=HTMLResponse
-    )
-
-    @router.get("")
-    async def listed(request: Request, before: Annotated[int | None, Query(ge=0)] = None) -> str:
-        question = RecordQuestion(before=before, most=_A_PAGE)
-        rows = _asked(access, question)
-        return requests_page(
-            [read_record(data) for _serial, data in rows],
-            version=request.app.version,
-            following=rows[-1][0] if len(rows) == _A_PAGE else None,
-        )
-
-    @router.get("/{request_id}")
-    async def one(request: Request, request_id: RequestId) -> str:
-        return request_page(_record(access, request_id), version=request.app.version)
 
     return router
 

@@ -125,7 +125,7 @@ class AccessMiddleware:
                 {"retry-after": str(locked_s)},
             )
         if scope["method"] in SAFE_METHODS and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(path, safe='/')}", status_code=303)
+            return RedirectResponse(f"/login?next={_way_back(scope)}", status_code=303)
         return problem_answer(
             401,
             "unauthorised",
@@ -169,6 +169,12 @@ def _too_low(operator: Operator, deed: Deed) -> Response:
 def _no_audit(error: LukhasError) -> Response:
     detail = f"Nothing was changed: what is not recorded is not done. {error}"
     return problem_answer(503, "audit-unavailable", "The audit cannot be written", detail)
+
+
+def _way_back(scope: Scope) -> str:
+    """Path and query of the page that was asked for, as a parameter of the login page."""
+    query = scope["query_string"].decode("latin-1")
+    return quote(scope["path"] + (f"?{query}" if query else ""), safe="/")
 
 
 def _session_cookie(headers: Headers) -> str | None:

@@ -125,7 +125,7 @@ class LiveFigures(_Shape):
 
     time_s: int
     figures: WindowFigures
-    routes: list[LiveRoute] = Field(description="The busiest first, at most 20.")
+    routes: list[LiveRoute] = Field(description="The busiest first, at most 50.")
 
 
 def window_figures(figures: Figures, seconds: int) -> WindowFigures:

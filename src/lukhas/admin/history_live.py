@@ -17,7 +17,7 @@ from lukhas.telemetry.series import HistoryDelta
 
 __all__ = ("history_live_router",)
 
-_MOST_LIVE = 20
+_MOST_LIVE = 50
 _LOOK_S = 0.2
 
 

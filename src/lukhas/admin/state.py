@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 
 from lukhas.clock import Clock
 from lukhas.telemetry.families import NodeFigures
@@ -14,6 +15,10 @@ __all__ = ("AdminState",)
 
 def _no_parts() -> list[PartHealth]:
     return []
+
+
+def _installed_version() -> str:
+    return metadata.version("lukhas-api-optimizer")
 
 
 def _one_worker() -> NodeFigures:
@@ -31,6 +36,7 @@ class AdminState:
         gateway_url: where the gateway answers, for people, e.g. `"http://127.0.0.1:8000"`.
         node: gives the figures of the node that its workers do not count.
         own_parts: the health of the parts that live in the admin process itself.
+        version: of the product.
         closing: set when the process is to end, so that streams end too.
     """
 
@@ -40,4 +46,5 @@ class AdminState:
     gateway_url: str
     node: Callable[[], NodeFigures] = _one_worker
     own_parts: Callable[[], list[PartHealth]] = _no_parts
+    version: str = field(default_factory=_installed_version)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

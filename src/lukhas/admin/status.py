@@ -124,6 +124,8 @@ class Status(_Figures):
 
     time_s: float = Field(description="Unix time.")
     uptime_s: float
+    version: str = Field(description="Of the product.")
+    gateway_url: str = Field(description="Where the gateway answers, for people.")
     health: Health
     traffic: Traffic
     tiers: list[TierFigures]
@@ -163,6 +165,8 @@ def status_of(state: AdminState, now_ns: int) -> Status:
     return Status(
         time_s=now_ns / SECOND_NS,
         uptime_s=(now_ns - state.started_ns) / SECOND_NS,
+        version=state.version,
+        gateway_url=state.gateway_url,
         health=health_of(state, now_ns),
         traffic=_traffic(state, minute, now_ns),
         tiers=_tiers(minute.counts),

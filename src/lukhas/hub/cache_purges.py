@@ -13,7 +13,9 @@ from lukhas.hub.cache import SERVE_DISK_BYTES, disk_bytes_of
 from lukhas.policy.caching.purges import Purge, purge_of_url
 from lukhas.storage.entries import EntryStoreStats
 from lukhas.storage.node_entries import ClusterMark, NodeEntryStore
+from lukhas.storage.node_entry_file import NodeEntryFile
 from lukhas.storage.node_entry_opening import open_node_entry_file
+from lukhas.storage.node_listing import ListedEntry, largest_entries
 from lukhas.storage.redis_link import RedisLink
 from lukhas.storage.redis_purges import ClusterPurges
 from lukhas.storage.redis_settings import settings_from_url
@@ -82,6 +84,7 @@ class CachePurges:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._file: NodeEntryFile | None = None
         self._node: NodeEntryStore | None = None
         self._link: RedisLink | None = None
         self._cluster: ClusterPurges | None = None
@@ -104,7 +107,8 @@ class CachePurges:
                 hint="set it, or cache.redis",
             )
         if disk_bytes:
-            self._node = NodeEntryStore(open_node_entry_file(settings.state_dir, disk_bytes))
+            self._file = open_node_entry_file(settings.state_dir, disk_bytes)
+            self._node = NodeEntryStore(self._file)
         if redis is not None:
             address = settings_from_url(redis.get_secret_value())
             self._link = RedisLink(replace(address, deadline_s=_DEADLINE_S))
@@ -121,7 +125,7 @@ class CachePurges:
             await self._link.close()
         if self._node is not None:
             self._node.close()
-        self._link = self._cluster = self._node = None
+        self._link = self._cluster = self._node = self._file = None
 
     async def purge(self, purge: Purge) -> PurgeReport:
         """Purges.
@@ -142,6 +146,14 @@ class CachePurges:
             StoreError: it cannot be read.
         """
         return None if self._node is None else self._node.stats()
+
+    def largest(self, most: int) -> list[ListedEntry]:
+        """The largest of the newest entries in the node's tier; none where there is no such tier.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return [] if self._file is None else largest_entries(self._file, most)
 
     def cluster_state(self) -> str | None:
         """How well the cluster can be reached; None if there is none."""

@@ -207,6 +207,14 @@ class NodeEntryFile:
         value = transaction.get(key, db=self.entries)
         return None if value is None else _opened(key, value)
 
+    def newest(self, transaction: "Transaction[bytes]", most: int) -> list[Placed]:
+        """Entries of both shelves that came last, up to so many of each."""
+        return [
+            placed
+            for shelf in (self._near, self._far)
+            for placed in shelf.newest(transaction, most)
+        ]
+
     def serial_of(self, transaction: "Transaction[bytes]", key: bytes) -> int:
         """The number of an entry; 0 if it is not there."""
         value = transaction.get(key, db=self.entries)

@@ -93,6 +93,16 @@ class Shelf:
         if transaction.get(number, db=self._order) is not None:
             transaction.put(number, b"", db=self._used)
 
+    def newest(self, transaction: "Transaction[bytes]", most: int) -> list[Placed]:
+        """The entries that came last, the newest first."""
+        found: list[Placed] = []
+        with transaction.cursor(db=self._order) as cursor:
+            for number, packed in cursor.iterprev():
+                if len(found) == most:
+                    break
+                found.append(_placed(_NUMBER.unpack(number)[0], packed))
+        return found
+
     def next(self, transaction: "Transaction[bytes]", state: ShelfState) -> Placed | None:
         """Moves the hand on by one entry; None if the shelf is empty."""
         with transaction.cursor(db=self._order) as cursor:

@@ -94,6 +94,8 @@ async def test_status_gives_the_figures(admin: httpx.AsyncClient, report: Report
     figures = (await admin.get("/api/v1/status")).json()
     assert figures["traffic"]["requests_total"] == 1
     assert figures["uptime_s"] == 91
+    assert figures["gateway_url"] == "http://127.0.0.1:8000"
+    assert figures["version"] == metadata.version("lukhas-api-optimizer")
     assert figures["routes"][0]["route"] == "/a"
     assert figures["workers"][0]["name"] == "w1"
 
@@ -118,7 +120,7 @@ async def test_the_stream_goes_on(
 ) -> None:
     """One event an interval, each with the figures of its second."""
     monkeypatch.setattr(api, "_INTERVAL_S", 0.001)
-    events = api._events(state, api._LatestStatus(state), "status")
+    events = api._events(state, api._LatestStatus(state))
     assert await anext(events) == b"retry: 2000\n\n"
     first = await anext(events)
     clock.time_ns += SECOND_NS
@@ -128,15 +130,6 @@ async def test_the_stream_goes_on(
     state.closing.set()
     with pytest.raises(StopAsyncIteration):
         await anext(events)
-
-
-async def test_the_stream_can_send_the_page(admin: httpx.AsyncClient, state: AdminState) -> None:
-    """Rendered by the same code as the page itself."""
-    state.closing.set()
-    answer = await admin.get("/api/v1/stream?view=overview")
-    event, data = answer.text.split("\n\n")[1].split("\n")
-    assert event == "event: overview"
-    assert "No traffic yet" in json.loads(data.removeprefix("data: "))["html"]
 
 
 def test_figures_are_made_once_a_second(state: AdminState, clock: ManualClock) -> None:
@@ -158,12 +151,27 @@ async def test_errors_are_problems(admin: httpx.AsyncClient) -> None:
         "title": "Not Found",
         "status": 404,
     }
-    wrong = await admin.get("/api/v1/stream?view=s3cret")
+    assert (await admin.post("/metrics")).status_code == 405
+
+
+async def test_what_the_framework_refuses_is_a_problem(state: AdminState) -> None:
+    """It says where, and does not repeat what may be a secret."""
+    router = APIRouter()
+
+    @router.get("/api/v1/number")
+    async def number(number: int) -> int:
+        return number
+
+    app = create_admin_app(state, token=AdminToken(TOKEN, "settings"), routers=[router])
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://admin", headers=headers
+    ) as client:
+        wrong = await client.get("/api/v1/number?number=s3cret")
     assert wrong.status_code == 422
     assert wrong.headers["content-type"] == "application/problem+json"
-    assert "query.view" in wrong.json()["detail"]
+    assert "query.number" in wrong.json()["detail"]
     assert "s3cret" not in wrong.text
-    assert (await admin.post("/metrics")).status_code == 405
 
 
 async def test_further_routers_are_protected_too(state: AdminState) -> None:

@@ -59,10 +59,27 @@ async def test_it_tells_what_is_stored_and_purges_it(
     assert "{'tag': 'red', 'all': False, 'soft': False}: 2 met" in caplog.text
 
 
+async def test_the_largest_entries_are_told(http: httpx.AsyncClient) -> None:
+    """With what a person wants to know of them; how many is up to the caller."""
+    answer = (await http.get("/api/v1/cache/entries", headers=BEARER)).json()
+    assert answer["looked_at_most"] == 20_000
+    assert sorted(entry["path"] for entry in answer["entries"]) == ["/a/1", "/a/2", "/b", "/c"]
+    one = next(entry for entry in answer["entries"] if entry["path"] == "/b")
+    assert (one["scheme"], one["host"], one["status"]) == ("http", "a.example", 200)
+    assert (one["has_query"], one["content_type"], one["tags"]) == (False, "", ["red"])
+    assert one["taken_bytes"] > 0
+    # They were stored as of 1970.
+    assert one["fresh_s"] < 0 < one["age_s"]
+    few = (await http.get("/api/v1/cache/entries?most=2", headers=BEARER)).json()
+    assert len(few["entries"]) == 2
+    assert (await http.get("/api/v1/cache/entries?most=0", headers=BEARER)).status_code == 422
+
+
 async def test_it_needs_the_token(http: httpx.AsyncClient) -> None:
     """Like everything that changes something."""
     assert (await http.post("/api/v1/cache/purge", json={"all": True})).status_code == 401
     assert (await http.get("/api/v1/cache")).status_code == 401
+    assert (await http.get("/api/v1/cache/entries")).status_code == 401
 
 
 @pytest.mark.parametrize("order", [{}, {"tag": "a", "all": True}, {"url": "x"}, {"tags": "a"}])

@@ -10,11 +10,10 @@ import pytest
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import create_admin_app
-from lukhas.admin.explain_api import ExplainAccess, explain_pages, explain_router
-from lukhas.admin.pages.layout import latency
+from lukhas.admin.explain_api import ExplainAccess, explain_router
 from lukhas.admin.state import AdminState
 from lukhas.config.explain import ExplainSettings
-from lukhas.policy.explain.records import DecisionRecord, SplitFacts, StageRecord, StageTime
+from lukhas.policy.explain.records import DecisionRecord, SplitFacts
 from tests.unit.admin.conftest import TOKEN
 from tests.unit.policy.explain.test_reevaluation import RECORD
 
@@ -33,7 +32,7 @@ async def client(access: ExplainAccess, state: AdminState) -> AsyncIterator[http
     app = create_admin_app(
         state,
         token=AdminToken(TOKEN, "settings"),
-        routers=[explain_router(access), explain_pages(access)],
+        routers=[explain_router(access)],
     )
     headers = {"authorization": f"Bearer {TOKEN}"}
     transport = httpx.ASGITransport(app)
@@ -107,38 +106,3 @@ async def test_what_is_no_record_is_not_kept(access: ExplainAccess) -> None:
     access.keep([b"\xc1"])
     assert [part.state for part in access.parts()] == ["degraded"]
     access.close()
-
-
-async def test_the_pages_show_records_and_nothing_of_theirs_is_markup(
-    access: ExplainAccess, client: httpx.AsyncClient
-) -> None:
-    """A path is what a client sends. Stages, figures, times and what comes out again are shown."""
-    assert "No request has left a record yet" in (await client.get("/requests")).text
-    evil = "/<script>alert(1)</script>"
-    record = replace(
-        RECORD,
-        path=evil,
-        query="page=***",
-        consumer="<b>",
-        stages=(
-            StageRecord("limit", "refused", "limit l reached", "p", "shadow", (("cost", 1),)),
-            StageRecord("route", "passed", "route <i>"),
-        ),
-        times=(StageTime("limit", 12_000),),
-        split=SplitFacts(("default", "canary"), (50, 50), 0.7, "default"),
-    )
-    reported(access, record)
-    listed = (await client.get("/requests")).text
-    assert 'href="/requests/id-1"' in listed
-    one = (await client.get("/requests/id-1")).text
-    for told in ("refused (shadow) by p: limit l reached", "cost 1", latency(0.012), "canary"):
-        assert told in one
-    for text in (listed, one):
-        assert "<script>alert" not in text
-        assert "<b>" not in text
-        assert "<i>" not in text
-    reported(access, *(replace(RECORD, request_id=f"id-{number}") for number in range(50)))
-    page = (await client.get("/requests")).text
-    older = page.partition('href="/requests?before=')[2].partition('"')[0]
-    assert "&lt;script&gt;" in (await client.get(f"/requests?before={older}")).text
-    assert (await client.get("/requests/unknown")).status_code == 404

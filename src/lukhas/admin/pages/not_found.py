@@ -9,6 +9,6 @@ def not_found_page(*, version: str) -> str:
     """Says so, and shows the way back."""
     main = (
         '<main><section class="card empty"><h2>There is no such page</h2>'
-        '<p>Go back to the <a href="/">overview</a>.</p></section></main>'
+        '<p>Go back to the <a href="/">dashboard</a>.</p></section></main>'
     )
     return page("Not found", main, path="", version=version)

@@ -10,30 +10,28 @@ from lukhas.admin.audit import address_of
 from lukhas.admin.guard import SESSION_COOKIE
 from lukhas.admin.operators import Operators
 from lukhas.admin.pages.api_docs import api_docs_page
+from lukhas.admin.pages.dashboard import DASHBOARD_PATHS, DEEP_PATHS, dashboard_page
 from lukhas.admin.pages.login import login_page
-from lukhas.admin.pages.overview import overview_page
 from lukhas.admin.state import AdminState
-from lukhas.admin.status import status_of
 
 __all__ = ("page_router",)
 
 _MAX_FORM_BYTES = 8192
 
 
-def page_router(
-    state: AdminState, *, operators: Operators, brake: GuessBrake, version: str
-) -> APIRouter:
+def page_router(state: AdminState, *, operators: Operators, brake: GuessBrake) -> APIRouter:
     """The pages, which are no part of the described API."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-    @router.get("/")
-    async def overview() -> str:
-        status = status_of(state, state.clock.now_ns())
-        return overview_page(status, gateway_url=state.gateway_url, version=version)
+    async def dashboard() -> str:
+        return dashboard_page()
+
+    for path in (*DASHBOARD_PATHS, *(f"{path}/{{below:path}}" for path in DEEP_PATHS)):
+        router.add_api_route(path, dashboard)
 
     @router.get("/docs")
     async def docs(request: Request) -> str:
-        return api_docs_page(request.app.openapi(), version=version)
+        return api_docs_page(request.app.openapi(), version=state.version)
 
     @router.get("/login")
     async def login(request: Request) -> str:
