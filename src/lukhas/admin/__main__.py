@@ -29,6 +29,7 @@ from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, Retention
 from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
+from lukhas.ending import end_process
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -164,3 +165,4 @@ def _all(lifespans: Sequence[AdminLifespan]) -> AdminLifespan:
 
 if __name__ == "__main__":
     main()
+    end_process()
