@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 
 from hypothesis import settings
@@ -12,9 +13,13 @@ settings.load_profile("lukhas")
 
 
 def pytest_configure() -> None:
-    """Forget the LUKHAS_ variables and the state of whoever runs the tests."""
+    """Forget the LUKHAS_ variables and the state of whoever runs the tests; keep bytecode."""
     for name in [name for name in os.environ if name.startswith("LUKHAS_")]:
         del os.environ[name]
+    # Hundreds of processes are started; where each compiles all it imports, that takes most of
+    # the time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="lukhas-tests-")
 
 

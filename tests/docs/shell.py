@@ -48,6 +48,7 @@ class Session:
         self.ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self.status = 0
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._starting: list[tuple[str, subprocess.Popen[bytes], str]] = []
         self._log = (folder.parent / "servers.log").open("wb")
         shutil.copytree(ROOT / "examples", folder / "examples")
         for example in (folder / "examples").iterdir():
@@ -74,19 +75,38 @@ class Session:
         return text
 
     def run(self, command: str) -> str:
-        """Runs a command to its end, or a server until it answers; gives what was written."""
+        """Runs a command to its end, or starts a server; gives what was written.
+
+        Servers that are started one after the other start at the same time: only what is run after
+        them waits until all of them answer.
+        """
         if is_server(command):
             self._start(command)
             return ""
+        self.ready()
         pipe = self._shell.stdin
         assert pipe is not None
         pipe.write(f"{{ {self.ours(command)}\n}} </dev/null; echo {_END} $?\n".encode())
         pipe.flush()
         return self.theirs(self._read(command))
 
+    def ready(self) -> None:
+        """Waits until every server that was started answers."""
+        starting, self._starting = self._starting, []
+        for command, process, port in starting:
+            self._wait_for(command, process, port=port)
+
     def close(self) -> None:
         """Stops the shell and every server; the product's own must end well."""
-        codes = {name: self._stop(name) for name in list(self._servers)}
+        try:
+            self.ready()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        for process in self._servers.values():
+            process.send_signal(signal.SIGTERM)
+        codes = {name: self._stopped(name) for name in list(self._servers)}
         for pipe in (self._shell.stdin, self._shell.stdout):
             assert pipe is not None
         self._shell.kill()
@@ -121,7 +141,9 @@ class Session:
         # What answers on one port has to go before the next can.
         for other in (name,) if name.endswith("origin") else ("lukhas", "app"):
             if other in self._servers:
-                self._stop(other)
+                self.ready()
+                self._servers[other].send_signal(signal.SIGTERM)
+                self._stopped(other)
         process = subprocess.Popen(
             ["bash", "-c", f"exec {self.ours(command)}"],
             cwd=self.folder,
@@ -137,8 +159,7 @@ class Session:
             "app": ("8000",),
             "lukhas": ("8000", "8001"),
         }[name]
-        for port in waited_for:
-            self._wait_for(command, process, port=port)
+        self._starting += [(command, process, port) for port in waited_for]
 
     def _wait_for(self, command: str, process: subprocess.Popen[bytes], *, port: str) -> None:
         end_s = time.monotonic() + _READY_S
@@ -166,9 +187,8 @@ class Session:
         settings = (self.folder / config[1]).read_text("utf-8") if config is not None else ""
         return "--tls-cert" in command or "[tls]" in settings
 
-    def _stop(self, name: str) -> int:
+    def _stopped(self, name: str) -> int:
         process = self._servers.pop(name)
-        process.send_signal(signal.SIGTERM)
         try:
             return process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

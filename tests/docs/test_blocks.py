@@ -117,6 +117,7 @@ def run_command(command: str, shown: str | None, *, session: Session, place: str
 
 def run_python(block: Block, session: Session) -> str:
     """Runs Python code as a file of its own; a warning is an error. `test_*.py` runs in pytest."""
+    session.ready()
     path = session.folder / (block.file_name or f"block_{block.line}.py")
     path.write_text(session.ours(block.text), encoding="utf-8")
     is_test = path.name.startswith("test_")

@@ -17,16 +17,22 @@ def running(gateway: StartGateway, httpbin: str) -> Gateway:
     return gateway("--upstream", httpbin, "--limit", "5/minute")
 
 
-@pytest.fixture
-def admin(running: Gateway) -> Iterator[httpx.Client]:
+def admin_of(running: Gateway) -> httpx.Client:
     """A client of its admin plane that shows the token."""
     headers = {"authorization": f"Bearer {running.token}"}
-    with httpx.Client(base_url=running.admin_url, headers=headers, trust_env=False) as client:
+    return httpx.Client(base_url=running.admin_url, headers=headers, trust_env=False)
+
+
+@pytest.fixture
+def admin(running: Gateway) -> Iterator[httpx.Client]:
+    """A client of its admin plane."""
+    with admin_of(running) as client:
         yield client
 
 
-def test_health_is_open_and_metrics_are_not(running: Gateway, admin: httpx.Client) -> None:
+def test_health_is_open_and_metrics_are_not(before_httpbin: Gateway) -> None:
     """Health needs no token; metrics, status and the pages do."""
+    running = before_httpbin
     wait_for(lambda: httpx.get(f"{running.admin_url}/health").status_code == 200, "ready health")
     health = httpx.get(f"{running.admin_url}/health").json()
     assert (health["ready"], health["live"]) == (True, True)
@@ -36,8 +42,10 @@ def test_health_is_open_and_metrics_are_not(running: Gateway, admin: httpx.Clien
         assert refused.headers["content-type"] == "application/problem+json"
         wrong = httpx.get(f"{running.admin_url}{path}", headers={"authorization": "Bearer wrong"})
         assert wrong.status_code == 401
-        assert admin.get(path).status_code == 200, path
-    assert admin.get("/api/v1/status").json()["health"]["status"] == "ok"
+        with admin_of(running) as admin:
+            assert admin.get(path).status_code == 200, path
+    with admin_of(running) as admin:
+        assert admin.get("/api/v1/status").json()["health"]["status"] == "ok"
 
 
 def test_counters_are_the_requests_made(

@@ -1,25 +1,39 @@
 """Limits and the cache, as a client sees them."""
 
 import re
+from collections.abc import Iterator
 
 import httpx
+import pytest
 
-from tests.e2e.conftest import Origin, StartGateway
-from tests.e2e.kit import Gateway
+from tests.e2e.conftest import Origin
+from tests.e2e.kit import Gateway, run_gateway
 
 
-def test_the_request_over_the_limit_is_refused(
-    gateway: StartGateway, httpbin: str, http: httpx.Client
-) -> None:
+@pytest.fixture(scope="module")
+def limited(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Five requests a minute for each address, and `--cache-ttl`."""
+    flags = ("--upstream", origin.url, "--limit", "5/minute", "--cache-ttl", "30")
+    with run_gateway(tmp_path_factory.mktemp("limited"), *flags) as running:
+        yield running
+
+
+def client_at(address: str) -> httpx.Client:
+    """A client with an address, and so with limits, of its own."""
+    transport = httpx.HTTPTransport(local_address=address)
+    return httpx.Client(transport=transport, trust_env=False, timeout=20.0)
+
+
+def test_the_request_over_the_limit_is_refused(limited: Gateway) -> None:
     """Five requests of five a minute pass; the sixth gets a 429 that says what to do (RFC 9457)."""
-    running = gateway("--upstream", httpbin, "--limit", "5/minute")
-    passed = [http.get(f"{running.url}/anything/{number}") for number in range(5)]
+    with client_at("127.0.0.11") as http:
+        passed = [http.get(f"{limited.url}/plain/over/{number}") for number in range(5)]
+        refused = http.get(f"{limited.url}/plain/over/5")
     assert [answer.status_code for answer in passed] == [200] * 5
     assert passed[0].headers["ratelimit-policy"] == '"free-minute";q=5;w=60'
     left = [re.match(r'"free-minute";r=(\d)', answer.headers["ratelimit"]) for answer in passed]
     assert [found and found[1] for found in left] == ["4", "3", "2", "1", "0"]
 
-    refused = http.get(f"{running.url}/anything/5")
     assert refused.status_code == 429
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.headers["ratelimit-policy"] == '"free-minute";q=5;w=60'
@@ -66,26 +80,22 @@ def test_answers_without_freshness_pass(
     assert origin.count("/plain/each") == 2
 
 
-def test_cache_ttl_keeps_what_says_nothing(
-    gateway: StartGateway, origin: Origin, http: httpx.Client
-) -> None:
+def test_cache_ttl_keeps_what_says_nothing(limited: Gateway, origin: Origin) -> None:
     """With --cache-ttl, an answer without freshness of its own is a hit for that long."""
-    running = gateway("--upstream", origin.url, "--cache-ttl", "30")
-    answers = [http.get(f"{running.url}/plain/ttl") for _ in range(3)]
+    with client_at("127.0.0.12") as http:
+        answers = [http.get(f"{limited.url}/plain/ttl") for _ in range(3)]
     assert [answer.text for answer in answers] == ["call 1"] * 3
     assert re.fullmatch(r"lukhas; hit; ttl=(30|2\d)", answers[2].headers["cache-status"])
     assert origin.count("/plain/ttl") == 1
 
 
-def test_hits_count_against_the_limit(
-    gateway: StartGateway, origin: Origin, http: httpx.Client
-) -> None:
+def test_hits_count_against_the_limit(limited: Gateway) -> None:
     """A hit carries the figures of this request, and the request over the limit is refused."""
-    running = gateway("--upstream", origin.url, "--limit", "3/minute")
-    answers = [http.get(f"{running.url}/fresh/limited") for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    with client_at("127.0.0.13") as http:
+        answers = [http.get(f"{limited.url}/fresh/limited") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 200, 429]
     figures = [answer.headers["ratelimit"].partition(";t=")[0] for answer in answers]
-    assert figures == [f'"free-minute";r={left}' for left in (2, 1, 0, 0)]
+    assert figures == [f'"free-minute";r={left}' for left in (4, 3, 2, 1, 0, 0)]
 
 
 def test_answers_to_credentials_are_not_shared(

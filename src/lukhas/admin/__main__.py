@@ -45,6 +45,7 @@ from lukhas.config.analytics import AnalyticsSettings, ReportSettings
 from lukhas.config.secret_values import redaction_of
 from lukhas.config.settings import Settings
 from lukhas.config.sources import SettingsSources
+from lukhas.ending import end_process
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -250,3 +251,4 @@ def _all(lifespans: Sequence[AdminLifespan]) -> AdminLifespan:
 
 if __name__ == "__main__":
     main()
+    end_process()

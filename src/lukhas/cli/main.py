@@ -18,6 +18,7 @@ from lukhas.cli.serve import serve
 from lukhas.cli.signals import reload, upgrade
 from lukhas.cli.version import version
 from lukhas.config.lines import one_line
+from lukhas.ending import end_process
 from lukhas.errors import LukhasError
 
 __all__ = ("app", "main", "run")
@@ -50,7 +51,7 @@ app.command()(version)
 
 def main() -> None:
     """Runs the command that the process was started with, and ends the process."""
-    sys.exit(run(sys.argv[1:]))
+    end_process(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

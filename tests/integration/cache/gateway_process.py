@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvloop
 
+from lukhas.ending import end_process
 from tests.integration.gateway.kit import gateway
 
 
@@ -29,3 +30,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     uvloop.run(main())
+    end_process()

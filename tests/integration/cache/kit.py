@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.integration.gateway.kit import Client, Origin, Reply
 
-__all__ = ("GatewayProcess", "cache_status", "gateway_process", "origin")
+__all__ = ("GatewayProcess", "cache_status", "gateway_process", "gateway_processes", "origin")
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -92,3 +92,16 @@ async def gateway_process(
                 except TimeoutError:
                     process.kill()
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def gateway_processes(
+    *folders: Path, upstream_port: int, **settings: object
+) -> AsyncIterator[list[GatewayProcess]]:
+    """Several gateways, one for each folder, started at the same time; see `gateway_process`."""
+    async with contextlib.AsyncExitStack() as stack:
+        starting = [
+            stack.enter_async_context(gateway_process(folder, upstream_port, **settings))
+            for folder in folders
+        ]
+        yield await asyncio.gather(*starting)

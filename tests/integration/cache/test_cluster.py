@@ -1,7 +1,6 @@
 """Nodes share stored responses and purges through a real Valkey."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from lukhas.testing.fault_proxy import Fault, FaultProxy
 from lukhas.testing.redis_server import RedisServer
 from lukhas.units import MIB
-from tests.integration.cache.kit import cache_status, gateway_process, origin
+from tests.integration.cache.kit import cache_status, gateway_processes, origin
 from tests.integration.gateway.kit import Answer, Origin, Turn, gateway, until, whole
 
 FRESH = b"Cache-Control: public, max-age=600"
@@ -39,8 +38,9 @@ async def test_nodes_share_responses_and_purges(tmp_path: Path, server: RedisSer
     cache = {"disk_bytes": 16 * MIB, "redis": server.url}
     async with (
         origin() as upstream,
-        gateway_process(tmp_path / "1", upstream.port, cache=cache) as one,
-        gateway_process(tmp_path / "2", upstream.port, cache=cache) as two,
+        gateway_processes(
+            tmp_path / "1", tmp_path / "2", upstream_port=upstream.port, cache=cache
+        ) as (one, two),
     ):
         body = b"old and compressible " * 200
         script(upstream, b"/a", body, b"Surrogate-Key: red")
@@ -130,14 +130,12 @@ async def test_what_was_purged_while_redis_was_away_is_told_later(
 
 async def test_nodes_fetch_together_only_once(tmp_path: Path, server: RedisServer) -> None:
     """Of many concurrent misses on two nodes one asks the origin."""
+    cache = {"redis": server.url, "default_ttl_s": 60}
     async with (
         origin() as upstream,
-        gateway_process(
-            tmp_path / "1", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}
-        ) as one,
-        gateway_process(
-            tmp_path / "2", upstream.port, cache={"redis": server.url, "default_ttl_s": 60}
-        ) as two,
+        gateway_processes(
+            tmp_path / "1", tmp_path / "2", upstream_port=upstream.port, cache=cache
+        ) as (one, two),
     ):
 
         async def slow(turn: Turn) -> None:
@@ -154,14 +152,11 @@ async def test_four_workers_of_two_nodes_stay_coherent(tmp_path: Path, server: R
     """Changed forty times, at each worker by turns: those of its node see it within 50 ms, the
     others within a second, and none ever goes back to an older one."""
     cache = {"disk_bytes": 16 * MIB, "redis": server.url, "redis_deadline_s": 0.5}
-    async with contextlib.AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(origin())
-        workers = [
-            await stack.enter_async_context(
-                gateway_process(tmp_path / str(number % 2), upstream.port, cache=cache)
-            )
-            for number in range(4)
-        ]
+    folders = (tmp_path / "0", tmp_path / "1") * 2
+    async with (
+        origin() as upstream,
+        gateway_processes(*folders, upstream_port=upstream.port, cache=cache) as workers,
+    ):
         for version in range(40):
             script(upstream, b"/a", b"%d" % version, b"Surrogate-Key: red")
             here = workers[version % 4 :] + workers[: version % 4]

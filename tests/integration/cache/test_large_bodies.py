@@ -9,7 +9,13 @@ import pytest
 
 from lukhas.storage.node_entry_opening import BODIES_FOLDER
 from lukhas.units import MIB
-from tests.integration.cache.kit import GatewayProcess, cache_status, gateway_process, origin
+from tests.integration.cache.kit import (
+    GatewayProcess,
+    cache_status,
+    gateway_process,
+    gateway_processes,
+    origin,
+)
 from tests.integration.gateway.kit import Answer, Turn, until, whole
 
 CACHE = {"disk_bytes": 16 * MIB, "body_files_bytes": 64 * MIB}
@@ -33,8 +39,10 @@ async def test_workers_share_large_bodies(tmp_path: Path) -> None:
     """Whole, in parts, and not at all where the client has it; a purge reaches them."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+        gateway_processes(tmp_path, tmp_path, upstream_port=upstream.port, cache=CACHE) as (
+            one,
+            two,
+        ),
     ):
         upstream.scripts[b"/a"] = Answer(whole(BODY, FRESH, b'ETag: "1"'))
         first = await one.get(b"/a")

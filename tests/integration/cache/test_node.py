@@ -3,18 +3,29 @@
 import asyncio
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import pytest
-
 from lukhas.units import MIB
-from tests.integration.cache.kit import cache_status, gateway_process, origin
+from tests.integration.cache.kit import (
+    GatewayProcess,
+    cache_status,
+    gateway_process,
+    gateway_processes,
+    origin,
+)
 from tests.integration.gateway.kit import Answer, Origin, Turn, until, whole
 
 CACHE = {"disk_bytes": 16 * MIB}
 FRESH = b"Cache-Control: public, max-age=600"
 # What the product promises, with room for a busy machine: the look itself comes with the request.
 COHERENT_S = 0.05
+
+
+def two_workers(
+    folder: Path, upstream_port: int, **settings: object
+) -> AbstractAsyncContextManager[list[GatewayProcess]]:
+    return gateway_processes(folder, folder, upstream_port=upstream_port, **settings)
 
 
 def script(running: Origin, path: bytes, body: bytes, *lines: bytes) -> None:
@@ -25,8 +36,7 @@ async def test_workers_share_responses_and_purges(tmp_path: Path) -> None:
     """What one stores the other serves, telling the tier; a PUT at one ends it at the other."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+        two_workers(tmp_path, upstream.port, cache=CACHE) as (one, two),
     ):
         script(upstream, b"/a", b"old")
         assert b"stored" in cache_status(await one.get(b"/a"))
@@ -81,8 +91,7 @@ async def test_workers_fetch_together_only_once(tmp_path: Path) -> None:
     """Of a thousand concurrent misses on two workers one asks the origin."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+        two_workers(tmp_path, upstream.port, cache=CACHE) as (one, two),
     ):
 
         async def slow(turn: Turn) -> None:
@@ -99,8 +108,7 @@ async def test_nobody_waits_for_a_dead_worker(tmp_path: Path) -> None:
     """The kernel frees its lock; whoever waited asks the origin."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as two,
+        two_workers(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as (one, two),
     ):
         came = asyncio.Event()
 
@@ -126,8 +134,7 @@ async def test_what_cannot_be_stored_holds_nobody_up(tmp_path: Path) -> None:
     """The leader gives its lock back as soon as the head of the answer says so."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as two,
+        two_workers(tmp_path, upstream.port, cache=CACHE | {"default_ttl_s": 60}) as (one, two),
     ):
         release = asyncio.Event()
 
@@ -147,28 +154,31 @@ async def test_what_cannot_be_stored_holds_nobody_up(tmp_path: Path) -> None:
         assert (await first).body == b"ok"
 
 
-@pytest.mark.parametrize("choice", [("--url", "http://a.example/a"), ("--tag", "red"), ("--all",)])
-async def test_the_command_line_purges_running_workers(
-    tmp_path: Path, choice: tuple[str, ...]
-) -> None:
+async def test_the_command_line_purges_running_workers(tmp_path: Path) -> None:
     """It writes to the node's purge log; every worker sees it with its next look-up."""
     async with (
         origin() as upstream,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as one,
-        gateway_process(tmp_path, upstream.port, cache=CACHE) as two,
+        two_workers(tmp_path, upstream.port, cache=CACHE) as (one, two),
     ):
-        script(upstream, b"/a", b"old", b"Surrogate-Key: red")
-        for gate in (one, two, one, two):
-            await gate.get(b"/a")
-        assert len(upstream.seen) == 1
-        script(upstream, b"/a", b"new")
-        command = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "lukhas", "purge", *choice,
-            "--state-dir", str(tmp_path / "state"),
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, _ = await command.communicate()
-        assert out == b"removed 1 response\n"
-        await asyncio.sleep(COHERENT_S)
-        assert [(await gate.get(b"/a")).body for gate in (two, one)] == [b"new", b"new"]
-        assert len(upstream.seen) == 2
+        for path, choice, removed in (
+            (b"/a", ("--url", "http://a.example/a"), b"removed 1 response\n"),
+            (b"/b", ("--tag", "red"), b"removed 1 response\n"),
+            # With those that were stored anew after they had been removed.
+            (b"/c", ("--all",), b"removed 3 responses\n"),
+        ):
+            before = len(upstream.seen)
+            script(upstream, path, b"old", b"Surrogate-Key: red")
+            for gate in (one, two, one, two):
+                await gate.get(path)
+            assert len(upstream.seen) == before + 1
+            script(upstream, path, b"new")
+            command = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "lukhas", "purge", *choice,
+                "--state-dir", str(tmp_path / "state"),
+                stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            out, _ = await command.communicate()
+            assert out == removed
+            await asyncio.sleep(COHERENT_S)
+            assert [(await gate.get(path)).body for gate in (two, one)] == [b"new", b"new"]
+            assert len(upstream.seen) == before + 2

@@ -14,11 +14,21 @@ import dns.rrset
 import pytest
 
 from lukhas.config.targets import parse_target
-from lukhas.gateway.discovery import DiscoveryError, FoundServer, FoundServers, ServerWatch
+from lukhas.gateway import discovery, dns_source, file_source
+from lukhas.gateway.discovery import DiscoveryError
 from lukhas.gateway.dns_source import DnsTerms
 from lukhas.gateway.file_source import read_servers
 from tests.integration.gateway.kit import until
 from tests.integration.gateway.upstream_kit import Api, Served, forwarding, saying, whole_body
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources are asked again sooner than in earnest; how soon that is nothing here depends on."""
+    monkeypatch.setattr(discovery, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(dns_source, "_LIFETIME_S", 0.5)
+    monkeypatch.setattr(file_source, "_LOOK_EVERY_S", 0.05)
+
 
 LIKE = parse_target("http://shop.test:80/base")
 
@@ -300,42 +310,3 @@ def test_lines_of_a_file() -> None:
         "http://[::1]/base",
     ]
     assert [one.weight for one in found] == [1, 5, 1]
-
-
-class Source:
-    """Says what it is told to."""
-
-    def __init__(self, *answers: FoundServers | Exception) -> None:
-        self.answers = list(answers)
-
-    async def find(self) -> FoundServers:
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def servers(*ports: int) -> FoundServers:
-    return FoundServers(tuple(FoundServer(parse_target(f"127.0.0.1:{p}")) for p in ports), 100.0)
-
-
-async def test_when_a_source_is_asked_again() -> None:
-    """A little before the answer ends; after a failure soon, and then ever later."""
-    applied: list[int] = []
-    source = Source(servers(1), servers(1), *[DiscoveryError("no")] * 7, servers(1, 2))
-    watch = ServerWatch("x", source, lambda found: applied.append(len(found)), draw=lambda: 1.0)
-    assert [await watch.look() for _ in range(2)] == [90.0, 90.0]
-    assert [await watch.look() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert (watch.failures, watch.failure) == (7, "no")
-    assert await watch.look() == 90.0
-    assert (applied, watch.failure) == ([1, 2], "")
-
-
-async def test_a_source_that_raises_is_asked_again() -> None:
-    """Whatever it raises."""
-    source = Source(RuntimeError("odd"))
-    watch = ServerWatch("x", source, lambda _found: None, draw=lambda: 0.0)
-    watch.start()
-    await watch.asked()
-    assert watch.part().detail == "RuntimeError: odd"
-    await watch.stop()

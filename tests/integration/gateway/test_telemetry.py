@@ -102,7 +102,7 @@ def test_what_others_are_told_of_requests(tmp_path: Path) -> None:
             assert len(second["trace_id"]) == 32
             # Only the first is recorded: its trace says so, and none that begins here is.
             until(lambda: len(receiver.spans) > 3)
-            by_kind = {span.kind: span for span in receiver.spans}
+            by_kind = {int(span.kind): span for span in receiver.spans}
             server, call = by_kind[2], by_kind[3]
             assert server.parent_span_id.hex() == "00f067aa0ba902b7"
             assert {span.trace_id.hex() for span in receiver.spans} == {TRACE}

@@ -28,6 +28,7 @@ class Fields(TypedDict, total=False):
     """Request fields: `_` stands for `-`, a list for several lines."""
 
     accept: str
+    accept_encoding: str | list[str]
     accept_language: str | list[str]
     authorization: str
     cache_control: str
