@@ -8,7 +8,7 @@ import { useStatus } from "./api/stream";
 import type { Alert, Session } from "./api/types";
 import { useAsked } from "./api/use";
 import { Notes, RangePicker } from "./components/controls";
-import { Failure, StatePill } from "./components/frame";
+import { Boundary, Failure, StatePill } from "./components/frame";
 import { Icon } from "./components/icons";
 import { counted, words } from "./format";
 import { Alerts } from "./pages/alerts";
@@ -84,6 +84,15 @@ export function App() {
   );
 }
 
+/** What an address says; as it is where it is not well formed. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function Frame({ session }: { session: Session }) {
   const { path } = usePlace();
   const entry = entryOf(path);
@@ -107,7 +116,9 @@ function Frame({ session }: { session: Session }) {
       <div class="body">
         <TopBar timed={entry?.timed ?? false} />
         <main id="main" ref={main} tabIndex={-1}>
-          {entry ? <entry.page rest={decodeURIComponent(path.slice(entry.path.length + 1))} /> : <h1 tabIndex={-1}>There is no such page</h1>}
+          <Boundary key={path}>
+            {entry ? <entry.page rest={decoded(path.slice(entry.path.length + 1))} /> : <h1 tabIndex={-1}>There is no such page</h1>}
+          </Boundary>
         </main>
       </div>
       <Notes />

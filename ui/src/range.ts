@@ -47,7 +47,14 @@ export function useRange(): Range {
   return useMemo(() => rangeOf(params), [key]);
 }
 
-/** The parameters of a question about a window, at a moment. */
+/** A window at a moment, up to what was written last. */
+export function spanAt(range: Range, nowS: number): { from: number; to: number } {
+  if (!range.preset) return { from: range.fromS, to: range.toS };
+  const end = Math.floor(nowS - WRITTEN_AFTER_S) + 1;
+  return { from: end - range.preset.seconds, to: end };
+}
+
+/** A window at a moment in whole steps: one that is not over yet would look like a fall. */
 export function windowAt(range: Range, nowS: number): { from: number; to: number; step?: number } {
   if (!range.preset) return { from: range.fromS, to: range.toS };
   const { seconds, stepS } = range.preset;

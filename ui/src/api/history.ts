@@ -1,7 +1,7 @@
 // Questions to the history for the window that the page shows.
 
 import { useEffect, useState } from "preact/hooks";
-import { everyMs, type Range, windowAt } from "../range";
+import { everyMs, type Range, spanAt, windowAt } from "../range";
 import { query } from "./client";
 import { secondStream, serverNow } from "./stream";
 import type { LiveFigures, SeriesAnswer, SeriesGroup, StepValues, TopAnswer, WindowFigures } from "./types";
@@ -27,8 +27,7 @@ export function filtersOf(params: URLSearchParams): Filters {
 /** The busiest of the window. */
 export function useTop(by: string, range: Range, filters: Filters = EVERYTHING, limit = 100): Asked<TopAnswer> {
   const moving = (): string => {
-    const { from, to } = windowAt(range, serverNow());
-    return query("/api/v1/history/top", { by, limit, from, to, ...filters });
+    return query("/api/v1/history/top", { by, limit, ...spanAt(range, serverNow()), ...filters });
   };
   const name = query("top", { by, limit, ...filters, range: range.preset?.key, from: range.fromS, to: range.toS });
   return useAsked<TopAnswer>(name, everyMs(range), moving);

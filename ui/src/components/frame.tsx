@@ -1,6 +1,6 @@
 // The parts that pages are put together from: headings, cards, figures, and designed states.
 
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import type { Problem } from "../api/client";
 import type { Asked } from "../api/use";
 import { words } from "../format";
@@ -90,6 +90,28 @@ export function Failure({ problem, retry }: { problem: Problem; retry?: () => vo
       {retry && <button type="button" class="plain" onClick={retry}>Try again</button>}
     </div>
   );
+}
+
+/** Keeps a mistake in a page from taking the rest away. */
+export class Boundary extends Component<{ children: ComponentChildren }, { error?: Error }> {
+  override state: { error?: Error } = {};
+
+  static override getDerivedStateFromError(error: Error): { error: Error } {
+    return { error };
+  }
+
+  override render() {
+    const { error } = this.state;
+    if (!error) return this.props.children;
+    return (
+      <Page title="This page has failed">
+        <div class="problem" role="alert">
+          <p>{error.message}</p>
+          <button type="button" class="plain" onClick={() => location.reload()}>Load it again</button>
+        </div>
+      </Page>
+    );
+  }
 }
 
 interface ShownProps<T> {

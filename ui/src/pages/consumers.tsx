@@ -10,7 +10,7 @@ import { Bar, Card, Empty, Page, Pill, Shown, StatePill, Tile } from "../compone
 import { type Column, Table } from "../components/table";
 import { amount, counted, duration, share, words } from "../format";
 import { each, longest, periodSeconds } from "../limit-text";
-import { everyMs, useRange, windowAt } from "../range";
+import { everyMs, spanAt, useRange } from "../range";
 import { setParams, to, usePlace } from "../router";
 
 const MOST = 500;
@@ -24,7 +24,7 @@ export function Consumers() {
   const known = useAsked<{ consumers: Consumer[] }>("/api/v1/consumers", SLOW_MS);
   const callers = useAsked<{ unique: number; exact: boolean }>(
     query("callers", { range: range.preset?.key, from: range.fromS, to: range.toS }), everyMs(range),
-    () => query("/api/v1/history/callers", { from: windowAt(range, serverNow()).from, to: windowAt(range, serverNow()).to }),
+    () => query("/api/v1/history/callers", spanAt(range, serverNow())),
   );
   const chosen = known.data?.consumers.find((each) => each.id === params.get("consumer"));
   const unique = callers.data;
