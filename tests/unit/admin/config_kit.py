@@ -50,15 +50,13 @@ class Node:
     """A node as the admin plane sees it.
 
     Args:
-        folder: holds the file and the state directory.
-        text: the file.
+        state_dir: the state directory; the file is beside it.
     """
 
-    def __init__(self, folder: Path, text: str = FILE) -> None:
-        self.state_dir = folder / "state"
-        self.state_dir.mkdir(exist_ok=True)
-        self.file = folder / "gateway.toml"
-        self.file.write_text(text, encoding="utf-8")
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.file = state_dir.parent / "gateway.toml"
+        self.file.write_text(FILE, encoding="utf-8")
         self.sources = SettingsSources({"--state-dir": str(self.state_dir)}, self.file)
         self.outcome: Outcome | None = outcome(done=True)
         self.reloads = 0

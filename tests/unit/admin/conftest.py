@@ -1,6 +1,9 @@
 """An admin app with a worker that has reported."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +12,7 @@ from fastapi import FastAPI
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import create_admin_app
 from lukhas.admin.state import AdminState
+from lukhas.storage.sql import ADMIN_DATABASE_FILE, open_database
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.totals import Frame, TotalsByWorker
@@ -23,6 +27,27 @@ class ManualClock:
 
     def now_ns(self) -> int:
         return self.time_ns
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new admin database: to copy it is much quicker than to make one."""
+    folder = tmp_path_factory.mktemp("migrated")
+
+    async def make() -> None:
+        await (await open_database(folder)).close()
+
+    asyncio.run(make())
+    return folder / ADMIN_DATABASE_FILE
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, migrated: Path) -> Path:
+    """A state directory with an admin database."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    shutil.copy(migrated, folder)
+    return folder
 
 
 @pytest.fixture

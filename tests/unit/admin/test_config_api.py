@@ -12,8 +12,8 @@ from tests.unit.admin.config_kit import FILE, Node, client_of
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return Node(tmp_path)
+def node(state_dir: Path) -> Node:
+    return Node(state_dir)
 
 
 @pytest.fixture

@@ -7,17 +7,20 @@ from typing import Any
 import httpx
 import pytest
 
+from lukhas.admin.config_version import ConfigVersion
 from lukhas.admin.state import AdminState
+from lukhas.admin.version_log import VersionLog
 from lukhas.config.changes import Changes
 from lukhas.config.changes_file import only_writer, read_changes
+from lukhas.errors import StoreError
 from tests.unit.admin.config_kit import FILE, OPERATOR_TOKEN, Node, client_of, outcome
 
 NEW: dict[str, Any] = {"name": "new", "path": "/new", "cost": 3}
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return Node(tmp_path)
+def node(state_dir: Path) -> Node:
+    return Node(state_dir)
 
 
 @pytest.fixture
@@ -294,3 +297,60 @@ async def test_numbers_of_versions_are_never_used_again(
     await http.post("/config/routes", json=NEW)
     (node.state_dir / "changes.json").unlink()
     assert (await http.post("/config/routes", json=NEW)).json()["version"] == 2
+
+
+async def test_a_reload_that_raises_leaves_nothing_behind(
+    http: httpx.AsyncClient, node: Node
+) -> None:
+    """Whatever it is: file and workers agree afterwards."""
+
+    async def broken() -> None:
+        raise RuntimeError("it broke")
+
+    node.desk._reload = broken
+    with pytest.raises(RuntimeError, match="it broke"):
+        await http.post("/config/routes", json=NEW)
+    assert read_changes(node.state_dir) == Changes()
+    assert (await http.get("/config/versions")).json() == {"current": 0, "versions": []}
+    (entry,) = (await http.get("/audit")).json()["entries"]
+    assert entry["status"] == 500
+
+
+async def test_a_version_that_cannot_be_taken_back_stays_unused(
+    http: httpx.AsyncClient,
+    node: Node,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file is what counts; the number is not used again."""
+    versions = await node.records.versions()
+
+    async def forget(_number: int) -> None:
+        raise StoreError("the disk is full")
+
+    node.outcome = None
+    monkeypatch.setattr(versions, "forget", forget)
+    assert (await http.post("/config/routes", json=NEW)).status_code == 503
+    assert "version 1 stays in the list, unused: the disk is full" in caplog.text
+    monkeypatch.undo()
+    node.outcome = outcome(done=True)
+    assert (await http.post("/config/routes", json=NEW)).json()["version"] == 2
+
+
+async def test_a_version_that_cannot_be_read_is_told(http: httpx.AsyncClient, node: Node) -> None:
+    """It was kept by something else."""
+    odd = ConfigVersion(version=5, at_ns=1, by="kim", note="", document={"format": 9})
+    await (await node.records.versions()).keep(odd)
+    answer = await http.post("/config/versions/5/restore")
+    assert (answer.status_code, answer.json()["type"]) == (
+        503,
+        "urn:lukhas:problem:changes-unavailable",
+    )
+
+
+async def test_the_oldest_versions_go(node: Node, http: httpx.AsyncClient) -> None:
+    """They are whole documents."""
+    log = VersionLog(await node.records.database(), most=2)
+    for number in range(1, 5):
+        await log.keep(ConfigVersion(version=number, at_ns=0, by="", note="", document={}))
+    assert [each.version for each in await log.list()] == [4, 3]

@@ -24,8 +24,8 @@ from tests.unit.admin.conftest import TOKEN, ManualClock
 
 
 @pytest.fixture
-def records(tmp_path: Path, clock: ManualClock) -> AdminRecords:
-    return AdminRecords(tmp_path, clock)
+def records(state_dir: Path, clock: ManualClock) -> AdminRecords:
+    return AdminRecords(state_dir, clock)
 
 
 @pytest.fixture
