@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.integration.gateway.load import loaded
 from tests.integration.gateway.process_kit import Served, get, serving, until
@@ -103,7 +104,7 @@ def test_what_others_are_told_of_requests(tmp_path: Path) -> None:
             # Only the first is recorded: its trace says so, and none that begins here is.
             until(lambda: len(receiver.spans) > 3)
             by_kind = {int(span.kind): span for span in receiver.spans}
-            server, call = by_kind[2], by_kind[3]
+            server, call = by_kind[Span.SPAN_KIND_SERVER], by_kind[Span.SPAN_KIND_CLIENT]
             assert server.parent_span_id.hex() == "00f067aa0ba902b7"
             assert {span.trace_id.hex() for span in receiver.spans} == {TRACE}
             assert attributes_of(server.attributes)["url.path"] == "/a"
