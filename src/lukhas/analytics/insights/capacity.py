@@ -145,9 +145,7 @@ def _chosen(
 def _stepped(rows: Mapping[int, int], from_s: int, to_s: int, step_s: int) -> tuple[int, ...]:
     requests = [0] * max(0, (to_s - from_s) // step_s)
     for start_s, number in rows.items():
-        at = (start_s - from_s) // step_s
-        if 0 <= at < len(requests):
-            requests[at] += number
+        requests[(start_s - from_s) // step_s] += number
     return tuple(requests)
 
 

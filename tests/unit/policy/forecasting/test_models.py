@@ -119,6 +119,8 @@ def test_a_quiet_night_is_quiet_and_an_outage_is_a_gap() -> None:
     assert told_apart([5, 3, 0, 0, 5, 3], 2) == [5, 3, None, None, 5, 3]
     assert told_apart([0, 0, 5, 5], 2) == [None, None, 5, 5]
     assert told_apart([0, 5], 5) == [0, 5]
+    # What went quiet for good is quiet: one of its neighbours is empty too.
+    assert told_apart([5, 3, 0, 3, 0, 3], 2) == [5, 3, 0, 3, 0, 3]
 
 
 def test_growth_in_percent_is_followed_by_the_trend() -> None:
