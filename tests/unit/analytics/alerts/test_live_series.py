@@ -168,3 +168,31 @@ async def test_the_free_share_of_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: nothing)
     node.pass_seconds(10)
     assert (await node.value("disk_free_ratio", last_s=10)) == [None]
+
+
+async def test_values_are_told_apart_by_a_label(node: Node) -> None:
+    """Those with the most first; of parts, each that there is."""
+    node.parts = [PartHealth("cache", "failed"), PartHealth("counters", "ok")]
+    for route, status in (("/a", 200), ("/b", 200), ("/b", 503)):
+        node.request(route, status)
+    node.pass_seconds(20)
+    by_route = await node.series.values_by(node.ask("errors", (), 20, 20), "route")
+    assert list(by_route.items()) == [("/b", [1.0]), ("/a", [0.0])]
+    by_part = await node.series.values_by(node.ask("parts_failed", (), 20, 20), "part")
+    assert by_part == {"cache": [1.0], "counters": [0.0]}
+    steps = await node.series.values_by(node.ask("requests", (), 60, 20), "route")
+    assert steps["/b"][0] is None
+    p99 = await node.series.values_by(node.ask("p99_ms", (), 20, 20), "route")
+    assert p99["/a"][0] == pytest.approx(5, rel=0.02)
+
+
+async def test_how_far_back_memory_reaches(node: Node) -> None:
+    """A quarter of an hour by label, and further without."""
+    assert not node.series.reaches(node.ask("requests", (), 60, 60))
+    node.pass_seconds(1200)
+    labelled = (("route", "/a"),)
+    assert node.series.reaches(node.ask("requests", labelled, 800, 800))
+    assert not node.series.reaches(node.ask("requests", labelled, 1000, 1000))
+    assert node.series.reaches(node.ask("requests", (), 1000, 1000))
+    assert not node.series.reaches(node.ask("requests", (), 1000, 1000), by_label=True)
+    assert not node.series.reaches(node.ask("requests", (), 1300, 1300))
