@@ -19,7 +19,7 @@ LUKHAS = (sys.executable, "-m", "lukhas")
 ROOT = Path(__file__).parents[2]
 
 _ANNOUNCED = re.compile(
-    r"lukhas: serving \S+ on (https?://\S+), admin on (http://\S+) \(token: see (.+)\)"
+    r"lukhas: serving .+ on (https?://\S+), admin on (http://\S+) \(token: see (.+)\)"
 )
 
 
