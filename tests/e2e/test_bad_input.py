@@ -23,6 +23,15 @@ listen = "127.0.0.1:0"
 url = "{upstream}"
 response_timeout_s = 0.5
 
+[[upstreams]]
+name = "dead"
+url = "http://127.0.0.1:{dead_port}"
+
+[[routes]]
+name = "dead"
+path = "/dead"
+upstream = "dead"
+
 [server]
 header_bytes = 4096
 body_bytes = "64KiB"
@@ -33,11 +42,20 @@ _BOTH_FRAMINGS = b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def running(rude_origin: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def dead_port() -> int:
+    """Where no upstream listens."""
+    return unused_port()
+
+
+@pytest.fixture(scope="module")
+def running(
+    rude_origin: str, dead_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     """A gateway with little patience in front of an origin without manners."""
     folder = tmp_path_factory.mktemp("rude-gateway")
     file = folder / "gateway.toml"
-    file.write_text(_FILE.format(upstream=rude_origin, state_dir=folder / "state"))
+    text = _FILE.format(upstream=rude_origin, dead_port=dead_port, state_dir=folder / "state")
+    file.write_text(text)
     with run_gateway(folder, "--config", str(file)) as gateway:
         yield gateway
 
@@ -138,23 +156,24 @@ def test_clients_that_leave_early_do_no_harm(running: Gateway) -> None:
             client.sendall(request[:length])
 
 
-def test_a_dead_upstream_is_502_and_comes_back(tmp_path: Path, http: httpx.Client) -> None:
+def test_a_dead_upstream_is_502_and_comes_back(
+    running: Gateway, dead_port: int, http: httpx.Client
+) -> None:
     """While the upstream refuses connections the answer is 502; once it is back it serves."""
-    port = unused_port()
-    with run_gateway(tmp_path, "--upstream", f"http://127.0.0.1:{port}") as gateway:
-        answer = http.get(f"{gateway.url}/")
-        assert answer.status_code == 502
-        assert _problem(answer)["upstream"] == "default"
-        with socket.create_server(("127.0.0.1", port)) as listening:
-            waiting = socket.create_connection(gateway.address, 10)
-            waiting.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-            listening.settimeout(10)
-            upstream, _ = listening.accept()
+    answer = http.get(f"{running.url}/dead")
+    assert answer.status_code == 502
+    assert _problem(answer)["upstream"] == "dead"
+    with (
+        socket.create_server(("127.0.0.1", dead_port)) as listening,
+        socket.create_connection(running.address, 10) as waiting,
+    ):
+        waiting.sendall(b"GET /dead HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        listening.settimeout(10)
+        upstream, _ = listening.accept()
+        with upstream:
             upstream.recv(65536)
             upstream.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nback")
             assert waiting.recv(65536).startswith(b"HTTP/1.1 200 OK")
-            waiting.close()
-            upstream.close()
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

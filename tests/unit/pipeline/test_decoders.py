@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 import brotli
 import pytest
@@ -14,6 +15,7 @@ from lukhas.policy.decompression import DECODABLE
 TEXT = b"".join(b"line %d of a text\n" % number for number in range(20_000))
 
 
+@cache
 def encoded(body: bytes, coding: bytes) -> bytes:
     match coding:
         case b"gzip":

@@ -7,8 +7,16 @@ pytest_plugins = ["pytester"]
 _CONFTEST = 'pytest_plugins = ["lukhas.testing.plugin"]\n'
 
 
-def test_the_fixtures_work_together(pytester: pytest.Pytester) -> None:
+@pytest.fixture
+def alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A run without the plugins that happen to be installed, which take longer than the tests."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return pytester
+
+
+def test_the_fixtures_work_together(alone: pytest.Pytester) -> None:
     """One clock for all of them; settings from text, from a file, and as an object."""
+    pytester = alone
     pytester.makeconftest(_CONFTEST)
     pytester.makepyfile(
         """
@@ -57,13 +65,12 @@ def test_the_fixtures_work_together(pytester: pytest.Pytester) -> None:
             assert [client.get("/").status for _ in range(2)] == [404, 429]
         """
     )
-    pytester.runpytest_subprocess(
-        "-p", "no:randomly", "-p", "no:asyncio", "-W", "error"
-    ).assert_outcomes(passed=5)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=5)
 
 
-def test_bad_settings_say_where(pytester: pytest.Pytester) -> None:
+def test_bad_settings_say_where(alone: pytest.Pytester) -> None:
     """The same message as on the command line."""
+    pytester = alone
     pytester.makeconftest(_CONFTEST)
     pytester.makepyfile(
         """
@@ -71,7 +78,7 @@ def test_bad_settings_say_where(pytester: pytest.Pytester) -> None:
             limited_hub('[tiers]\\nfree = "5/fortnight"')
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*lukhas-settings.toml:2*fortnight*"])
 
