@@ -48,9 +48,9 @@ class ComingValue(_Shape):
 class ForecastSeries(_Shape):
     """One series as it was and as it will be."""
 
-    route: str | None = Field(description="The template; null for all requests together.")
-    model: str | None = Field(
-        description="What the back-test chose; null while too little is known to forecast."
+    route: str = Field(description="The template; empty for all requests together.")
+    model: str = Field(
+        description="What the back-test chose; `none` while too little is known to forecast."
     )
     error_against_naive: float | None = Field(
         description="Its error in the back-test over that of 'as a day ago': never above 1. Null "
@@ -147,8 +147,8 @@ def _series(found: "CapacitySeries") -> ForecastSeries:
     end_s = past.from_s + len(past.requests) * past.step_s
     shown = enumerate(past.requests[found.shown_from :], found.shown_from)
     return ForecastSeries(
-        route=past.route,
-        model=None if forecast is None else forecast.model,
+        route=past.route or "",
+        model="none" if forecast is None else forecast.model,
         error_against_naive=None if forecast is None else forecast.error_against_naive(),
         limit=None if found.ceiling is None else found.ceiling.per_s,
         limit_source="" if found.ceiling is None else found.ceiling.source,

@@ -106,7 +106,7 @@ async def test_forecasts_are_requests_a_second(client: httpx.AsyncClient) -> Non
     """All together, then each route; steps of five minutes while there is no more history."""
     answer = (await client.get(CAPACITY, params={"horizon": "1h"})).json()
     both, *routes = answer["series"]
-    assert (both["route"], both["model"], both["step_s"]) == (None, "level", 300)
+    assert (both["route"], both["model"], both["step_s"]) == ("", "level", 300)
     assert {each["route"] for each in routes} == {"/a", "/b"}
     assert both["history"][0] == {"at_s": BEGIN_S, "value": 0.4}
     assert len(both["forecast"]) == 12
@@ -115,6 +115,17 @@ async def test_forecasts_are_requests_a_second(client: httpx.AsyncClient) -> Non
     assert (both["limit"], both["limit_source"], both["days_until_limit"]) == (None, "", None)
     (limited,) = (each for each in routes if each["route"] == "/b")
     assert (limited["limit"], limited["limit_source"]) == (9.0, "limit b-all")
+
+
+async def test_while_too_little_is_known_there_is_a_past_and_no_forecast(
+    access: HistoryAccess, client: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """Of a history of ten minutes: two steps, and the model is none."""
+    assert access.history is not None
+    access.history.done_s[60] = BEGIN_S + 600
+    (found,) = (await client.get(CAPACITY, params={"route": "/a"})).json()["series"]
+    assert (found["model"], found["forecast"], found["error_against_naive"]) == ("none", [], None)
+    assert len(found["history"]) == 2
 
 
 async def test_a_limit_may_be_given(client: httpx.AsyncClient) -> None:
