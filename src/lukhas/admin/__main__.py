@@ -165,12 +165,7 @@ def node_parts(
         desk = ConfigDesk(
             settings, sources=sources, records=records, reload=partial(parent.order, "reload")
         )
-        # In this order: `/{kind}` would take the others' paths.
-        routers += [
-            config_versions_router(desk, records),
-            config_router(desk),
-            config_changes_router(desk),
-        ]
+        routers += _config_routers(desk, records)
     return NodeParts(
         routers=routers,
         lifespans=lifespans,
@@ -178,6 +173,15 @@ def node_parts(
         explain=explain,
         records=records,
     )
+
+
+def _config_routers(desk: ConfigDesk, records: AdminRecords) -> list[APIRouter]:
+    # In this order: `/{kind}` would take the others' paths.
+    return [
+        config_versions_router(desk, records),
+        config_router(desk),
+        config_changes_router(desk),
+    ]
 
 
 def _sources(task: ChildTask) -> SettingsSources | None:

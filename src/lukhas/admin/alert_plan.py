@@ -123,23 +123,26 @@ def channel_of(settings: AlertChannelSettings) -> Channel:
                 timeout_s=settings.timeout_s,
             )
         case "email":
-            server = MailServer(
-                host=settings.host or "",
-                port=settings.port,
-                security=settings.security,
-                user=settings.user,
-                password=_revealed(settings.password),
-                timeout_s=settings.timeout_s,
-            )
             return EmailChannel(
                 name=name,
-                server=server,
+                server=_mail_server(settings),
                 sender=settings.sender or "",
                 recipients=settings.recipients,
                 send_resolved=told,
             )
         case _:
             assert_never(settings.kind)
+
+
+def _mail_server(settings: AlertChannelSettings) -> MailServer:
+    return MailServer(
+        host=settings.host or "",
+        port=settings.port,
+        security=settings.security,
+        user=settings.user,
+        password=_revealed(settings.password),
+        timeout_s=settings.timeout_s,
+    )
 
 
 def _condition(settings: AlertRuleSettings) -> Condition:

@@ -77,9 +77,7 @@ def run(
         for inherited in handed:
             stack.enter_context(inherited)
         first = handed[0] if handed else listening_socket(settings.listen)
-        listeners = stack.enter_context(
-            contextlib.closing(Listeners(first, may_add=not handed)),
-        )
+        listeners = stack.enter_context(contextlib.closing(Listeners(first, may_add=not handed)))
         admin_plane = stack.enter_context(
             handed[1] if len(handed) > 1 else listening_socket(settings.admin.listen)
         )

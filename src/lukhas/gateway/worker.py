@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any
 
@@ -48,6 +48,7 @@ from lukhas.pipeline.stages.observe import (
 )
 from lukhas.pipeline.timed_way import TimedWay
 from lukhas.pipeline.tracing import trace_of
+from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -89,8 +90,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     """Serves until `stop` is set, then drains.
 
     Raises:
-        ConfigError: the settings name no upstream.
-        ConfigError: or the file of the access log cannot be written.
+        ConfigError: the settings name no upstream, or the access log cannot be written.
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
@@ -114,19 +114,8 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     _watch(hub, server.state)
     reporting.show(hub.recorder)
     await _begin(upstreams, hub)
-    sender = TelemetrySender(
-        task.telemetry_path,
-        hub.recorder,
-        lambda: [
-            *hub.parts(),
-            *doors.parts(hub.clock),
-            *upstreams.parts(),
-            *reporting.parts(),
-        ],
-        worker=task.name,
-        started_ns=hub.clock.now_ns(),
-        generation=task.generation,
-        records=hub.records.drain,
+    sender = _sender(
+        task, hub, lambda: [*doors.parts(hub.clock), *upstreams.parts(), *reporting.parts()]
     )
     to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling, *reporting.jobs())
     jobs = [asyncio.create_task(job) for job in to_do]
@@ -146,11 +135,26 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await server.drain()
     for job in jobs:
         job.cancel()
+    await _end(reporting, sender, upstreams, hub)
+
+
+def _sender(task: ChildTask, hub: Hub, parts: Callable[[], list[PartHealth]]) -> TelemetrySender:
+    """Tells the admin process of this worker, the hub's parts and others."""
+    return TelemetrySender(
+        task.telemetry_path,
+        hub.recorder,
+        lambda: [*hub.parts(), *parts()],
+        worker=task.name,
+        started_ns=hub.clock.now_ns(),
+        generation=task.generation,
+        records=hub.records.drain,
+    )
+
+
+async def _end(
+    reporting: Reporting, sender: TelemetrySender, upstreams: Upstreams, hub: Hub
+) -> None:
     await reporting.close()
-    await _end(sender, upstreams, hub)
-
-
-async def _end(sender: TelemetrySender, upstreams: Upstreams, hub: Hub) -> None:
     await sender.close()
     await upstreams.close()
     await hub.close()

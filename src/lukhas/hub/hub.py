@@ -27,6 +27,7 @@ from lukhas.hub.transformations import cors_stages, redirect_stages, transform_s
 from lukhas.identity.credentials import CredentialCache
 from lukhas.identity.key_table import KeyTable, open_key_table
 from lukhas.identity.pepper import load_pepper
+from lukhas.identity.registry_position import may_lack_keys
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.compress import CompressStage, NegotiateStage
@@ -196,7 +197,7 @@ class Hub:
         await self.cache.open()
         if self._key_table is None and (with_keys or (state_dir / "keys.lmdb").exists()):
             self._key_table = table = open_key_table(state_dir)
-            if table.count() == 0 and (state_dir / "admin.sqlite").exists():
+            if may_lack_keys(table, state_dir / "admin.sqlite"):
                 await _rebuild(state_dir, table, self.clock)
             self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
 

@@ -28,7 +28,6 @@ def configure_logging(
         stream: where the lines go.
         redaction: takes secrets out of them; one that knows nothing of this installation if None.
     """
-    events = _Redacted(redaction or Redaction())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -48,6 +47,16 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(style, stream, shared, redaction or Redaction()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def _formatter(
+    style: LogStyle, stream: TextIO, shared: list[Processor], redaction: Redaction
+) -> logging.Formatter:
     renderer: Processor
     for_people: tuple[Processor, ...] = ()
     if style == "json":
@@ -57,23 +66,17 @@ def configure_logging(
         renderer = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # Before redaction, because the text of an exception may hold a secret too.
-                structlog.processors.format_exc_info,
-                events,
-                *for_people,
-                renderer,
-            ],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # Before redaction, because the text of an exception may hold a secret too.
+            structlog.processors.format_exc_info,
+            _Redacted(redaction),
+            *for_people,
+            renderer,
+        ],
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
 
 
 class _Redacted:
