@@ -18,11 +18,12 @@ from lukhas.clock import Clock
 from lukhas.errors import StoreError
 from lukhas.policy.alerting.conditions import Ask, Series
 from lukhas.policy.alerting.metrics import metric_named
-from lukhas.units import SECOND_NS
+from lukhas.units import MINUTE_NS, SECOND_NS
 
 __all__ = ("StoredSeries",)
 
-_MOST_ANSWERS = 64
+# An answer by route holds a sketch for each; after a minute nobody asks for it again.
+_MOST_ANSWERS = 16
 
 _Key = tuple[int, int, int | None, tuple[str, ...], tuple[tuple[str, frozenset[str]], ...]]
 
@@ -57,6 +58,7 @@ class StoredSeries:
         self._clock = clock
         self._retention = retention
         self._answers: OrderedDict[_Key, Answer] = OrderedDict()
+        self._minute = 0
 
     async def values(self, ask: Ask) -> Series:
         """One value for each step; counts of a window that had to be widened are scaled to it.
@@ -120,6 +122,10 @@ class StoredSeries:
     async def _asked(self, history: AsksHistory, ask: Ask, question: Question) -> Answer:
         only = tuple(sorted(question.only.items()))
         key = (question.from_s, question.to_s, question.step_s, question.group_by, only)
+        minute = self._clock.now_ns() // MINUTE_NS
+        if minute != self._minute:
+            self._answers.clear()
+            self._minute = minute
         known = self._answers.get(key)
         if known is not None:
             return known

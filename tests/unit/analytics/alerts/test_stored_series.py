@@ -218,6 +218,17 @@ async def test_long_windows_are_asked_for_once_a_minute(node: Node) -> None:
     assert node.asked[-1].to_s - node.asked[-1].from_s == 300
 
 
+async def test_few_answers_are_remembered(node: Node) -> None:
+    """Those asked for last; the others are asked for anew."""
+    for hours in range(1, 18):
+        await node.value("requests", hours * HOUR_S)
+    assert len(node.asked) == 17
+    await node.value("requests", 17 * HOUR_S)
+    assert len(node.asked) == 17
+    await node.value("requests", HOUR_S)
+    assert len(node.asked) == 18
+
+
 async def test_counts_of_a_widened_window_are_scaled_to_it(node: Node) -> None:
     """Where only minutes are kept, a window from the middle of one is read from its begin."""
     for minute in (*range(8, 23), 118):
