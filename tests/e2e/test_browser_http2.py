@@ -47,8 +47,7 @@ def test_a_browser_over_http2(gateway: StartGateway, origin: Origin, tmp_path: P
     running = gateway("--upstream", origin.url, *FREELY, *flags)
     believed = f"--ignore-certificate-errors-spki-list={_key_digest(certificate)}"
     with sync_playwright() as playwright:
-        # Only a profile of its own takes that flag.
-        browser = start_browser(playwright, believed, f"--user-data-dir={tmp_path / 'profile'}")
+        browser = start_browser(playwright, believed)
         try:
             page = browser.new_page()
             page.goto(f"{running.url}/fresh/page")
