@@ -182,7 +182,7 @@ const AUDIT: Column<AuditLog["entries"][number]>[] = [
   { key: "at", label: "When", text: true, value: (row) => row.at_ns, cell: (row) => <Moment at={row.at_ns / 1e6} seconds /> },
   { key: "by", label: "By", text: true, value: (row) => row.by, cell: (row) => row.by },
   { key: "role", label: "Role", text: true, minor: true, cell: (row) => words(row.role) },
-  { key: "action", label: "What", text: true, value: (row) => row.action, cell: (row) => words(row.action) },
+  { key: "action", label: "What", text: true, value: (row) => row.action, cell: (row) => words(row.action.replaceAll(".", " ")) },
   { key: "target", label: "Of", text: true, cell: (row) => <code>{row.target}</code> },
   { key: "detail", label: "Details", text: true, minor: true, cell: (row) => <span class="long">{row.detail || "–"}</span> },
   { key: "came", label: "Outcome", text: true, cell: (row) => ((row.status ?? 200) < 400 ? <Pill tone="good">Done</Pill> : <Pill tone="bad">Refused, {row.status}</Pill>) },
