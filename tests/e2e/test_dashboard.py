@@ -186,6 +186,12 @@ def test_filters_are_in_the_address(somebody: Somebody) -> None:
     page.go_back()
     expect(page).to_have_url(re.compile(r"/routes$"))
     expect(table).to_contain_text("/fresh/{name}")
+    table.get_by_role("button", name="Route", exact=True).click()
+    expect(page).to_have_url(re.compile(r"sort=-route$"))
+    expect(table.get_by_role("columnheader", name="Route")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    expect(table.get_by_role("rowheader").first).to_have_text("/fresh/{name}")
     page.get_by_label("Time", exact=True).select_option("1h")
     table.get_by_role("link", name="/plain/{name}").click()
     expect(page).to_have_url(re.compile(r"range=1h&route="))

@@ -281,6 +281,7 @@ export interface EffectiveSettings {
 }
 
 export interface SettingsVersions {
+  current?: number;
   versions: { version: number; at_ns: number; by: string; note: string }[];
 }
 
@@ -289,7 +290,7 @@ export interface SettingsDiff {
 }
 
 export interface AuditLog {
-  entries: { at_ns: number; by: string; role: string; action: string; target: string; detail: string }[];
+  entries: { at_ns: number; by: string; role: string; action: string; target: string; detail: string; status?: number; address?: string }[];
 }
 
 export interface Insight {
@@ -300,6 +301,7 @@ export interface Insight {
   impact: string;
   confidence: number | string | null;
   proposal: string | null;
+  changes?: { setting: string; value: string; present: string }[];
   route: string | null;
 }
 
@@ -308,6 +310,7 @@ export interface Capacity {
     route: string;
     model: string;
     limit: number | null;
+    limit_source?: string;
     days_until_limit: number | null;
     history: { at_s: number; value: number }[];
     forecast: { at_s: number; low: number; expected: number; high: number }[];

@@ -52,7 +52,7 @@ export function Table<T>({ label, rows, columns, rowKey, sort = "", param = "sor
                 aria-sort={column.value && by === column.key ? (rising ? "ascending" : "descending") : undefined}
               >
                 {column.value ? (
-                  <button type="button" class="sorter" onClick={() => setParams({ [param]: next(order, column.key) }, { replace: true })}>
+                  <button type="button" class="sorter" onClick={() => setParams({ [param]: next(order, column) }, { replace: true })}>
                     {column.label}
                     <span aria-hidden="true">{by === column.key ? (rising ? " ↑" : " ↓") : ""}</span>
                   </button>
@@ -85,8 +85,11 @@ function classes<T>(column: Column<T>): string {
   return [column.text ? "text" : "", column.minor ? "minor" : ""].filter(Boolean).join(" ");
 }
 
-function next(order: string, key: string): string {
-  return order === key ? `-${key}` : key;
+/** The order after a click: words begin with A, figures with the highest. */
+function next<T>(order: string, { key, text }: Column<T>): string {
+  if (order === key) return `-${key}`;
+  if (order === `-${key}`) return key;
+  return text ? `-${key}` : key;
 }
 
 /** What is not known comes last where it falls. */
@@ -94,5 +97,5 @@ function compared(a: number | string | null, b: number | string | null): number 
   if (a === b) return 0;
   if (a === null) return -1;
   if (b === null) return 1;
-  return typeof a === "string" || typeof b === "string" ? String(b).localeCompare(String(a)) : a - b;
+  return typeof a === "string" || typeof b === "string" ? String(a).localeCompare(String(b)) : a - b;
 }

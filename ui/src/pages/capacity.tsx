@@ -45,7 +45,7 @@ export function Capacity() {
 function Forecast({ series }: { series: Series }) {
   const { times, lines } = useMemo(() => drawn(series), [series]);
   return (
-    <Card title={series.route || "All routes"} note={<>{words(series.model)}. <Until days={series.days_until_limit} /></>}>
+    <Card title={series.route || "All routes"} note={series.model === "none" ? "Too little is known to forecast" : <>{words(series.model)}{series.limit_source && <>, limit by {series.limit_source}</>}. <Until days={series.days_until_limit} /></>}>
       {times.length ? (
         <Chart label={`Load of ${series.route || "all routes"}`} times={times} lines={lines} format={perS} height={280} zooms={false} atLeast={series.limit ?? 0} />
       ) : (
@@ -81,5 +81,5 @@ const COLUMNS: Column<Series>[] = [
   { key: "now", label: "Now", value: (row) => row.history.at(-1)?.value ?? null, cell: (row) => perS(row.history.at(-1)?.value ?? null) },
   { key: "end", label: "Expected", value: (row) => row.forecast.at(-1)?.expected ?? null, cell: (row) => perS(row.forecast.at(-1)?.expected ?? null) },
   { key: "limit", label: "Limit", minor: true, value: (row) => row.limit, cell: (row) => perS(row.limit) },
-  { key: "days", label: "Until the limit", text: true, value: (row) => row.days_until_limit ?? Infinity, cell: (row) => <Until days={row.days_until_limit} /> },
+  { key: "days", label: "Until the limit", text: true, value: (row) => row.days_until_limit ?? Infinity, cell: (row) => (row.model === "none" ? <span class="quiet">not known yet</span> : <Until days={row.days_until_limit} />) },
 ];

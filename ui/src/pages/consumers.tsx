@@ -21,7 +21,7 @@ export function Consumers() {
   const range = useRange();
   const top = useTop("consumer", range, {}, MOST);
   const agents = useTop("agent", range, {}, 10);
-  const known = useAsked<{ consumers: Consumer[] }>("/api/v1/consumers", SLOW_MS);
+  const known = useAsked<{ consumers: Consumer[] }>("/api/v1/consumers?limit=1000", SLOW_MS);
   const callers = useAsked<{ unique: number; exact: boolean }>(
     query("callers", { range: range.preset?.key, from: range.fromS, to: range.toS }), everyMs(range),
     () => query("/api/v1/history/callers", spanAt(range, serverNow())),
@@ -102,7 +102,7 @@ function Known({ consumers }: { consumers: Consumer[] }) {
     { key: "tier", label: "Tier", text: true, value: (row) => row.tier, cell: (row) => words(row.tier) },
     { key: "quota", label: "Quota use", text: true, value: (row) => { const found = quota(row); return found && found.used / found.most; }, cell: (row) => <Quota of={quota(row)} name={row.name} /> },
     { key: "keys", label: "Keys", value: (row) => row.keys.length, cell: (row) => amount(row.keys.length) },
-    { key: "used", label: "Last used", text: true, minor: true, value: lastUsed, cell: (row) => { const at = lastUsed(row); return at === null ? "never" : <Moment at={at / 1e6} />; } },
+    { key: "used", label: "Last used", text: true, minor: true, value: lastUsed, cell: (row) => { const at = lastUsed(row); return at === null ? "–" : <Moment at={at / 1e6} />; } },
   ];
   return (
     <Table label="Known consumers" rows={consumers} columns={columns} rowKey={(row) => row.id} param="known" sort="-name" empty={<Empty title="No consumer yet"><p>Make a key with <code>lukhas keys create</code>.</p></Empty>} />
@@ -126,7 +126,7 @@ function Keys({ consumer }: { consumer: Consumer }) {
     { key: "state", label: "State", text: true, cell: (row) => <StatePill state={row.state} /> },
     { key: "created", label: "Made", text: true, minor: true, cell: (row) => <Moment at={row.created_at_ns / 1e6} /> },
     { key: "expires", label: "Expires", text: true, cell: (row) => (row.expires_at_ns ? <><Moment at={row.expires_at_ns / 1e6} /> <span class="quiet">in {duration(row.expires_at_ns / 1e9 - serverNow())}</span></> : "never") },
-    { key: "used", label: "Last used", text: true, cell: (row) => (row.last_used_at_ns ? <Moment at={row.last_used_at_ns / 1e6} /> : "never") },
+    { key: "used", label: "Last used", text: true, cell: (row) => (row.last_used_at_ns ? <Moment at={row.last_used_at_ns / 1e6} /> : "–") },
   ];
   return (
     <Card title={consumer.name} note={<>Tier <Pill tone="quiet">{words(consumer.tier)}</Pill></>} actions={<button type="button" class="plain" onClick={() => setParams({ consumer: null })}>Close</button>}>

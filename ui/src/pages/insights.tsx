@@ -53,6 +53,13 @@ function InsightCard({ insight }: { insight: Insight }) {
         </dl>
       )}
       {insight.proposal && <p class="proposal"><b>Proposal:</b> {insight.proposal}</p>}
+      {insight.changes && insight.changes.length > 0 && (
+        <dl class="facts small">
+          {insight.changes.map((each) => (
+            <div key={each.setting}><dt><code>{each.setting}</code></dt><dd><code>{each.value}</code>{each.present && <> <span class="quiet">now {each.present}</span></>}</dd></div>
+          ))}
+        </dl>
+      )}
       {insight.route && <p><a href={to("/routes", { route: insight.route })}>The route {insight.route}</a></p>}
     </article>
   );

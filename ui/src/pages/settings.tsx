@@ -1,11 +1,11 @@
 // Settings: what holds and where it comes from, what changed, who changed it.
 
 import { useMemo, useState } from "preact/hooks";
-import { ask } from "../api/client";
+import { ask, query } from "../api/client";
 import { useSession } from "../api/session";
 import type { AuditLog, EffectiveSettings, SettingsDiff, SettingsVersions } from "../api/types";
 import { useAction, useAsked } from "../api/use";
-import { type Choice, Dialog, Moment, Search, Select, Tabs, tell } from "../components/controls";
+import { type Choice, Dialog, Field, Moment, Search, Select, Tabs, tell } from "../components/controls";
 import { Card, Empty, Failure, Page, Pill, Shown } from "../components/frame";
 import { type Column, Table } from "../components/table";
 import { counted, words } from "../format";
@@ -27,10 +27,10 @@ export function Settings() {
 }
 
 function Reload() {
-  const { administers } = useSession();
+  const { operates } = useSession();
   const [asking, setAsking] = useState(false);
   const action = useAction();
-  if (!administers) return null;
+  if (!operates) return null;
   const reload = async (): Promise<void> => {
     const done = await action.run(async () => {
       const came = await ask<{ detail: string }>("/api/v1/reload", { method: "POST" });
@@ -115,9 +115,9 @@ function History() {
   ];
   return (
     <Shown asked={asked} what="The history of settings" height={240}>
-      {({ versions }) => (
+      {({ versions, current }) => (
         <>
-          {chosen && versions.some((each) => each.version === chosen) && <Diff version={chosen} versions={versions} changed={asked.reload} />}
+          {chosen && versions.some((each) => each.version === chosen) && <Diff version={chosen} versions={versions} current={current} changed={asked.reload} />}
           <Card title="Versions" note={counted(versions.length, "version")}>
             <Table label="Versions" rows={versions} columns={columns} rowKey={(row) => String(row.version)} sort="version" empty={<Empty title="No version yet"><p>The first is kept when settings change.</p></Empty>} isChosen={(row) => row.version === chosen} />
           </Card>
@@ -133,44 +133,44 @@ const CHANGES: Column<SettingsDiff["changes"][number]>[] = [
   { key: "after", label: "After", text: true, cell: (row) => <span class="long after"><Value value={row.after} /></span> },
 ];
 
-function Diff({ version, versions, changed }: { version: number; versions: Version[]; changed: () => void }) {
+function Diff({ version, versions, current, changed }: { version: number; versions: Version[]; current: number | undefined; changed: () => void }) {
   const { administers } = useSession();
   const { params } = usePlace();
-  const others = useMemo(() => versions.map((each) => each.version).filter((each) => each !== version).sort((a, b) => b - a), [versions, version]);
-  const against = Number(params.get("against")) || others.find((each) => each < version) || others[0];
-  const asked = useAsked<SettingsDiff>(against === undefined ? null : `/api/v1/config/versions/${version}/diff?against=${against}`);
+  const others = useMemo(() => [...versions.map((each) => each.version), 0].filter((each) => each !== version).sort((a, b) => b - a), [versions, version]);
+  const wanted = params.get("against");
+  // Version 0 is the settings without any change.
+  const against = wanted === null ? (others.find((each) => each < version) ?? 0) : Number(wanted);
+  const asked = useAsked<SettingsDiff>(`/api/v1/config/versions/${version}/diff?against=${against}`);
   const [asking, setAsking] = useState(false);
+  const [note, setNote] = useState("");
   const action = useAction();
   const restore = async (): Promise<void> => {
     const done = await action.run(async () => {
-      await ask(`/api/v1/config/versions/${version}/restore`, { method: "POST" });
+      await ask(query(`/api/v1/config/versions/${version}/restore`, { note: note.trim() }), { method: "POST" });
       tell(`The settings of version ${version} hold again.`);
     });
     if (done) setAsking(false);
     changed();
   };
-  const isNewest = version === Math.max(...versions.map((each) => each.version));
+  const holds = version === (current ?? Math.max(...versions.map((each) => each.version)));
   return (
     <Card
       title={`Version ${version}`}
       actions={
         <>
-          {others.length > 0 && <Select label="Against" value={String(against)} choices={others.map((each): Choice => [String(each), `Version ${each}`])} onChange={(value) => setParams({ against: value })} />}
-          {administers && !isNewest && <button type="button" onClick={() => setAsking(true)}>Restore …</button>}
+          <Select label="Against" value={String(against)} choices={others.map((each): Choice => [String(each), each ? `Version ${each}` : "No changes"])} onChange={(value) => setParams({ against: value })} />
+          {administers && !holds && <button type="button" onClick={() => setAsking(true)}>Restore …</button>}
           <button type="button" class="plain" onClick={() => setParams({ version: null, against: null })}>Close</button>
         </>
       }
     >
-      {against === undefined ? (
-        <p class="nothing">It is the first one.</p>
-      ) : (
-        <Shown asked={asked} what="The comparison">
-          {({ changes }) => <Table label="Changes" rows={changes} columns={CHANGES} rowKey={(row) => row.path} param="changes" empty="Nothing is different." />}
-        </Shown>
-      )}
+      <Shown asked={asked} what="The comparison">
+        {({ changes }) => <Table label="Changes" rows={changes} columns={CHANGES} rowKey={(row) => row.path} param="changes" empty="Nothing is different." />}
+      </Shown>
       {asking && (
         <Dialog title={`Restore version ${version}?`} confirm="Restore" busy={action.busy} onConfirm={restore} onClose={() => setAsking(false)}>
           <p>Its settings hold again, as a new version. Workers take them up without losing a request.</p>
+          <Field label="Why" value={note} onInput={setNote} maxLength={500} />
           {action.problem && <Failure problem={action.problem} />}
         </Dialog>
       )}
@@ -182,9 +182,11 @@ const AUDIT: Column<AuditLog["entries"][number]>[] = [
   { key: "at", label: "When", text: true, value: (row) => row.at_ns, cell: (row) => <Moment at={row.at_ns / 1e6} seconds /> },
   { key: "by", label: "By", text: true, value: (row) => row.by, cell: (row) => row.by },
   { key: "role", label: "Role", text: true, minor: true, cell: (row) => words(row.role) },
-  { key: "action", label: "What", text: true, value: (row) => row.action, cell: (row) => words(row.action) },
+  { key: "action", label: "What", text: true, value: (row) => row.action, cell: (row) => words(row.action.replaceAll(".", " ")) },
   { key: "target", label: "Of", text: true, cell: (row) => <code>{row.target}</code> },
   { key: "detail", label: "Details", text: true, minor: true, cell: (row) => <span class="long">{row.detail || "–"}</span> },
+  { key: "came", label: "Outcome", text: true, cell: (row) => ((row.status ?? 200) < 400 ? <Pill tone="good">Done</Pill> : <Pill tone="bad">Refused, {row.status}</Pill>) },
+  { key: "address", label: "From", text: true, minor: true, cell: (row) => <code>{row.address || "–"}</code> },
 ];
 
 function Audit() {
