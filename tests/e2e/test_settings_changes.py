@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.kit import Gateway, run_cli, run_gateway, wait_for
 from tests.integration.gateway.load import Load, loaded
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
 CONFIG = """
 upstream = "http://127.0.0.1:{port}"
