@@ -29,6 +29,10 @@ from lukhas.telemetry.totals import TotalsByWorker
 __all__ = ("AdminOptions", "run_admin")
 
 
+_FRESH_S = 1.0
+_FRESH_LOOK_S = 0.02
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminOptions:
     """What the admin process needs to know.
@@ -187,7 +191,11 @@ class _EarlySignals:
 
 
 class _Server(uvicorn.Server):
-    """Ends event streams as soon as the process is asked to end: uvicorn would wait for them."""
+    """Ends event streams as soon as the process is asked to end: uvicorn would wait for them.
+
+    Connections that were taken and have not asked yet are served: uvicorn would hang up on them,
+    and whoever asks just after a reload would get no answer.
+    """
 
     def __init__(self, config: uvicorn.Config, state: AdminState, deaf_to: Set[int]) -> None:
         super().__init__(config)
@@ -200,6 +208,16 @@ class _Server(uvicorn.Server):
             return
         self._running_in.call_soon_threadsafe(self._state.closing.set)
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for _ in range(round(_FRESH_S / _FRESH_LOOK_S)):
+            # Those that the kernel had handed over are made in the next turn of the loop.
+            await asyncio.sleep(_FRESH_LOOK_S)
+            if all(getattr(each, "cycle", None) for each in self.server_state.connections):
+                break
+        await super().shutdown(sockets)
 
 
 async def _serve(

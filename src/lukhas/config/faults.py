@@ -36,7 +36,7 @@ class Fault:
         where: `file:line`, a flag or an environment variable.
         what: what is wrong.
         hint: what to do about it.
-        path: the value it is about; empty if it is about none.
+        path: the value it is about, items of lists by their names; empty if it is about none.
     """
 
     where: str

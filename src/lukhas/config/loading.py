@@ -130,10 +130,15 @@ def validated(
     try:
         settings = Settings.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
-        found = [_fault(details, origins, place) for details in error.errors()]
+        found = [_fault(details, origins, place, tree) for details in error.errors()]
         raise SettingsError(in_order([*found, *faults])) from None
     faults += [
-        Fault(origins.nearest(finding.path) or place, finding.what, finding.hint, finding.path)
+        Fault(
+            origins.nearest(finding.path) or place,
+            finding.what,
+            finding.hint,
+            _named(finding.path, tree),
+        )
         for finding in check_settings(settings, needs_upstream=needs_upstream)
     ]
     if faults:
@@ -168,10 +173,24 @@ def _file_layer(path: Path) -> Layer:
     return Layer(tree, where)
 
 
-def _fault(details: ErrorDetails, origins: Origins, place: str) -> Fault:
+def _fault(details: ErrorDetails, origins: Origins, place: str, tree: Mapping[str, Any]) -> Fault:
     where = origins.nearest(details["loc"]) or place
     what, hint = describe(details, where)
-    return Fault(where, what, hint, tuple(details["loc"]))
+    return Fault(where, what, hint, _named(details["loc"], tree))
+
+
+def _named(path: KeyPath, tree: Mapping[str, Any]) -> KeyPath:
+    """A path with the names of items in place of their numbers, where they have one."""
+    value: Any = tree
+    named: list[str | int] = []
+    for part in path:
+        try:
+            value = value[part]
+        except (IndexError, KeyError, TypeError):
+            value = None
+        name = value.get("name") if isinstance(value, Mapping) else None
+        named.append(name if isinstance(part, int) and isinstance(name, str) else part)
+    return tuple(named)
 
 
 def _sources(origins: Origins) -> dict[str, str]:

@@ -11,8 +11,11 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+import uvicorn
 
-from lukhas.admin.process import _inherited
+from lukhas.admin import process as process_module
+from lukhas.admin.process import _inherited, _Server
+from lukhas.admin.state import AdminState
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.recorder import UNPLACED, Recorder
 
@@ -85,6 +88,37 @@ async def test_the_process_serves_and_ends_cleanly(
     await sender.close()
     assert await asyncio.to_thread(process.wait, 20) == 0
     assert not (folder / "t.sock").exists()
+
+
+async def test_a_connection_that_was_taken_is_served_to_the_end(
+    state: AdminState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks just when another admin process takes over gets an answer, if it asks soon."""
+
+    class Connection:
+        cycle: object = None
+
+    ended = []
+
+    async def end(_server: uvicorn.Server, _sockets: object = None) -> None:
+        ended.append(len(server.server_state.connections))
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", end)
+    monkeypatch.setattr(process_module, "_FRESH_S", 3600)
+    server = _Server(uvicorn.Config("none"), state, set())
+    taken = Connection()
+    server.servers = []
+    server.server_state.connections = {taken}  # type: ignore[arg-type]
+    ending = asyncio.create_task(server.shutdown())
+    for _ in range(3):
+        await asyncio.sleep(process_module._FRESH_LOOK_S)
+    assert ended == []
+    taken.cycle = "has asked"
+    await ending
+    taken.cycle = None
+    monkeypatch.setattr(process_module, "_FRESH_S", process_module._FRESH_LOOK_S)
+    await server.shutdown()
+    assert ended == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_changes_are_checked_with_the_whole(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({}, file, environ, changes=lambda _: bad)
     (fault,) = caught.value.faults
-    assert (fault.where, fault.path) == (ADMIN_API, ("routes", 1, "path"))
+    assert (fault.where, fault.path) == (ADMIN_API, ("routes", "b", "path"))
 
 
 @pytest.mark.parametrize("state_dir", ["7", '"~nobody-at-all/x"'])
