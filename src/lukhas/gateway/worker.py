@@ -47,7 +47,7 @@ from lukhas.pipeline.stages.observe import (
     SampledObserveStage,
 )
 from lukhas.pipeline.timed_way import TimedWay
-from lukhas.pipeline.tracing import trace_of
+from lukhas.pipeline.tracing import TracingIntake, trace_of
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -113,6 +113,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     sampling = _sampling(hub, upstreams, server.state, reporting.reports())
     _watch(hub, server.state)
     reporting.show(hub.recorder)
+    _watch_traces(hub)
     await _begin(upstreams, hub)
     sender = TelemetrySender(
         task.telemetry_path,
@@ -238,6 +239,12 @@ def _sampling(
     timed = TimedWay(hub.pipeline, upstreams.handler, observe, hub.clock)
     sampler = RequestSampler(state, timed.take, per_second=per_second, draw=random.random)
     return (sampler.run(),)
+
+
+def _watch_traces(hub: Hub) -> None:
+    intake = hub.intake
+    if isinstance(intake, TracingIntake):
+        hub.recorder.watch("traces_skipped", lambda: intake.skipped)
 
 
 def _watch(hub: Hub, state: FrontState) -> None:

@@ -117,9 +117,7 @@ async def test_lines_go_to_a_stream_that_is_there(output: str) -> None:
     def fail(_descriptor: int) -> None:
         raise OSError("bad descriptor")
 
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(ConfigError, match=f"there is no {output}"),
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fstat", fail)
-        reporting(access_log={"format": "common", "output": output})
+        with pytest.raises(ConfigError, match=f"there is no {output}"):
+            reporting(access_log={"format": "common", "output": output})
