@@ -48,6 +48,7 @@ from lukhas.pipeline.stages.observe import (
 )
 from lukhas.pipeline.timed_way import TimedWay
 from lukhas.pipeline.tracing import TracingIntake, trace_of
+from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
 
@@ -89,41 +90,24 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     """Serves until `stop` is set, then drains.
 
     Raises:
-        ConfigError: the settings name no upstream.
-        ConfigError: or the file of the access log cannot be written.
+        ConfigError: the settings name no upstream, or a file that cannot be used.
+        NotAvailableError: an extra is needed and not installed.
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
     reporting = Reporting(settings, f"{task.name}.{task.generation}")
-    hub = Hub(
-        settings,
-        under_observe=(FaultStage(),),
-        around_cache=fallback_stages(settings),
-        workers=task.workers,
-        outlived=True,
-        disk_bytes=SERVE_DISK_BYTES,
-        forwards=True,
-        reports=reporting.reports(),
-    )
+    hub = _hub(task, reporting)
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
-    if reporting.sends_spans:
-        _time_traced(hub, upstreams, server.state, reporting.reports())
-    sampling = _sampling(hub, upstreams, server.state, reporting.reports())
+    sampling = _sampling(hub, upstreams, server.state, reporting)
     _watch(hub, server.state)
     reporting.show(hub.recorder)
-    _watch_traces(hub)
     await _begin(upstreams, hub)
     sender = TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        lambda: [
-            *hub.parts(),
-            *doors.parts(hub.clock),
-            *upstreams.parts(),
-            *reporting.parts(),
-        ],
+        lambda: _parts(hub, doors, upstreams, reporting),
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
@@ -149,6 +133,25 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
         job.cancel()
     await reporting.close()
     await _end(sender, upstreams, hub)
+
+
+def _hub(task: ChildTask, reporting: Reporting) -> Hub:
+    return Hub(
+        task.settings,
+        under_observe=(FaultStage(),),
+        around_cache=fallback_stages(task.settings),
+        workers=task.workers,
+        outlived=True,
+        disk_bytes=SERVE_DISK_BYTES,
+        forwards=True,
+        reports=reporting.reports(),
+    )
+
+
+def _parts(
+    hub: Hub, doors: FrontDoors, upstreams: Upstreams, reporting: Reporting
+) -> list[PartHealth]:
+    return [*hub.parts(), *doors.parts(hub.clock), *upstreams.parts(), *reporting.parts()]
 
 
 async def _end(sender: TelemetrySender, upstreams: Upstreams, hub: Hub) -> None:
@@ -229,9 +232,12 @@ def _time_traced(
 
 
 def _sampling(
-    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
+    hub: Hub, upstreams: Upstreams, state: FrontState, reporting: Reporting
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """What takes samples of requests; nothing where none are wanted."""
+    reports = reporting.reports()
+    if reporting.sends_spans:
+        _time_traced(hub, upstreams, state, reports)
     per_second = hub.settings.explain.samples_per_second
     if hub.explainer is None or not per_second:
         return ()
@@ -241,14 +247,11 @@ def _sampling(
     return (sampler.run(),)
 
 
-def _watch_traces(hub: Hub) -> None:
-    intake = hub.intake
-    if isinstance(intake, TracingIntake):
-        hub.recorder.watch("traces_skipped", lambda: intake.skipped)
-
-
 def _watch(hub: Hub, state: FrontState) -> None:
     watch = hub.recorder.watch
     watch("connections_open", lambda: len(state.connections))
     watch("malformed_requests", lambda: state.malformed)
     watch("unhandled_failures", lambda: state.unhandled)
+    intake = hub.intake
+    if isinstance(intake, TracingIntake):
+        watch("traces_skipped", lambda: intake.skipped)
