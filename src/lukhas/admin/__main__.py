@@ -31,6 +31,7 @@ from lukhas.analytics.reports import ReportPlan
 from lukhas.clock import SystemClock
 from lukhas.config.analytics import AnalyticsSettings, ReportSettings
 from lukhas.config.secret_values import redaction_of
+from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
 from lukhas.hub.cache_purges import CachePurges
 from lukhas.hub.child_link import (
@@ -59,16 +60,7 @@ def main() -> None:
 
 def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
-    configure_logging(
-        style=settings.log.format,
-        level=settings.log.level.upper(),
-        stream=sys.stderr,
-        redaction=redaction_of(settings),
-    )
-    # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # A new database is no event for people.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _configure_logs(settings)
     options = _options(task)
 
     def get_ready() -> None:
@@ -89,10 +81,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         explain_pages(explain),
         *_history_routers(history),
     ]
-    lifespans = [access.lifespan(), alerts.lifespan()]
-    sending = metric_sending(settings.telemetry.otlp)
-    if sending is not None:
-        lifespans.append(sending)
+    lifespans = [access.lifespan(), alerts.lifespan(), *metric_sending(settings.telemetry.otlp)]
     parent = Parent(task.control_path) if task.control_path is not None else None
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
@@ -109,6 +98,19 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
         )
     finally:
         explain.close()
+
+
+def _configure_logs(settings: Settings) -> None:
+    configure_logging(
+        style=settings.log.format,
+        level=settings.log.level.upper(),
+        stream=sys.stderr,
+        redaction=redaction_of(settings),
+    )
+    # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # A new database is no event for people.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _options(task: ChildTask) -> AdminOptions:

@@ -28,7 +28,6 @@ def configure_logging(
         stream: where the lines go.
         redaction: takes secrets out of them; one that knows nothing of this installation if None.
     """
-    events = _Redacted(redaction or Redaction())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -48,15 +47,6 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Processor
-    for_people: tuple[Processor, ...] = ()
-    if style == "json":
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        for_people = (_on_own_lines,)
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -65,15 +55,25 @@ def configure_logging(
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Before redaction, because the text of an exception may hold a secret too.
                 structlog.processors.format_exc_info,
-                events,
-                *for_people,
-                renderer,
+                _Redacted(redaction or Redaction()),
+                *_renderers(style, stream),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def _renderers(style: LogStyle, stream: TextIO) -> tuple[Processor, ...]:
+    if style == "json":
+        return (structlog.processors.JSONRenderer(),)
+    return (
+        _on_own_lines,
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        ),
+    )
 
 
 class _Redacted:
