@@ -74,16 +74,7 @@ def main() -> None:
 
 def _serve(task: ChildTask, begin: threading.Event) -> None:
     settings = task.settings
-    configure_logging(
-        style=settings.log.format,
-        level=settings.log.level.upper(),
-        stream=sys.stderr,
-        redaction=redaction_of(settings),
-    )
-    # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # A new database is no event for people.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _configure_logs(settings)
     options = _options(task)
 
     def get_ready() -> None:
@@ -153,10 +144,12 @@ def node_parts(
         explain_router(explain),
         *_history_routers(history),
     ]
-    lifespans = [access.lifespan(), alerts.lifespan(), records.lifespan]
-    sending = metric_sending(settings.telemetry.otlp)
-    if sending is not None:
-        lifespans.append(sending)
+    lifespans = [
+        access.lifespan(),
+        alerts.lifespan(),
+        records.lifespan,
+        *metric_sending(settings.telemetry.otlp),
+    ]
     routers += _insight_routers(history, settings, parent)
     if parent is not None:
         routers += [renewal_router(parent), workers_router(parent)]
@@ -186,6 +179,19 @@ def _config_routers(desk: ConfigDesk, records: AdminRecords) -> list[APIRouter]:
 
 def _sources(task: ChildTask) -> SettingsSources | None:
     return None if task.flags is None else SettingsSources(task.flags, task.config_file)
+
+
+def _configure_logs(settings: Settings) -> None:
+    configure_logging(
+        style=settings.log.format,
+        level=settings.log.level.upper(),
+        stream=sys.stderr,
+        redaction=redaction_of(settings),
+    )
+    # What uvicorn says about its own start is under the name "uvicorn.error", errors or not.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # A new database is no event for people.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _options(task: ChildTask) -> AdminOptions:

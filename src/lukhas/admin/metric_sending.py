@@ -16,8 +16,8 @@ from lukhas.telemetry.metric_export import MetricExport
 __all__ = ("metric_sending",)
 
 
-def metric_sending(settings: OtlpSettings) -> AdminLifespan | None:
-    """What sends them: the same sums that `/metrics` shows; None where they are not sent.
+def metric_sending(settings: OtlpSettings) -> tuple[AdminLifespan, ...]:
+    """What sends them: the same sums that `/metrics` shows; nothing where they are not sent.
 
     Raises:
         ConfigError: the file with authorities cannot be used.
@@ -25,7 +25,7 @@ def metric_sending(settings: OtlpSettings) -> AdminLifespan | None:
     """
     collector = collector_of(settings)
     if collector is None or not settings.metrics:
-        return None
+        return ()
     messages = messages_of(settings, "")
 
     @asynccontextmanager
@@ -49,4 +49,4 @@ def metric_sending(settings: OtlpSettings) -> AdminLifespan | None:
                 await task
             await export.close()
 
-    return running
+    return (running,)

@@ -55,6 +55,13 @@ class TracingSettings(Section):
         description="The share of traces begun here that is recorded; a trace that was begun "
         "elsewhere is recorded if its `traceparent` says so.",
     )
+    records_per_second: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="How many requests each worker records in a second at most, whatever their "
+        "traces say: recording costs, and clients can ask for it.",
+    )
     query_parameters: tuple[_Text, ...] = Field(
         (),
         description="Query parameters whose values spans have. Of all others there is only the "

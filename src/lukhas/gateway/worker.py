@@ -47,7 +47,7 @@ from lukhas.pipeline.stages.observe import (
     SampledObserveStage,
 )
 from lukhas.pipeline.timed_way import TimedWay
-from lukhas.pipeline.tracing import trace_of
+from lukhas.pipeline.tracing import TracingIntake, trace_of
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetrySender
 from lukhas.telemetry.logs import configure_logging
@@ -90,33 +90,21 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     """Serves until `stop` is set, then drains.
 
     Raises:
-        ConfigError: the settings name no upstream, or the access log cannot be written.
+        ConfigError: the settings name no upstream, or a file that cannot be used.
+        NotAvailableError: an extra is needed and not installed.
         StateDirError: the state directory cannot be used.
     """
     settings = task.settings
     reporting = Reporting(settings, f"{task.name}.{task.generation}")
-    hub = Hub(
-        settings,
-        under_observe=(FaultStage(),),
-        around_cache=fallback_stages(settings),
-        workers=task.workers,
-        outlived=True,
-        disk_bytes=SERVE_DISK_BYTES,
-        forwards=True,
-        reports=reporting.reports(),
-    )
+    hub = _hub(task, reporting)
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
     server, doors = _front(hub, upstreams)
-    if reporting.sends_spans:
-        _time_traced(hub, upstreams, server.state, reporting.reports())
-    sampling = _sampling(hub, upstreams, server.state, reporting.reports())
+    sampling = _sampling(hub, upstreams, server.state, reporting)
     _watch(hub, server.state)
     reporting.show(hub.recorder)
     await _begin(upstreams, hub)
-    sender = _sender(
-        task, hub, lambda: [*doors.parts(hub.clock), *upstreams.parts(), *reporting.parts()]
-    )
+    sender = _sender(task, hub, lambda: _parts(hub, doors, upstreams, reporting))
     to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling, *reporting.jobs())
     jobs = [asyncio.create_task(job) for job in to_do]
     _spare_garbage_collection()
@@ -139,16 +127,34 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
 
 
 def _sender(task: ChildTask, hub: Hub, parts: Callable[[], list[PartHealth]]) -> TelemetrySender:
-    """Tells the admin process of this worker, the hub's parts and others."""
     return TelemetrySender(
         task.telemetry_path,
         hub.recorder,
-        lambda: [*hub.parts(), *parts()],
+        parts,
         worker=task.name,
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
         records=hub.records.drain,
     )
+
+
+def _hub(task: ChildTask, reporting: Reporting) -> Hub:
+    return Hub(
+        task.settings,
+        under_observe=(FaultStage(),),
+        around_cache=fallback_stages(task.settings),
+        workers=task.workers,
+        outlived=True,
+        disk_bytes=SERVE_DISK_BYTES,
+        forwards=True,
+        reports=reporting.reports(),
+    )
+
+
+def _parts(
+    hub: Hub, doors: FrontDoors, upstreams: Upstreams, reporting: Reporting
+) -> list[PartHealth]:
+    return [*hub.parts(), *doors.parts(hub.clock), *upstreams.parts(), *reporting.parts()]
 
 
 async def _end(
@@ -232,9 +238,12 @@ def _time_traced(
 
 
 def _sampling(
-    hub: Hub, upstreams: Upstreams, state: FrontState, reports: tuple[Report, ...]
+    hub: Hub, upstreams: Upstreams, state: FrontState, reporting: Reporting
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """What takes samples of requests; nothing where none are wanted."""
+    reports = reporting.reports()
+    if reporting.sends_spans:
+        _time_traced(hub, upstreams, state, reports)
     per_second = hub.settings.explain.samples_per_second
     if hub.explainer is None or not per_second:
         return ()
@@ -249,3 +258,6 @@ def _watch(hub: Hub, state: FrontState) -> None:
     watch("connections_open", lambda: len(state.connections))
     watch("malformed_requests", lambda: state.malformed)
     watch("unhandled_failures", lambda: state.unhandled)
+    intake = hub.intake
+    if isinstance(intake, TracingIntake):
+        watch("traces_skipped", lambda: intake.skipped)

@@ -40,4 +40,9 @@ def tracing_rules(settings: Settings, *, forwards: bool) -> TracingRules | None:
         "proxies": TrustedProxies(settings.trusted_proxies),
         "none": TrustedProxies(),
     }[tracing.trust]
-    return TracingRules(begins=begins, trusted=trusted, ratio=tracing.ratio)
+    return TracingRules(
+        begins=begins,
+        trusted=trusted,
+        ratio=tracing.ratio,
+        most_per_second=tracing.records_per_second,
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lukhas.http.trace_context import SAMPLED, TraceContext, traceparent_of
+from lukhas.http.trace_context import TraceContext, traceparent_of
 
 __all__ = ("RequestTrace", "StageStay", "UpstreamCall")
 
@@ -52,6 +52,11 @@ class UpstreamCall:
 class RequestTrace:
     """The trace of one request, and what becomes of it here.
 
+    Args:
+        context: who asks, in which trace.
+        span_id: what stands for this request.
+        recorded: whether it is recorded here; None if its trace decides.
+
     Attributes:
         trace_id: 32 hexadecimal digits.
         parent_id: the span of who asks; empty if the trace begins here.
@@ -64,13 +69,17 @@ class RequestTrace:
 
     __slots__ = ("calls", "flags", "next_parent_id", "parent_id", "span_id", "state", "trace_id")
 
-    def __init__(self, context: TraceContext, span_id: bytes) -> None:
+    def __init__(
+        self, context: TraceContext, span_id: bytes, *, recorded: bool | None = None
+    ) -> None:
         self.trace_id = context.trace_id
         self.parent_id = context.parent_id
         self.flags = context.flags
         self.state = context.state
         self.span_id = self.next_parent_id = span_id
-        self.calls: list[UpstreamCall] | None = [] if context.flags & SAMPLED else None
+        if recorded is None:
+            recorded = context.is_sampled
+        self.calls: list[UpstreamCall] | None = [] if recorded else None
 
     @property
     def is_sampled(self) -> bool:

@@ -21,6 +21,7 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.request_trace import RequestTrace
 from lukhas.policy.access.consumers import Consumer
+from lukhas.units import SECOND_NS
 
 __all__ = ("TracingIntake", "TracingRules", "named", "new_span_id", "trace_of")
 
@@ -49,11 +50,14 @@ class TracingRules:
         begins: whether a trace is begun for requests that bring none that is believed.
         trusted: whose trace is believed: that of peers in these networks; None for everybody's.
         ratio: of the traces that begin here, the share that is recorded.
+        most_per_second: how many requests are recorded in a second: clients choose how many of
+            theirs, and each costs more than others.
     """
 
     begins: bool = False
     trusted: TrustedProxies | None = None
     ratio: float = 0.0
+    most_per_second: int = 100
     threshold: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,9 @@ class TracingIntake(Intake):
         prefix: see `Intake`.
         rules: which traces.
         draw: gives a random number of so many bits.
+
+    Attributes:
+        skipped: requests of recorded traces that are not recorded here: there were too many.
     """
 
     def __init__(
@@ -76,6 +83,9 @@ class TracingIntake(Intake):
         super().__init__(clock, prefix)
         self._rules = rules
         self._draw = draw
+        self._second = -1
+        self._left = 0
+        self.skipped = 0
 
     def exchange(
         self,
@@ -91,7 +101,8 @@ class TracingIntake(Intake):
         if context is None and self._rules.begins:
             context = self._begun()
         if context is not None:
-            exchange.trace = RequestTrace(context, new_span_id(self._draw))
+            recorded = context.is_sampled and self._has_room(exchange.now_ns)
+            exchange.trace = RequestTrace(context, new_span_id(self._draw), recorded=recorded)
         return exchange
 
     def _incoming(self, headers: Headers, peer: str) -> TraceContext | None:
@@ -101,6 +112,16 @@ class TracingIntake(Intake):
         if trusted is not None and not trusted.holds(peer):
             return None
         return parse_trace_context(headers.get_all(TRACEPARENT), headers.get_all(TRACESTATE))
+
+    def _has_room(self, now_ns: int) -> bool:
+        second = now_ns // SECOND_NS
+        if second != self._second:
+            self._second, self._left = second, self._rules.most_per_second
+        if self._left:
+            self._left -= 1
+            return True
+        self.skipped += 1
+        return False
 
     def _begun(self) -> TraceContext:
         # 0 stands for no trace; what is drawn once in 2 to the 128 is no reason to draw again.

@@ -38,6 +38,7 @@ _GAUGE_HELP = {
     "websocket_bytes_out": "Bytes of WebSocket frames to clients.",
     "spans_sent": "Spans since the start that the collector has taken.",
     "spans_dropped": "Spans since the start that it never will: too many, or refused.",
+    "traces_skipped": "Requests of recorded traces that were not recorded here: too many.",
     "workers_alive": "Workers that have reported within the last 3 s.",
     "workers_wanted": "Workers that are to serve.",
 }

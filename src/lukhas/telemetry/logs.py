@@ -48,34 +48,31 @@ def configure_logging(
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(style, stream, shared, redaction or Redaction()))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Before redaction, because the text of an exception may hold a secret too.
+                structlog.processors.format_exc_info,
+                _Redacted(redaction or Redaction()),
+                *_renderers(style, stream),
+            ],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
 
 
-def _formatter(
-    style: LogStyle, stream: TextIO, shared: list[Processor], redaction: Redaction
-) -> logging.Formatter:
-    renderer: Processor
-    for_people: tuple[Processor, ...] = ()
+def _renderers(style: LogStyle, stream: TextIO) -> tuple[Processor, ...]:
     if style == "json":
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        for_people = (_on_own_lines,)
-        renderer = structlog.dev.ConsoleRenderer(
+        return (structlog.processors.JSONRenderer(),)
+    return (
+        _on_own_lines,
+        structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            # Before redaction, because the text of an exception may hold a secret too.
-            structlog.processors.format_exc_info,
-            _Redacted(redaction),
-            *for_people,
-            renderer,
-        ],
+        ),
     )
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lukhas.http.messages import Response
+from lukhas.pipeline.driving import Run
+from lukhas.pipeline.exchange import Exchange
 from tests.integration.gateway.certificates import Authority
 from tests.integration.gateway.http2_client import PREFACE, Http2Client, packed
 from tests.integration.gateway.kit import Gateway, Turn, gateway, until, whole
@@ -329,3 +332,24 @@ async def test_a_slow_body_is_refused(tmp_path: Path) -> None:
     async with speaking(tmp_path, server=settings) as (_, client):
         await client.send(client.headers(1, ("content-length", "9000"), end=False, method="POST"))
         assert (await client.ended(1)).status == 408
+
+
+async def test_requests_know_their_version_of_http(tmp_path: Path) -> None:
+    """For logs; what says nothing is HTTP/1.1."""
+    async with gateway(tmp_path, http2=CLEARTEXT) as gate:
+        seen: list[str] = []
+        take = gate.state.take
+
+        def noted(exchange: Exchange) -> Response | Run:
+            seen.append(getattr(exchange, "protocol", ""))
+            return take(exchange)
+
+        gate.state.take = noted
+        async with httpx.AsyncClient(
+            http2=True, http1=False, trust_env=False, base_url=f"http://127.0.0.1:{gate.port}"
+        ) as client:
+            assert (await client.get("/a")).http_version == "HTTP/2"
+        raw = await gate.client()
+        for version in (b"1.1", b"1.0"):
+            assert (await raw.ask(b"GET /a HTTP/%b\r\nhost: a\r\n\r\n" % version)).status == 200
+        assert seen == ["HTTP/2.0", "", "HTTP/1.0"]

@@ -11,14 +11,17 @@ import pytest
 
 from lukhas.config.settings import Settings
 from lukhas.errors import HandlerError, UpstreamError
-from lukhas.gateway.traced_forwarding import CallTracing
+from lukhas.gateway.forwarding import Forwarding
+from lukhas.gateway.traced_forwarding import CallTracing, TracedForwarding
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import finish, start
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.tracing import trace_of
+from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.pipeline.tracing import TracingIntake, trace_of
 from tests.integration.gateway.kit import Answer, Origin, whole
 
 TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
@@ -157,3 +160,35 @@ async def test_without_tracing_the_fields_pass(tmp_path: Path) -> None:
         assert seen.values(b"traceparent") == [PARENT]
         assert seen.values(b"tracestate") == [b"A=?"]
         assert trace_of(exchange) is None
+
+
+async def test_what_is_off_costs_nothing(tmp_path: Path) -> None:
+    """Nothing asks for each request: the plain objects stand where those that trace would."""
+    async with traced(tmp_path) as found:
+        assert type(found.hub.intake) is Intake
+        assert type(found.hub.pipeline.stages[0]) is ObserveStage
+        assert type(found.upstreams.handler) is Forwarding
+    async with traced(tmp_path, telemetry=settings("start")) as found:
+        assert type(found.hub.intake) is TracingIntake
+        assert type(found.upstreams.handler) is TracedForwarding
+
+
+async def test_where_nothing_is_forwarded_no_trace_begins(tmp_path: Path) -> None:
+    """Nobody else would know of it; one that is there is taken up for the records."""
+    all_settings = Settings.model_validate(
+        {"state_dir": tmp_path, "telemetry": settings("start", ratio=1)}
+    )
+    hub = Hub(all_settings)
+    head = RequestHead("GET", "http", b"shop.test", b"/a", b"", Headers([]))
+    assert trace_of(hub.intake.exchange(head, "192.0.2.1")) is None
+    fields = Headers([(b"traceparent", PARENT)])
+    head = RequestHead("GET", "http", b"shop.test", b"/a", b"", fields)
+    trace = trace_of(hub.intake.exchange(head, "192.0.2.1"))
+    assert trace is not None
+    assert trace.trace_id == TRACE
+    hub = Hub(
+        Settings.model_validate(
+            {"state_dir": tmp_path, "telemetry": settings("start", trust="none")}
+        )
+    )
+    assert type(hub.intake) is Intake

@@ -42,8 +42,7 @@ async def test_metrics_are_sent_while_it_runs_and_at_its_end() -> None:
         service_name="shop",
         attributes={"service.namespace": "n"},
     )
-    sending = metric_sending(settings)
-    assert sending is not None
+    (sending,) = metric_sending(settings)
     state = admin_state()
     app = create_admin_app(state, token=AdminToken(TOKEN, "test"), lifespan=sending)
     async with sending(app):
@@ -68,4 +67,4 @@ async def test_metrics_are_sent_while_it_runs_and_at_its_end() -> None:
 )
 def test_nothing_is_sent_unless_it_is_set(settings: OtlpSettings) -> None:
     """And nothing of the extra is needed then."""
-    assert metric_sending(settings) is None
+    assert metric_sending(settings) == ()

@@ -72,6 +72,12 @@ def test_every_secret_is_found() -> None:
     assert "redis://u:redis-pass%2F2@localhost:6390/1" in found
 
 
+def test_what_looks_like_a_url_and_is_none_has_no_password() -> None:
+    """A template may hold anything."""
+    assert list(secret_values("https://[bad@x")) == []
+    assert list(secret_values("https://user@x")) == []
+
+
 def fail(message: str) -> NoReturn:
     raise ValueError(message)
 

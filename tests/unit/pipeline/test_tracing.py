@@ -66,6 +66,26 @@ def test_of_what_begins_here_a_share_is_recorded() -> None:
         assert (trace.flags, trace.is_sampled) == (flags, sampled)
 
 
+def test_no_more_are_recorded_in_a_second_than_is_set() -> None:
+    """Clients choose how many of theirs; what is too much is passed on as it was."""
+    clock = ManualClock(now_ns=0)
+    rules = TracingRules(most_per_second=2)
+    intake = TracingIntake(clock, "w", rules, lambda _bits: 7)
+    fields = Headers.of([("traceparent", PARENT % (TRACE, b"01"))])
+    head = RequestHead("GET", "http", b"api.test", b"/a", b"", fields)
+
+    def recorded() -> bool:
+        trace = trace_of(intake.exchange(head, "192.0.2.1"))
+        assert trace is not None
+        assert trace.fields().endswith(b"-01\r\n")
+        return trace.is_sampled
+
+    assert [recorded() for _ in range(4)] == [True, True, False, False]
+    assert intake.skipped == 2
+    clock.advance(seconds=1)
+    assert recorded()
+
+
 def test_only_those_are_believed_that_are_trusted() -> None:
     """Of others the trace is neither continued nor passed on."""
     field = ("traceparent", PARENT % (TRACE, b"01"))
