@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING
 
 import typer
 
-from lukhas.cli.options import Admin, Listen, StateDir, load
+from lukhas.cli.options import Admin, Listen, StateDir, load_changed, sources_of
 
 if TYPE_CHECKING:
     from lukhas.config.addresses import Address
+    from lukhas.config.settings import Settings
     from lukhas.identity.key_registry import IssuedKey
 
 __all__ = ("demo",)
@@ -45,7 +46,12 @@ def demo(listen: Listen = None, admin: Admin = None, state_dir: StateDir = None)
             "--admin": admin,
             "--state-dir": kept_in,
         }
-        settings = load(flags, Path(__file__).with_name("demo.toml"), needs_upstream=True).settings
+        sources = sources_of(flags, Path(__file__).with_name("demo.toml"))
+
+        def read_settings() -> "Settings":
+            return load_changed(sources, needs_upstream=True).settings
+
+        settings = read_settings()
         from lukhas.admin.access import load_token
         from lukhas.gateway.supervisor import run
 
@@ -69,7 +75,8 @@ def demo(listen: Listen = None, admin: Admin = None, state_dir: StateDir = None)
             sys.stdout.write(_guide(data_plane, admin_plane, texts["partner"], shown))
             sys.stdout.flush()
 
-        raise typer.Exit(run(settings, on_ready=on_ready))
+        code = run(settings, on_ready=on_ready, read_settings=read_settings, sources=sources)
+        raise typer.Exit(code)
 
 
 async def _make_keys(state_dir: Path) -> "dict[str, IssuedKey]":
