@@ -6,14 +6,21 @@ import { sourcesDigest } from "./sources.ts";
 
 const ROOT = import.meta.dirname;
 const OUT = join(ROOT, "../src/lukhas/admin/assets/app");
-const FILES = ["app.css", "app.js", "index.html"];
+const FILES = ["app.css", "app.js", "index.html", "licenses.txt"];
+/** What of others is in the build. */
+const PACKAGES = ["preact", "uplot"];
 
-/** Writes which sources the build was made from, and what came out. */
+/** Writes the licenses of what is in it, which sources it was made from, and what came out. */
 function manifest(): Plugin {
   return {
     name: "lukhas-manifest",
     apply: "build",
     closeBundle() {
+      const licenses = PACKAGES.map((name) => {
+        const text = readFileSync(join(ROOT, "node_modules", name, "LICENSE"), "utf8");
+        return `${name}\n\n${text.trim()}\n`;
+      });
+      writeFileSync(join(OUT, "licenses.txt"), licenses.join("\n\n"));
       const built = FILES.map((name): [string, string] => {
         const content = readFileSync(join(OUT, name));
         return [name, createHash("sha256").update(content).digest("hex")];
