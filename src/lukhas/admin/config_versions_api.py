@@ -50,29 +50,11 @@ def config_versions_router(desk: ConfigDesk, records: AdminRecords) -> APIRouter
     """Versions, their differences, and going back to one."""
     router = APIRouter(prefix="/api/v1/config/versions", tags=["settings"])
 
-    async def known(number: int) -> Changes:
-        found = await desk.version(number)
-        if found is None:
-            raise HTTPException(404, f"version {number} is not kept")
-        return found
-
     @router.get("", responses=FAILURES)
     async def versions() -> VersionList:
         """The versions that are kept; 0 is without any change, and is not among them."""
 
-        async def read() -> VersionList:
-            kept = await (await records.versions()).list()
-            return VersionList(
-                current=desk.changes().version,
-                versions=[
-                    VersionFigures(
-                        version=each.version, at_ns=each.at_ns, by=each.by, note=each.note
-                    )
-                    for each in kept
-                ],
-            )
-
-        return await answered(read())
+        return await answered(_versions(desk, records))
 
     @router.get("/{number}/diff", responses=FAILURES)
     async def diff(
@@ -84,24 +66,44 @@ def config_versions_router(desk: ConfigDesk, records: AdminRecords) -> APIRouter
     ) -> VersionDiff:
         """What a version has changed since another, over the file as it is now."""
 
-        async def read() -> VersionDiff:
-            other = against
-            if other is None:
-                kept = await (await records.versions()).list()
-                other = max((each.version for each in kept if each.version < number), default=0)
-            found = await desk.between(await known(other), await known(number))
-            return VersionDiff(version=number, against=other, changes=changed_values(found))
-
-        return await answered(read())
+        return await answered(_diff(desk, records, number, against))
 
     @router.post("/{number}/restore", responses=FAILURES)
     async def restore(number: Number, orders: Ordered) -> ChangeAnswer:
         """Makes the changes of an earlier version those in effect, as a new version."""
 
         async def back() -> ChangeAnswer:
-            edit = restored(await known(number))
+            edit = restored(await _known(desk, number))
             return await orders.carried_out(desk, edit, target=f"version {number}", what="restore")
 
         return await answered(back())
 
     return router
+
+
+async def _known(desk: ConfigDesk, number: int) -> Changes:
+    found = await desk.version(number)
+    if found is None:
+        raise HTTPException(404, f"version {number} is not kept")
+    return found
+
+
+async def _versions(desk: ConfigDesk, records: AdminRecords) -> VersionList:
+    kept = await (await records.versions()).list()
+    return VersionList(
+        current=desk.changes().version,
+        versions=[
+            VersionFigures(version=each.version, at_ns=each.at_ns, by=each.by, note=each.note)
+            for each in kept
+        ],
+    )
+
+
+async def _diff(
+    desk: ConfigDesk, records: AdminRecords, number: int, against: int | None
+) -> VersionDiff:
+    if against is None:
+        kept = await (await records.versions()).list()
+        against = max((each.version for each in kept if each.version < number), default=0)
+    found = await desk.between(await _known(desk, against), await _known(desk, number))
+    return VersionDiff(version=number, against=against, changes=changed_values(found))

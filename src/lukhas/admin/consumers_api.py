@@ -87,6 +87,14 @@ def consumers_router(records: AdminRecords) -> APIRouter:
             found = await (await records.consumers()).get(consumer_id)
         return consumer_figures(found, clock.now_ns())
 
+    _add_changes(router, records)
+    _add_keys(router, records)
+    return router
+
+
+def _add_changes(router: APIRouter, records: AdminRecords) -> None:
+    clock = records.clock
+
     @router.put("/{consumer_id}")
     async def change(
         request: Request, consumer_id: str, wanted: ChangedConsumer
@@ -108,10 +116,12 @@ def consumers_router(records: AdminRecords) -> APIRouter:
         note_change(request.scope, detail=f"{gone.name}, {len(gone.keys)} keys withdrawn")
         return consumer_figures(gone, clock.now_ns())
 
+
+def _add_keys(router: APIRouter, records: AdminRecords) -> None:
     @router.post("/{consumer_id}/keys", status_code=201)
     async def make_key(request: Request, consumer_id: str, wanted: NewKey) -> IssuedFigures:
         """Makes a key for a consumer, which works at once. It is shown only this once."""
-        now_ns = clock.now_ns()
+        now_ns = records.clock.now_ns()
         lasts_s = wanted.expires_in_s
         with told_as_http():
             owner = await (await records.consumers()).get(consumer_id)
@@ -125,5 +135,3 @@ def consumers_router(records: AdminRecords) -> APIRouter:
             )
         note_change(request.scope, detail=f"key {issued.record.key_id} for {owner.name}")
         return issued_figures(issued, now_ns)
-
-    return router

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from lukhas.admin.access import AdminToken
 from lukhas.admin.app import AdminLifespan, create_admin_app
@@ -91,25 +91,16 @@ def run_admin(
         StateDirError: the telemetry socket cannot be made.
     """
     state = _new_state(options, clock or SystemClock(), parent, history)
-    if explain is not None:
-        _add_parts(state, explain)
-    config = uvicorn.Config(
-        create_admin_app(
-            state,
-            token=options.token,
-            routers=routers,
-            lifespan=lifespan,
-            operators=options.operators,
-            trail=trail,
-        ),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # The address of a guesser must not come from a field that the guesser sends.
-        proxy_headers=False,
-        ws="none",
-        timeout_graceful_shutdown=options.grace_s,
+    _add_parts(state, explain)
+    app = create_admin_app(
+        state,
+        token=options.token,
+        routers=routers,
+        lifespan=lifespan,
+        operators=options.operators,
+        trail=trail,
     )
+    config = _config(app, options)
     if get_ready is not None:
         get_ready()
     _go_on_with_figures(options, state)
@@ -120,12 +111,27 @@ def run_admin(
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
 
+def _config(app: FastAPI, options: AdminOptions) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The address of a guesser must not come from a field that the guesser sends.
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=options.grace_s,
+    )
+
+
 def _early_signals() -> "_EarlySignals":
     is_deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     return _EarlySignals({signal.SIGINT} if is_deaf else set())
 
 
-def _add_parts(state: AdminState, explain: ExplainAccess) -> None:
+def _add_parts(state: AdminState, explain: ExplainAccess | None) -> None:
+    if explain is None:
+        return
     own_parts = state.own_parts
     state.own_parts = lambda: [*own_parts(), *explain.parts()]
 
