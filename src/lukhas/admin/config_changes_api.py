@@ -67,11 +67,11 @@ def config_changes_router(desk: ConfigDesk) -> APIRouter:
             desk, reset(kind, name), target=f"{kind}/{name}", what="reset"
         )
 
-    _add_weighing(router, desk)
+    _add_weights(router, desk)
     return router
 
 
-def _add_weighing(router: APIRouter, desk: ConfigDesk) -> None:
+def _add_weights(router: APIRouter, desk: ConfigDesk) -> None:
     @router.patch("/upstreams/{name}/targets/{address:path}", responses=FAILURES)
     async def weigh(name: Name, address: str, wanted: NewWeight, orders: Ordered) -> ChangeAnswer:
         """Gives a server another weight; 0 drains it. The rest of the file still counts."""

@@ -53,7 +53,8 @@ def config_versions_router(desk: ConfigDesk, records: AdminRecords) -> APIRouter
     @router.get("", responses=FAILURES)
     async def versions() -> VersionList:
         """The versions that are kept; 0 is without any change, and is not among them."""
-        return await answered(_kept(desk, records))
+
+        return await answered(_versions(desk, records))
 
     @router.get("/{number}/diff", responses=FAILURES)
     async def diff(
@@ -65,15 +66,7 @@ def config_versions_router(desk: ConfigDesk, records: AdminRecords) -> APIRouter
     ) -> VersionDiff:
         """What a version has changed since another, over the file as it is now."""
 
-        async def read() -> VersionDiff:
-            other = against
-            if other is None:
-                kept = await (await records.versions()).list()
-                other = max((each.version for each in kept if each.version < number), default=0)
-            found = await desk.between(await _known(desk, other), await _known(desk, number))
-            return VersionDiff(version=number, against=other, changes=changed_values(found))
-
-        return await answered(read())
+        return await answered(_diff(desk, records, number, against))
 
     @router.post("/{number}/restore", responses=FAILURES)
     async def restore(number: Number, orders: Ordered) -> ChangeAnswer:
@@ -95,11 +88,22 @@ async def _known(desk: ConfigDesk, number: int) -> Changes:
     return found
 
 
-async def _kept(desk: ConfigDesk, records: AdminRecords) -> VersionList:
+async def _versions(desk: ConfigDesk, records: AdminRecords) -> VersionList:
+    kept = await (await records.versions()).list()
     return VersionList(
         current=desk.changes().version,
         versions=[
             VersionFigures(version=each.version, at_ns=each.at_ns, by=each.by, note=each.note)
-            for each in await (await records.versions()).list()
+            for each in kept
         ],
     )
+
+
+async def _diff(
+    desk: ConfigDesk, records: AdminRecords, number: int, against: int | None
+) -> VersionDiff:
+    if against is None:
+        kept = await (await records.versions()).list()
+        against = max((each.version for each in kept if each.version < number), default=0)
+    found = await desk.between(await _known(desk, against), await _known(desk, number))
+    return VersionDiff(version=number, against=against, changes=changed_values(found))

@@ -88,7 +88,7 @@ def consumers_router(records: AdminRecords) -> APIRouter:
         return consumer_figures(found, clock.now_ns())
 
     _add_changes(router, records)
-    _add_making_of_keys(router, records)
+    _add_keys(router, records)
     return router
 
 
@@ -117,7 +117,7 @@ def _add_changes(router: APIRouter, records: AdminRecords) -> None:
         return consumer_figures(gone, clock.now_ns())
 
 
-def _add_making_of_keys(router: APIRouter, records: AdminRecords) -> None:
+def _add_keys(router: APIRouter, records: AdminRecords) -> None:
     @router.post("/{consumer_id}/keys", status_code=201)
     async def make_key(request: Request, consumer_id: str, wanted: NewKey) -> IssuedFigures:
         """Makes a key for a consumer, which works at once. It is shown only this once."""

@@ -13,18 +13,29 @@ from lukhas.gateway.pulse import Pulse
 from lukhas.gateway.service_manager import environment_of_children
 from lukhas.hub.child_link import ChildTask, write_task
 
-__all__ = ("Child", "ChildFailedError")
+__all__ = ("Child", "ChildFailedError", "ChildLateError")
 
 _log = logging.getLogger("lukhas.supervisor")
 
-_READY_S = 20.0
+# A busy machine takes its time; a child that fails says so at once.
+_READY_S = 60.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _CALM_S = 10.0
 
 
+class ChildLateError(LukhasError):
+    """A child was not ready in time, and has been ended."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was not ready within {_READY_S:.0f} s, so it was ended: look at what the "
+            "machine is busy with, and start again"
+        )
+
+
 class ChildFailedError(LukhasError):
-    """A child ended before it was ready, or was not ready in time.
+    """A child ended before it was ready. It has said why on stderr.
 
     Attributes:
         code: the exit code to end with.
@@ -76,6 +87,7 @@ class Child:
 
         Raises:
             ChildFailedError: it did not get ready.
+            ChildLateError: not in time.
         """
         self._close_pipes()
         self.starts += 1
@@ -97,7 +109,8 @@ class Child:
         try:
             is_ready = await asyncio.wait_for(pulse.ready(), _READY_S)
         except TimeoutError:
-            is_ready = False
+            await self._end()
+            raise ChildLateError(self._task.name) from None
         if not is_ready:
             await self._end()
             raise ChildFailedError(self._task.name, process.returncode or 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lukhas.config.settings import Settings
-from lukhas.gateway.children import Child, ChildFailedError
+from lukhas.gateway.children import Child, ChildFailedError, ChildLateError
 from lukhas.hub.child_link import ChildTask, announce_ready, read_task
 
 PROGRAM = "tests.unit.gateway.child_program"
@@ -64,7 +64,7 @@ async def test_a_child_that_is_never_ready(
     """It is ended, and that is a failure."""
     monkeypatch.setattr("lukhas.gateway.children._READY_S", 0.5)
     child = child_of(listening, "silent")
-    with pytest.raises(ChildFailedError):
+    with pytest.raises(ChildLateError, match="silent was not ready within 0 s, so it was ended"):
         await child.start()
     assert child.pid is not None
     with pytest.raises(ProcessLookupError):
