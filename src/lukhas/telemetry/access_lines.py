@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, ip_address
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from lukhas.policy.explain.redaction import shown_query
 from lukhas.telemetry.redaction import without_secrets
 from lukhas.units import SECOND_NS
@@ -31,6 +33,8 @@ _CUT = "..."
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NOT_PLAIN = re.compile(r"[^!-~]|[\"\\]")
 _NOT_QUOTED = re.compile(r"[^ -~]|[\"\\]")
+_DELETE = "\x7f"
+_encode = msgspec.json.Encoder().encode
 _MICROSECOND_NS = 1000
 _MILLISECOND_US = 1000
 
@@ -146,8 +150,11 @@ class AccessLines:
         }
         if fields:
             values["fields"] = fields
-        # The only character beyond printable ASCII that JSON leaves as it is.
-        return json.dumps(values, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+        line = _encode(values).decode()
+        if not line.isascii() or _DELETE in line:
+            # DEL is the only character beyond printable ASCII that is then left as it is.
+            line = json.dumps(values, separators=(",", ":")).replace(_DELETE, "\\u007f")
+        return line + "\n"
 
     def _apache(self, entry: AccessEntry, room: int) -> str:
         target = without_secrets(_text(entry.path))
@@ -211,7 +218,13 @@ def _text(value: bytes) -> str:
 
 def _cut(text: str, room: int) -> str:
     """At most so many bytes, however they are written."""
-    if len(text) * _BYTES_OF_CHARACTER <= room or len(text) + _escapes(text) <= room:
+    length = len(text)
+    if length * _BYTES_OF_CHARACTER <= room:
+        return text
+    # Of these only quote and backslash grow, to two.
+    if 2 * length <= room and text.isascii() and text.isprintable():
+        return text
+    if length + _escapes(text) <= room:
         return text
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text[:room] + _CUT

@@ -13,21 +13,24 @@ REDACTED = "[redacted]"
 _SECRET_NAMES = re.compile(
     r"authorization|cookie|api_?key|token|passw(or)?d|passphrase|secret|pepper|private_?key"
 )
-# Texts without any of these hold nothing that the patterns below look for.
-_SUSPECT = re.compile(
-    r"(?i)cookie|authorization|bearer|basic|lk_|api[_-]?key|token|passw|secret|eyJ|://"
-)
 # What gives a secret away inside a text: an authentication scheme, our own keys, `password=...`,
-# and the password of a URL.
+# and the password of a URL. Each pattern with words in lower case of which one has to be there, as
+# looking for words is several times cheaper.
 _SECRET_TEXTS = (
     # A field that is a secret up to the end of its line.
     (
+        ("cookie", "authorization"),
         re.compile(r"(?i)((?:cookie|authorization)[\"']?\s*[=:]\s*[\"']?)[^\r\n\"']+"),
         rf"\1{REDACTED}",
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+(?!\[)[^\s,;\"']+"), rf"\1 {REDACTED}"),
-    (re.compile(r"\blk_[A-Za-z0-9]+_[A-Za-z0-9]+_[A-Za-z0-9_-]+"), REDACTED),
     (
+        ("bearer", "basic"),
+        re.compile(r"(?i)\b(bearer|basic)\s+(?!\[)[^\s,;\"']+"),
+        rf"\1 {REDACTED}",
+    ),
+    (("lk_",), re.compile(r"\blk_[A-Za-z0-9]+_[A-Za-z0-9]+_[A-Za-z0-9_-]+"), REDACTED),
+    (
+        ("key", "token", "passw", "secret"),
         re.compile(
             r"(?i)((?:api[_-]?key|token|passw(?:or)?d|secret)[\"']?\s*[=:]\s*[\"']?)"
             r"(?!\[redacted\]|\*\*\*)[^\s&,;\"']+"
@@ -35,9 +38,9 @@ _SECRET_TEXTS = (
         rf"\1{REDACTED}",
     ),
     # A signed token (RFC 7519): its first part begins with the letters that `{"` encodes to.
-    (re.compile(r"\beyJ[\w-]{4,}\.[\w-]{2,}\.[\w-]*"), REDACTED),
+    (("eyj",), re.compile(r"\beyJ[\w-]{4,}\.[\w-]{2,}\.[\w-]*"), REDACTED),
     # The password of a URL.
-    (re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
+    (("@",), re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
 )
 _MAX_DEPTH = 8
 # Shorter ones would be found in the midst of words.
@@ -115,10 +118,12 @@ def is_secret_name(name: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """The text without what looks like a secret in it."""
-    if _SUSPECT.search(text) is None:
-        return text
-    for pattern, replacement in _SECRET_TEXTS:
-        text = pattern.sub(replacement, text)
+    lowered = text.lower()
+    for words, pattern, replacement in _SECRET_TEXTS:
+        for word in words:
+            if word in lowered:
+                text = pattern.sub(replacement, text)
+                break
     return text
 
 

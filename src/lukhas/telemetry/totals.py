@@ -8,6 +8,7 @@ import msgspec
 
 from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.health import PartHealth, worst_of_each
+from lukhas.telemetry.label_bound import bounded
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import SECOND_NS
 
@@ -177,8 +178,9 @@ class TotalsByWorker:
         worker.gauges = frame.gauges
         worker.parts = frame.parts
         worker.has_ended = worker.has_ended or frame.is_last
-        self._counts.merge(frame.delta)
-        self._second(now_ns // SECOND_NS).merge(frame.delta)
+        delta = bounded(frame.delta, self._counts.latencies)
+        self._counts.merge(delta)
+        self._second(now_ns // SECOND_NS).merge(delta)
         while len(self._workers) > _REMEMBERED_WORKERS:
             self._workers.popitem(last=False)
         return True
