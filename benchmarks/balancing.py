@@ -1,10 +1,10 @@
 """How ways to choose a target do, simulated: one target turns slow, or fails."""
 
-import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.agenda import Agenda
 from benchmarks.measurement import Figure, Section
 from lukhas.policy.balancing.balancer import Balancer, Candidate, ChoiceFacts
 from lukhas.policy.balancing.least_requests import LeastRequests
@@ -76,7 +76,7 @@ class Outcome:
 
 
 class _Run:
-    """One run: a heap of what happens next."""
+    """One run."""
 
     def __init__(self, scenario: Scenario, balancer: Balancer) -> None:
         self._scenario = scenario
@@ -90,8 +90,7 @@ class _Run:
         self._healths: dict[str, TargetHealth] = {}
         self._outliers = OutlierSettings()
         self._budget = RetryBudget(RetrySettings(tries=max(1, scenario.tries)))
-        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
-        self._order = 0
+        self._agenda = Agenda()
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -100,15 +99,9 @@ class _Run:
         at_ns = 0
         for _ in range(scenario.requests):
             at_ns += round(self._random.expovariate(rate) * MILLISECOND_NS)
-            self._at(at_ns, self._arrive)
-        while self._heap:
-            now_ns, _order, happen = heapq.heappop(self._heap)
-            happen(now_ns)
+            self._agenda.at(at_ns, self._arrive)
+        self._agenda.run()
         return self.outcome
-
-    def _at(self, when_ns: int, happen: Callable[[int], None]) -> None:
-        self._order += 1
-        heapq.heappush(self._heap, (when_ns, self._order, happen))
 
     def _arrive(self, now_ns: int) -> None:
         self._budget.requested()
@@ -136,11 +129,13 @@ class _Run:
         self._free[index] -= 1
         is_first = index == 0
         if is_first and self._random.random() < scenario.failing:
-            self._at(now_ns + MILLISECOND_NS, lambda at: self._end(index, request, at, failed=True))
+            self._agenda.at(
+                now_ns + MILLISECOND_NS, lambda at: self._end(index, request, at, failed=True)
+            )
             return
         mean_ms = scenario.service_ms * (scenario.slow if is_first else 1.0)
         ends_ns = now_ns + round(self._random.expovariate(1 / mean_ms) * MILLISECOND_NS)
-        self._at(ends_ns, lambda at: self._end(index, request, at, failed=False))
+        self._agenda.at(ends_ns, lambda at: self._end(index, request, at, failed=False))
 
     def _end(self, index: int, request: "_Request", now_ns: int, *, failed: bool) -> None:
         candidate = self._candidates[index]

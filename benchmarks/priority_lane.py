@@ -1,11 +1,11 @@
 """What a priority lane does for higher tiers and costs the others, simulated."""
 
-import heapq
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from benchmarks.agenda import Agenda
 from benchmarks.measurement import Figure, Section
 from lukhas.policy.balancing.balancer import Balancer, Candidate, ChoiceFacts
 from lukhas.policy.balancing.loads import Load
@@ -63,7 +63,7 @@ class _Request:
 
 
 class _Run:
-    """One run: a heap of what happens next."""
+    """One run."""
 
     def __init__(self, scenario: LaneScenario, terms: LaneTerms | None) -> None:
         self._scenario = scenario
@@ -78,8 +78,7 @@ class _Run:
         self._candidates = [Candidate(f"server-{number}", Load()) for number in range(count)]
         self._free = [scenario.connections] * count
         self._waiting: list[LaneQueue[_Request]] = [LaneQueue(every, tally) for _ in range(count)]
-        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
-        self._order = 0
+        self._agenda = Agenda()
 
     def run(self) -> LaneOutcome:
         scenario = self._scenario
@@ -88,15 +87,9 @@ class _Run:
         for _ in range(scenario.requests):
             at_ns += round(self._random.expovariate(capacity * scenario.use) * MILLISECOND_NS)
             tier = Tier.PREMIUM if self._random.random() < scenario.prior else Tier.FREE
-            self._at(at_ns, partial(self._arrive, tier))
-        while self._heap:
-            now_ns, _order, happen = heapq.heappop(self._heap)
-            happen(now_ns)
+            self._agenda.at(at_ns, partial(self._arrive, tier))
+        self._agenda.run()
         return self.outcome
-
-    def _at(self, when_ns: int, happen: Callable[[int], None]) -> None:
-        self._order += 1
-        heapq.heappush(self._heap, (when_ns, self._order, happen))
 
     def _arrive(self, tier: Tier, now_ns: int) -> None:
         is_prior = self._terms is not None and self._terms.holds(tier, "")
@@ -113,7 +106,7 @@ class _Run:
         self._free[index] -= 1
         mean_ms = _SERVICE_MS * self._scenario.slow[index]
         ends_ns = now_ns + round(self._random.expovariate(1 / mean_ms) * MILLISECOND_NS)
-        self._at(ends_ns, lambda at_ns: self._end(index, request, at_ns))
+        self._agenda.at(ends_ns, lambda at_ns: self._end(index, request, at_ns))
 
     def _end(self, index: int, request: _Request, now_ns: int) -> None:
         self._free[index] += 1

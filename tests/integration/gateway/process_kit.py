@@ -40,7 +40,10 @@ def children(pid: int, module: str = "lukhas.gateway") -> set[int]:
     """The child processes that run a module."""
     found = set()
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except FileNotFoundError:  # It has just ended.
+            continue
         if words[-2:-1] == [module.encode()]:
             found.add(int(child))
     return found
@@ -129,6 +132,9 @@ def serving(
     reading.start()
     try:
         until(lambda: served.said("serving") or process.poll() is not None)
+        if process.poll() is not None:
+            # All that it has said, and not only what was read by chance.
+            reading.join(WAIT_S)
         assert served.said("serving"), "".join(served.lines)
         served.port, served.admin_port = _ports(next(s for s in served.lines if "serving" in s))
         yield served
