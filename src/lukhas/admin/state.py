@@ -20,6 +20,10 @@ def _one_worker() -> NodeFigures:
     return NodeFigures(workers_wanted=1)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True, kw_only=True)
 class AdminState:
     """Shared by everything that the admin plane serves.
@@ -32,6 +36,8 @@ class AdminState:
         node: gives the figures of the node that its workers do not count.
         own_parts: the health of the parts that live in the admin process itself.
         closing: set when the process is to end, so that streams end too.
+        retire: called when another process is about to take over: no connection is taken any more,
+            so who asks next asks that one.
     """
 
     totals: TotalsByWorker
@@ -41,3 +47,4 @@ class AdminState:
     node: Callable[[], NodeFigures] = _one_worker
     own_parts: Callable[[], list[PartHealth]] = _no_parts
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    retire: Callable[[], None] = _nothing
