@@ -8,7 +8,13 @@ from fastapi import Depends, Header, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from lukhas.admin.audit import changed_nothing, note_change
-from lukhas.admin.config_desk import Asked, ConfigDesk, NotTakenUpError, VersionMismatchError
+from lukhas.admin.config_desk import (
+    Asked,
+    ConfigDesk,
+    NotTakenUpError,
+    ReplacedError,
+    VersionMismatchError,
+)
 from lukhas.admin.config_edits import Edit
 from lukhas.admin.config_figures import ChangeAnswer, fault_findings
 from lukhas.admin.operators import operator_of
@@ -71,7 +77,11 @@ class Orders:
         answer = await answered(desk.change(edit, asked))
         if isinstance(answer, ChangeAnswer):
             self.response.headers["etag"] = etag(answer.version)
-            if not answer.applied:
+            if answer.applied:
+                # Another admin process takes over now.
+                self.request.app.state.admin.retire()
+                self.response.headers["connection"] = "close"
+            else:
                 changed_nothing(scope)
             note_change(scope, detail=_audited(answer, self.note))
         return answer
@@ -125,6 +135,14 @@ def _problem(error: LukhasError) -> Response:
             "The settings are refused",
             f"{error.faults[0]} (nothing has changed)",
             extensions=(("faults", tuple(map(str, error.faults))), ("findings", findings)),
+        )
+    if isinstance(error, ReplacedError):
+        return problem_answer(
+            503,
+            "changes-unavailable",
+            "The settings cannot be read or changed",
+            str(error),
+            {"retry-after": "1"},
         )
     if isinstance(error, NotTakenUpError) and error.faults:
         return problem_answer(

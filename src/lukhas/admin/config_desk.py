@@ -31,7 +31,14 @@ from lukhas.hub.control_link import Outcome
 if TYPE_CHECKING:
     from lukhas.admin.version_log import VersionLog
 
-__all__ = ("Asked", "ConfigDesk", "NotTakenUpError", "Reload", "VersionMismatchError")
+__all__ = (
+    "Asked",
+    "ConfigDesk",
+    "NotTakenUpError",
+    "Reload",
+    "ReplacedError",
+    "VersionMismatchError",
+)
 
 _log = logging.getLogger("lukhas.admin")
 
@@ -52,6 +59,13 @@ class VersionMismatchError(LukhasError):
     def __init__(self, expected: int, version: int) -> None:
         self.expected, self.version = expected, version
         super().__init__(f"the settings are of version {version} by now, not {expected}")
+
+
+class ReplacedError(LukhasError):
+    """The settings were just changed here, and another admin process takes over."""
+
+    def __init__(self) -> None:
+        super().__init__("another admin process is taking over (nothing has changed): ask again")
 
 
 class NotTakenUpError(LukhasError):
@@ -107,6 +121,7 @@ class ConfigDesk:
         self._records = records
         self._reload = reload
         self._changing = asyncio.Lock()
+        self._is_replaced = False
 
     def changes(self) -> Changes:
         """What was changed.
@@ -135,7 +150,10 @@ class ConfigDesk:
     async def change(self, edit: Edit, asked: Asked) -> ChangeAnswer:
         """Changes the settings, all or nothing: kept only if new workers serve with them.
 
+        With the new workers comes another admin process; from then on this one changes nothing.
+
         Raises:
+            ReplacedError: that is so.
             VersionMismatchError: they are of another version than was expected.
             SettingsError: they would be wrong, or are and stay so.
             NotTakenUpError: the new workers did not start.
@@ -144,6 +162,8 @@ class ConfigDesk:
             StoreError: the version cannot be kept.
         """
         async with self._changing:
+            if self._is_replaced:
+                raise ReplacedError
             with only_writer(self._state_dir):
                 return await self._change(edit, asked)
 
@@ -233,6 +253,7 @@ class ConfigDesk:
             await self._take_back(old, new, versions)
             detail = "The parent process does not answer" if outcome is None else outcome.detail
             raise NotTakenUpError(detail, () if outcome is None else outcome.faults)
+        self._is_replaced = True
 
     async def _take_back(self, old: Changes, new: Changes, versions: "VersionLog") -> None:
         write_changes(self._state_dir, old)

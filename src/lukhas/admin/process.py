@@ -202,6 +202,11 @@ class _Server(uvicorn.Server):
         self._state = state
         self._deaf_to = deaf_to
         self._running_in = asyncio.get_running_loop()
+        state.retire = self._retire
+
+    def _retire(self) -> None:
+        for server in self.servers:
+            server.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig in self._deaf_to:
@@ -210,8 +215,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
+        self._retire()
         for _ in range(round(_FRESH_S / _FRESH_LOOK_S)):
             # Those that the kernel had handed over are made in the next turn of the loop.
             await asyncio.sleep(_FRESH_LOOK_S)

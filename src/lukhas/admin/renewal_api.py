@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Literal, cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lukhas.admin.audit import address_of, note_change
@@ -35,25 +35,27 @@ def renewal_router(parent: Parent) -> APIRouter:
     }
 
     @router.post("/reload", responses=refused)
-    async def reload(request: Request) -> Renewal:
+    async def reload(request: Request, response: Response) -> Renewal:
         """Reads the settings again and starts new workers with them, without losing a request."""
-        return await _carried_out(parent, "reload", request)
+        return await _carried_out(parent, "reload", request, response)
 
     @router.post("/upgrade", responses=refused)
-    async def upgrade(request: Request) -> Renewal:
+    async def upgrade(request: Request, response: Response) -> Renewal:
         """Starts new workers with the code installed now, without losing a request."""
-        return await _carried_out(parent, "upgrade", request)
+        return await _carried_out(parent, "upgrade", request, response)
 
     return router
 
 
 async def _carried_out(
-    parent: Parent, order: Literal["reload", "upgrade"], request: Request
+    parent: Parent, order: Literal["reload", "upgrade"], request: Request, response: Response
 ) -> Renewal:
     outcome = await parent.order(order)
     who = operator_of(request.scope).name
     address = address_of(request.scope) or "an unknown address"
     if outcome is not None and outcome.done:
+        request.app.state.admin.retire()
+        response.headers["connection"] = "close"
         note_change(request.scope, detail=outcome.detail)
         _audit.info("%s by %s from %s: %s", order, who, address, outcome.detail)
         return Renewal(order=order, detail=outcome.detail, time=moment(outcome.time_ns))

@@ -25,6 +25,10 @@ def _one_worker() -> NodeFigures:
     return NodeFigures(workers_wanted=1)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True, kw_only=True)
 class AdminState:
     """Shared by everything that the admin plane serves.
@@ -38,6 +42,8 @@ class AdminState:
         own_parts: the health of the parts that live in the admin process itself.
         version: of the product.
         closing: set when the process is to end, so that streams end too.
+        retire: called when another process is about to take over: no connection is taken any more,
+            so who asks next asks that one.
     """
 
     totals: TotalsByWorker
@@ -48,3 +54,4 @@ class AdminState:
     own_parts: Callable[[], list[PartHealth]] = _no_parts
     version: str = field(default_factory=_installed_version)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    retire: Callable[[], None] = _nothing

@@ -1,5 +1,6 @@
 """An admin plane whose settings can be changed, over a file, with a parent that does as told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,6 +61,7 @@ class Node:
         self.sources = SettingsSources({"--state-dir": str(self.state_dir)}, self.file)
         self.outcome: Outcome | None = outcome(done=True)
         self.reloads = 0
+        self.begins_anew = True
         self.running = self.fresh().settings
         self.clock = ManualClock()
         self.records = AdminRecords(self.state_dir, self.clock)
@@ -82,8 +84,13 @@ class Node:
         self.reloads += 1
         if self.outcome is not None and self.outcome.done:
             self.running = self.fresh().settings
-            self.desk._running = self.running
+            asyncio.get_running_loop().call_soon(self._begin_anew)
         return self.outcome
+
+    def _begin_anew(self) -> None:
+        """What the next admin process has in place of this one's."""
+        self.desk._running = self.running
+        self.desk._is_replaced = not self.begins_anew
 
     @property
     def operators(self) -> Operators:

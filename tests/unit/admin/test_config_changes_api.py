@@ -354,3 +354,22 @@ async def test_the_oldest_versions_go(node: Node, http: httpx.AsyncClient) -> No
     for number in range(1, 5):
         await log.keep(ConfigVersion(version=number, at_ns=0, by="", note="", document={}))
     assert [each.version for each in await log.list()] == [4, 3]
+
+
+async def test_a_process_that_is_being_replaced_changes_nothing_more(
+    http: httpx.AsyncClient, node: Node, state: AdminState
+) -> None:
+    """It takes no connection either, so who asks next asks the next process."""
+    retired: list[str] = []
+    state.retire = lambda: retired.append("retired")
+    node.begins_anew = False
+    answer = await http.post("/config/routes", json=NEW)
+    assert (answer.status_code, answer.headers["connection"], retired) == (
+        201,
+        "close",
+        ["retired"],
+    )
+    late = await http.delete("/config/routes/new")
+    assert (late.status_code, late.headers["retry-after"]) == (503, "1")
+    assert read_changes(node.state_dir).version == 1
+    assert node.reloads == 1
