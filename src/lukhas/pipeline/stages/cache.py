@@ -1,14 +1,13 @@
 """The cache stage: answers from the store, or fetches and stores (RFC 9111)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import random
 
 from lukhas.clock import Clock
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
-from lukhas.pipeline.stages.cache_answers import age_and_ttl_s, from_entry
+from lukhas.pipeline.stages.cache_answers import HitVerdicts, age_and_ttl_s, from_entry
 from lukhas.pipeline.stages.cache_bodies import open_body
 from lukhas.pipeline.stages.cache_capture import CaptureBudget
 from lukhas.pipeline.stages.cache_changes import ChangingRequests
@@ -42,11 +41,6 @@ _REASONS = {Reuse.ASKED: Forward.REQUEST, Reuse.UNSURE: Forward.MISS}
 _ROUNDS = 3
 
 _USABLE = frozenset((Reuse.FRESH, Reuse.STALE_ALLOWED, Reuse.STALE_REFRESHED))
-_ANSWERS = {
-    Reuse.FRESH: "a fresh response was stored",
-    Reuse.STALE_ALLOWED: "a stale response was stored and accepted",
-    Reuse.STALE_REFRESHED: "a stale response serves while the origin is asked",
-}
 _QUARANTINED = "the route is in quarantine: its answers depend on who asks"
 
 
@@ -98,11 +92,7 @@ class CacheStage:
         self._now_ns = clock.now_ns
         self._status = CacheStatus(cache_name)
         self._bypass_field = (b"cache-status", self._status.forwarded(Forward.BYPASS))
-        self._answers = {
-            use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
-            for use, reason in _ANSWERS.items()
-        }
-        self._facts = facts
+        self._hits = HitVerdicts(facts)
         self.flights = flights = Flights(collapse_wait_s, collapse_patience_s)
         self.guard = LeakGuard()
         self._keeper = CacheKeeper(
@@ -118,7 +108,7 @@ class CacheStage:
             self._keeper,
             status=self._status,
             guard=self.guard,
-            hit=self._answers[Reuse.FRESH],
+            hit=self._hits.fresh,
             repeats=repeats,
         )
         self._fetcher = CacheFetcher(
@@ -314,12 +304,6 @@ class CacheStage:
             self.flights.end(flight, FlightEnd.STORED)
         return found
 
-    def _told(self, verdict: Verdict, entry: StoredResponse) -> Verdict:
-        """The verdict, with the store that the entry has just come from."""
-        if not entry.tier:
-            return verdict
-        return replace(verdict, facts=(*self._facts, ("tier", entry.tier)))
-
     def _request(
         self, exchange: Exchange, policy: CachePolicy, *, posted: bytes | None = None
     ) -> CacheRequest | None:
@@ -350,7 +334,7 @@ class CacheStage:
         self._store.touch(entry)
         fresh = use is Reuse.FRESH
         exchange.cache_result = "hit" if fresh else "stale"
-        exchange.verdicts.append(self._told(self._answers[use], entry))
+        exchange.verdicts.append(self._hits.of(use, entry.tier))
         if reason is not None:
             age_s, ttl_s = age_and_ttl_s(entry, now_ns)
             told = self._status.collapsed(reason, ttl_s)

@@ -1,19 +1,59 @@
 """Answers made from stored responses."""
 
+from dataclasses import replace
+
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
+from lukhas.policy.caching.lookup import Reuse
 from lukhas.policy.caching.parts import part_of, wanted_range
 from lukhas.policy.caching.validation import is_not_modified, not_modified_fields
+from lukhas.policy.verdicts import Fact, Outcome, Verdict
 from lukhas.storage.entries import StoredResponse, head_bytes
 from lukhas.storage.large_bodies import BodySource
 from lukhas.units import SECOND_NS
 
-__all__ = ("age_and_ttl_s", "from_entry")
+__all__ = ("HitVerdicts", "age_and_ttl_s", "from_entry")
 
 _NOT_IN_416 = frozenset(
     (b"content-length", b"content-type", b"content-encoding", b"content-range", b"etag")
 )
+
+
+_REASONS = {
+    Reuse.FRESH: "a fresh response was stored",
+    Reuse.STALE_ALLOWED: "a stale response was stored and accepted",
+    Reuse.STALE_REFRESHED: "a stale response serves while the origin is asked",
+}
+
+
+class HitVerdicts:
+    """What is said of answers from the store.
+
+    Args:
+        facts: what every verdict says about the settings.
+
+    Attributes:
+        fresh: of a fresh response from memory.
+    """
+
+    def __init__(self, facts: tuple[Fact, ...]) -> None:
+        self._facts = facts
+        self._verdicts = {
+            use: Verdict("cache", Outcome.ANSWERED, reason, facts=facts)
+            for use, reason in _REASONS.items()
+        }
+        self.fresh = self._verdicts[Reuse.FRESH]
+
+    def of(self, use: Reuse, tier: str) -> Verdict:
+        """The verdict on an answer.
+
+        Args:
+            use: why it may be used.
+            tier: the store that it has just come from; empty for memory.
+        """
+        verdict = self._verdicts[use]
+        return replace(verdict, facts=(*self._facts, ("tier", tier))) if tier else verdict
 
 
 def age_and_ttl_s(entry: StoredResponse, now_ns: int) -> tuple[int, int]:
