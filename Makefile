@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 BENCH_PY := .venv-bench/bin/python
-# Tests with sockets and processes wait for half of their time, so three at a time fill two cores.
-PYTEST = -m pytest -n 3 --dist worksteal -m "not system"
+# Two at a time: with more, tests that start processes run into their time limits on two cores.
+PYTEST = -m pytest -n 2 --dist worksteal -m "not system"
 
 .PHONY: help run test test-system check lint types contracts coverage bench soak docs ui mutation format lock clean env env-bench
 

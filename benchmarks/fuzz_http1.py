@@ -159,7 +159,7 @@ class _OriginPool:
     def take_idle(self, *, at_most_s: float) -> None:
         """Each request gets a connection of its own, so that its bytes are apart."""
 
-    async def open(self) -> UpstreamConnection:
+    async def open(self, *, is_prior: bool = False) -> UpstreamConnection:
         wire = _Wire()
         self.wires.append(wire)
         connection = UpstreamConnection(

@@ -14,6 +14,7 @@ import pytest
 from lukhas.cli.main import run
 from lukhas.config.addresses import Address
 from lukhas.config.settings import Settings
+from lukhas.config.sources import SettingsSources
 from lukhas.identity.key_table import open_key_table
 
 
@@ -25,8 +26,18 @@ class Gateway:
         self.product = b""
         self.upstream = ""
 
-    def run(self, settings: Settings, *, on_ready: Callable[[Address, Address], None]) -> int:
+    def run(
+        self,
+        settings: Settings,
+        *,
+        on_ready: Callable[[Address, Address], None],
+        read_settings: Callable[[], Settings],
+        sources: SettingsSources,
+    ) -> int:
         assert settings.upstream.url is not None
+        # What a reload would take up, and the admin API changes.
+        assert read_settings() == settings
+        assert sources.flags["--upstream"] == settings.upstream.url
         self.upstream = settings.upstream.url
         shop = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=10)
         shop.request("GET", "/products/7")
