@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lukhas.config.changes import Changes
+from lukhas.config.state_files import read_state_file, replace_state_file
 from lukhas.errors import ConfigError, StateDirError
 
 __all__ = ("CHANGES_FILE", "MOST_BYTES", "only_writer", "read_changes", "write_changes")
@@ -29,15 +30,9 @@ def read_changes(state_dir: Path) -> Changes:
         ConfigError: it holds something else.
     """
     path = state_dir / CHANGES_FILE
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
+    data = read_state_file(path, most_bytes=MOST_BYTES)
+    if data is None:
         return Changes()
-    except OSError as error:
-        raise StateDirError(
-            f"{path} cannot be read ({error.strerror}): give this user the right to read it"
-        ) from error
     try:
         return _read(data)
     except (TypeError, ValueError, RecursionError) as error:
@@ -71,23 +66,7 @@ def write_changes(state_dir: Path, changes: Changes) -> None:
         raise ConfigError(
             f"the changes would take more than {MOST_BYTES} bytes", hint="put some into the file"
         )
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    try:
-        if changes.version == 0:
-            path.unlink(missing_ok=True)
-            return
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise StateDirError(
-            f"{path} cannot be written ({error.strerror}): check the state directory, its owner "
-            "and its free space"
-        ) from error
+    replace_state_file(path, text if changes.version else None)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ file again when it has changed.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 from lukhas.config.changes import ADMIN_API
 from lukhas.config.loading import Loaded
 from lukhas.config.settings import Settings
-from lukhas.errors import ConfigError, LimitSyntaxError, StateDirError
+from lukhas.config.state_files import read_state_file, replace_state_file
+from lukhas.errors import ConfigError, LimitSyntaxError
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.tiers import Tier
 
@@ -100,15 +100,9 @@ def read_runtime_limits(state_dir: Path) -> RuntimeLimits:
         ConfigError: it holds something else.
     """
     path = state_dir / _FILE_NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
+    data = read_state_file(path, most_bytes=_MAX_BYTES)
+    if data is None:
         return RuntimeLimits()
-    except OSError as error:
-        raise StateDirError(
-            f"{path} cannot be read ({error.strerror}): give this user the right to read it"
-        ) from error
     try:
         return _read(json.loads(data) if len(data) <= _MAX_BYTES else None)
     except (ValueError, TypeError, KeyError, AttributeError, LimitSyntaxError) as error:
@@ -125,24 +119,9 @@ def write_runtime_limits(state_dir: Path, limits: RuntimeLimits) -> None:
     Raises:
         StateDirError: it cannot be written.
     """
-    path = state_dir / _FILE_NAME
-    fresh = path.with_suffix(f".{os.getpid()}.new")
     tiers = {tier.value: text for tier, text in limits.tiers.items()}
     content = {"format": _FORMAT, "version": limits.version, "tiers": tiers}
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise StateDirError(
-            f"{path} cannot be written ({error.strerror}): check the state directory, its owner "
-            "and its free space"
-        ) from error
+    replace_state_file(state_dir / _FILE_NAME, json.dumps(content, indent=1) + "\n")
 
 
 def with_runtime_limits(loaded: Loaded) -> Loaded:
