@@ -42,7 +42,7 @@ def children(pid: int, module: str = "lukhas.gateway") -> set[int]:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         try:
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        except FileNotFoundError:  # It has just ended.
+        except (FileNotFoundError, ProcessLookupError):  # It has just ended.
             continue
         if words[-2:-1] == [module.encode()]:
             found.add(int(child))
