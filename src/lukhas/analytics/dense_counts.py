@@ -35,6 +35,13 @@ class DenseCounts:
 
     __slots__ = ("_fields", "_first", "count", "max_ns", "min_ns", "total_ns")
 
+    count: int
+    total_ns: int
+    min_ns: int
+    max_ns: int
+    _first: int
+    _fields: int
+
     def __init__(self, packed: bytes) -> None:
         # A decompressor of its own: answers are made in several threads, and it is for one.
         data = zstandard.ZstdDecompressor().decompress(packed)

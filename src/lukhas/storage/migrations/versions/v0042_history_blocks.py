@@ -17,11 +17,17 @@ depends_on = None
 
 _COUNTS = ("requests", "errors", "limited", "hits", "misses", "bytes_out")
 _AT_ONCE = 50
+_STRETCH = (sa.column("level", sa.Integer), sa.column("start_s", sa.BigInteger))
 _POINTS = sa.table(
     "history_points",
-    *map(sa.column, ("level", "start_s", "series_id", "requests", "bytes_out", "latency")),
+    *(sa.column(each.name, each.type) for each in _STRETCH),
+    *map(sa.column, ("series_id", "requests", "bytes_out", "latency")),
 )
-_BLOCKS = sa.table("history_blocks", *map(sa.column, ("level", "start_s", "content")))
+_BLOCKS = sa.table(
+    "history_blocks",
+    *(sa.column(each.name, each.type) for each in _STRETCH),
+    sa.column("content", sa.LargeBinary),
+)
 
 
 def upgrade() -> None:
