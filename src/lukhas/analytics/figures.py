@@ -16,7 +16,7 @@ __all__ = ("Figures",)
 _HITS = frozenset(("hit", "stale", "revalidated"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Figures:
     """The figures of some requests.
 
