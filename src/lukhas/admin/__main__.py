@@ -29,6 +29,7 @@ from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
 from lukhas.admin.insights_api import InsightAccess, insights_router
+from lukhas.admin.key_uses import KeyUses
 from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.metric_sending import metric_sending
@@ -94,6 +95,7 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             history=parts.history,
             explain=parts.explain if settings.explain.enabled else None,
             trail=parts.records,
+            key_uses=parts.key_uses,
         )
     finally:
         parts.explain.close()
@@ -109,6 +111,7 @@ class NodeParts:
         history: what is kept of figures; None for nothing.
         explain: the decision records.
         records: the audit and what else is kept of changes.
+        key_uses: when API keys were used last.
     """
 
     routers: Sequence[APIRouter]
@@ -116,6 +119,7 @@ class NodeParts:
     history: HistoryAccess | None
     explain: ExplainAccess
     records: AdminRecords
+    key_uses: KeyUses
 
 
 def node_parts(
@@ -133,12 +137,13 @@ def node_parts(
     explain = ExplainAccess(settings.state_dir, settings.explain)
     history = _history(settings.analytics, settings.state_dir)
     records = AdminRecords(settings.state_dir, SystemClock())
+    uses = KeyUses(settings.state_dir)
     alerts = AlertDesk(settings, history=history)
     routers = [
         limits_router(settings),
         audit_router(records),
-        consumers_router(records),
-        keys_router(records),
+        consumers_router(records, uses),
+        keys_router(records, uses),
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),
@@ -165,6 +170,7 @@ def node_parts(
         history=history,
         explain=explain,
         records=records,
+        key_uses=uses,
     )
 
 

@@ -18,6 +18,7 @@ from lukhas.admin.audit import AuditTrail
 from lukhas.admin.explain_api import ExplainAccess
 from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.key_uses import KeyUses
 from lukhas.admin.operators import Operators
 from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
@@ -59,6 +60,15 @@ class AdminOptions:
     grace_s: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """Where what the workers report goes, beside the figures."""
+
+    history: HistoryAccess | None
+    explain: ExplainAccess | None
+    key_uses: KeyUses | None
+
+
 def run_admin(
     options: AdminOptions,
     *,
@@ -70,6 +80,7 @@ def run_admin(
     history: HistoryAccess | None = None,
     explain: ExplainAccess | None = None,
     trail: AuditTrail | None = None,
+    key_uses: KeyUses | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -86,12 +97,13 @@ def run_admin(
         history: is given what the workers report for it; None to keep none.
         explain: is given the decision records of the workers; None to keep none.
         trail: keeps what is changed; None to keep nothing.
+        key_uses: is given the uses of API keys; None to keep none.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
     state = _new_state(options, clock or SystemClock(), parent, history)
-    _add_parts(state, explain)
+    _add_parts(state, explain, key_uses)
     app = create_admin_app(
         state,
         token=options.token,
@@ -106,7 +118,8 @@ def run_admin(
     _go_on_with_figures(options, state)
     early = _early_signals()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, early, history=history, explain=explain))
+        keeping = _Keeping(history, explain, key_uses)
+        runner.run(_serve(options, config, state, early, keeping=keeping))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
@@ -129,10 +142,10 @@ def _early_signals() -> "_EarlySignals":
     return _EarlySignals({signal.SIGINT} if is_deaf else set())
 
 
-def _add_parts(state: AdminState, explain: ExplainAccess | None) -> None:
+def _add_parts(state: AdminState, explain: ExplainAccess | None, key_uses: KeyUses | None) -> None:
     own_parts = state.own_parts
-    if explain is not None:
-        state.own_parts = lambda: [*own_parts(), *explain.parts()]
+    more = [part.parts for part in (explain, key_uses) if part is not None]
+    state.own_parts = lambda: [*own_parts(), *(each for parts in more for each in parts())]
 
 
 def _new_state(
@@ -230,22 +243,23 @@ async def _serve(
     state: AdminState,
     early: _EarlySignals,
     *,
-    history: HistoryAccess | None,
-    explain: ExplainAccess | None,
+    keeping: _Keeping,
 ) -> None:
     listening = _inherited(options.descriptor)
-    keep = None if history is None else history.keep
+    history, explain, key_uses = keeping.history, keeping.explain, keeping.key_uses
     async with contextlib.AsyncExitStack() as stack:
-        # The history outlives the receiver, so that it writes the very last report.
-        if history is not None:
-            await stack.enter_async_context(history.opened())
+        # These outlive the receiver, so that they write the very last report.
+        for kept in (history, key_uses):
+            if kept is not None:
+                await stack.enter_async_context(kept.opened())
         await stack.enter_async_context(
             TelemetryReceiver(
                 options.telemetry_path,
                 state.totals,
                 state.clock,
-                keep=keep,
+                keep=None if history is None else history.keep,
                 keep_records=None if explain is None else explain.keep,
+                keep_uses=None if key_uses is None else key_uses.keep,
             )
         )
         server = _Server(config, state, early.deaf_to)
