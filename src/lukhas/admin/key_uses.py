@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 __all__ = ("KeyUses",)
 
 _PART = "key-uses"
+# In one transaction: a change of a key waits for it, and so do the other jobs of this process.
+_AT_ONCE = 1000
 
 _log = logging.getLogger("lukhas.admin")
 
 
 class KeyUses:
-    """Collects the uses of API keys and writes them into the registry, many at a time.
+    """Collects the uses of API keys and writes them into the registry, up to 1000 at a time.
 
     Of each key only the latest use counts. What cannot be written is kept and written later, so it
     holds no more than one time for each key.
@@ -115,8 +118,15 @@ class KeyUses:
         if self._database is None:
             # Its own: the last report comes when that of the admin API is closed already.
             self._database = await open_database(self._state_dir)
-        async with self._database.writing() as connection:
-            await keep_uses(connection, uses)
+        for some in _split(uses, most=_AT_ONCE):
+            async with self._database.writing() as connection:
+                await keep_uses(connection, some)
+
+
+def _split(uses: Mapping[str, int], *, most: int) -> Iterator[dict[str, int]]:
+    left = iter(uses.items())
+    while some := dict(islice(left, most)):
+        yield some
 
 
 def _load() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lukhas.admin import key_uses
 from lukhas.admin.key_uses import KeyUses
 from lukhas.errors import StoreError
 from lukhas.identity.key_registry import KeyRegistry, open_key_registry
@@ -68,6 +69,19 @@ async def test_uses_are_told_before_and_after_they_are_written(
         await uses.write()
         assert [await kept(registry, each) for each in (first, second)] == [5, 7]
         assert uses.parts() == OK
+
+
+async def test_many_uses_are_written_in_parts(
+    state_dir: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a change of a key need not wait for all of them; none is left out."""
+    monkeypatch.setattr(key_uses, "_AT_ONCE", 2)
+    uses = KeyUses(state_dir)
+    async with open_key_registry(state_dir, clock=clock) as registry, uses.opened():
+        times = {await made(registry): number for number in range(1, 6)}
+        uses.keep(times)
+        await uses.write()
+        assert {each.key_id: each.last_used_ns for each in await registry.list()} == times
 
 
 async def test_writing_begins_by_itself(state_dir: Path, clock: ManualClock) -> None:
