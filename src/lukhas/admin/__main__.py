@@ -35,7 +35,7 @@ from lukhas.admin.limits import limits_router
 from lukhas.admin.metric_sending import metric_sending
 from lukhas.admin.operators import operators_of
 from lukhas.admin.parent import Parent
-from lukhas.admin.process import AdminOptions, run_admin
+from lukhas.admin.process import AdminOptions, Keeping, run_admin
 from lukhas.admin.records import AdminRecords
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
@@ -92,10 +92,12 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             routers=parts.routers,
             lifespan=_all(parts.lifespans),
             parent=parent,
-            history=parts.history,
-            explain=parts.explain if settings.explain.enabled else None,
+            keeping=Keeping(
+                history=parts.history,
+                explain=parts.explain if settings.explain.enabled else None,
+                key_uses=parts.key_uses,
+            ),
             trail=parts.records,
-            key_uses=parts.key_uses,
         )
     finally:
         parts.explain.close()

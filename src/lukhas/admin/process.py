@@ -24,10 +24,11 @@ from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.families import NodeFigures
+from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetryReceiver
 from lukhas.telemetry.totals import TotalsByWorker
 
-__all__ = ("AdminOptions", "run_admin")
+__all__ = ("AdminOptions", "Keeping", "run_admin")
 
 
 _FRESH_S = 1.0
@@ -60,13 +61,24 @@ class AdminOptions:
     grace_s: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Keeping:
-    """Where what the workers report goes, beside the figures."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where what the workers report goes, beside the figures; None to keep none of it.
 
-    history: HistoryAccess | None
-    explain: ExplainAccess | None
-    key_uses: KeyUses | None
+    Attributes:
+        history: is given what they report for it.
+        explain: is given the decision records.
+        key_uses: is given the uses of API keys.
+    """
+
+    history: HistoryAccess | None = None
+    explain: ExplainAccess | None = None
+    key_uses: KeyUses | None = None
+
+    def parts(self) -> list[PartHealth]:
+        """The health of all that is kept."""
+        kept = (self.history, self.explain, self.key_uses)
+        return [part for each in kept if each is not None for part in each.parts()]
 
 
 def run_admin(
@@ -77,10 +89,8 @@ def run_admin(
     clock: Clock | None = None,
     get_ready: Callable[[], None] | None = None,
     parent: Parent | None = None,
-    history: HistoryAccess | None = None,
-    explain: ExplainAccess | None = None,
+    keeping: Keeping | None = None,
     trail: AuditTrail | None = None,
-    key_uses: KeyUses | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
 
@@ -94,16 +104,14 @@ def run_admin(
         clock: the time; the system's if None.
         get_ready: called when everything is prepared; serving begins when it returns.
         parent: what is known of the parent process, if there is one.
-        history: is given what the workers report for it; None to keep none.
-        explain: is given the decision records of the workers; None to keep none.
+        keeping: where what the workers report goes; None to keep nothing of it.
         trail: keeps what is changed; None to keep nothing.
-        key_uses: is given the uses of API keys; None to keep none.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
-    state = _new_state(options, clock or SystemClock(), parent, history)
-    _add_parts(state, explain, key_uses)
+    keeping = keeping or Keeping()
+    state = _new_state(options, clock or SystemClock(), parent, keeping)
     app = create_admin_app(
         state,
         token=options.token,
@@ -118,7 +126,6 @@ def run_admin(
     _go_on_with_figures(options, state)
     early = _early_signals()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        keeping = _Keeping(history, explain, key_uses)
         runner.run(_serve(options, config, state, early, keeping=keeping))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
@@ -142,14 +149,8 @@ def _early_signals() -> "_EarlySignals":
     return _EarlySignals({signal.SIGINT} if is_deaf else set())
 
 
-def _add_parts(state: AdminState, explain: ExplainAccess | None, key_uses: KeyUses | None) -> None:
-    own_parts = state.own_parts
-    more = [part.parts for part in (explain, key_uses) if part is not None]
-    state.own_parts = lambda: [*own_parts(), *(each for parts in more for each in parts())]
-
-
 def _new_state(
-    options: AdminOptions, clock: Clock, parent: Parent | None, history: HistoryAccess | None
+    options: AdminOptions, clock: Clock, parent: Parent | None, keeping: Keeping
 ) -> AdminState:
     state = AdminState(
         totals=TotalsByWorker(),
@@ -158,10 +159,10 @@ def _new_state(
         gateway_url=options.gateway_url,
         node=lambda: _node(parent, options.workers),
     )
-    reporting = [part.parts for part in (parent, history) if part is not None]
-    state.own_parts = lambda: [part for parts in reporting for part in parts()]
-    if history is not None:
-        history.closing = state.closing
+    of_parent = parent.parts if parent is not None else list
+    state.own_parts = lambda: [*of_parent(), *keeping.parts()]
+    if keeping.history is not None:
+        keeping.history.closing = state.closing
     return state
 
 
@@ -243,7 +244,7 @@ async def _serve(
     state: AdminState,
     early: _EarlySignals,
     *,
-    keeping: _Keeping,
+    keeping: Keeping,
 ) -> None:
     listening = _inherited(options.descriptor)
     history, explain, key_uses = keeping.history, keeping.explain, keeping.key_uses
