@@ -22,6 +22,7 @@ from lukhas.errors import StateDirError
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.telemetry.targets import TargetReport
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MIB
 
@@ -53,6 +54,7 @@ class TelemetrySender:
         deadline_s: how long one attempt to report may take.
         patience_s: for how long the last report is tried.
         records: gives the decision records since it was asked last, as bytes.
+        targets: gives the servers of the upstreams as this worker sees them.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class TelemetrySender:
         deadline_s: float = 2.0,
         patience_s: float = 6.0,
         records: Callable[[], list[bytes]] | None = None,
+        targets: Callable[[], list[TargetReport]] | None = None,
     ) -> None:
         self._path = path
         self._recorder = recorder
         self._records = records
+        self._targets = targets
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
@@ -140,8 +144,9 @@ class TelemetrySender:
                 await writer.wait_closed()
 
     def _next_report(self) -> tuple[int, bytes]:
-        # These two may fail, being others' code; nothing is drained then.
+        # These may fail, being others' code; nothing is drained then.
         gauges, parts = self._recorder.gauges(), self._parts()
+        targets = [] if self._targets is None else self._targets()
         self._sequence += 1
         frame = Frame(
             worker=self._worker,
@@ -154,6 +159,7 @@ class TelemetrySender:
             is_last=self._is_ending,
             history=self._recorder.drain_history(),
             records=[] if self._records is None else self._records(),
+            targets=targets,
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
