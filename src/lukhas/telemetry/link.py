@@ -22,6 +22,7 @@ from lukhas.errors import StateDirError
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.telemetry.targets import TargetReport
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MIB
 
@@ -54,6 +55,7 @@ class TelemetrySender:
         patience_s: for how long the last report is tried.
         records: gives the decision records since it was asked last, as bytes.
         key_uses: gives when API keys were used, by key id: those used since it was asked last.
+        targets: gives the servers of the upstreams as this worker sees them.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class TelemetrySender:
         patience_s: float = 6.0,
         records: Callable[[], list[bytes]] | None = None,
         key_uses: Callable[[], dict[str, int]] | None = None,
+        targets: Callable[[], list[TargetReport]] | None = None,
     ) -> None:
         self._path = path
         self._recorder = recorder
         self._records = records
         self._key_uses = key_uses
+        self._targets = targets
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
@@ -143,8 +147,9 @@ class TelemetrySender:
                 await writer.wait_closed()
 
     def _next_report(self) -> tuple[int, bytes]:
-        # These two may fail, being others' code; nothing is drained then.
+        # These may fail, being others' code; nothing is drained then.
         gauges, parts = self._recorder.gauges(), self._parts()
+        targets = [] if self._targets is None else self._targets()
         self._sequence += 1
         frame = Frame(
             worker=self._worker,
@@ -158,6 +163,7 @@ class TelemetrySender:
             history=self._recorder.drain_history(),
             records=[] if self._records is None else self._records(),
             key_uses={} if self._key_uses is None else self._key_uses(),
+            targets=targets,
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
