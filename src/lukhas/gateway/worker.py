@@ -135,6 +135,7 @@ def _sender(task: ChildTask, hub: Hub, parts: Callable[[], list[PartHealth]]) ->
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
         records=hub.records.drain,
+        key_uses=hub.key_uses,
     )
 
 

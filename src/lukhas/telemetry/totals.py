@@ -45,6 +45,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
         is_last: whether it ends now, so that its gauges and its health no longer count.
         history: what it recorded for the history since the report before.
         records: the decision records since then; see `RecentRecords.drain`.
+        key_uses: when API keys were used last (Unix time), by key id: those used since then.
     """
 
     worker: str
@@ -57,6 +58,7 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     is_last: bool = False
     history: HistoryDelta = msgspec.field(default_factory=HistoryDelta)
     records: list[bytes] = msgspec.field(default_factory=list)
+    key_uses: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

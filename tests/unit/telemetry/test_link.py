@@ -92,6 +92,21 @@ async def test_decision_records_arrive_once(path: Path) -> None:
     assert kept == [[b"one", b"two"]]
 
 
+async def test_uses_of_keys_arrive_once(path: Path) -> None:
+    """They are handed on as they are; a report without any hands nothing on."""
+    kept: list[dict[str, int]] = []
+    waiting = [{"k1": 5, "k2": 7}, {}, {"k1": 9}]
+    sender = TelemetrySender(
+        path, Recorder(), list, worker="w1", started_ns=5, key_uses=lambda: waiting.pop(0)
+    )
+    async with TelemetryReceiver(path, TotalsByWorker(), ManualClock(), keep_uses=kept.append):
+        assert await sender.flush()
+        assert await sender.flush()
+        assert kept == [{"k1": 5, "k2": 7}]
+        await sender.close()
+    assert kept == [{"k1": 5, "k2": 7}, {"k1": 9}]
+
+
 async def test_only_this_user_may_connect(path: Path) -> None:
     """The socket has mode 0600, and is gone afterwards."""
     async with TelemetryReceiver(path, TotalsByWorker(), ManualClock()):
