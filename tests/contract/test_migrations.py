@@ -17,7 +17,7 @@ from lukhas.analytics.packing import pack
 from lukhas.analytics.questions import Question
 from lukhas.analytics.reading import HistoryReader
 from lukhas.identity.key_schema import keep_uses
-from lukhas.storage.migrations import HEAD_REVISION
+from lukhas.storage.migrations import HEAD_REVISION, REVISIONS
 from lukhas.storage.sql import Database
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.series import HistoryDelta
