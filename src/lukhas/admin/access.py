@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import os
 import secrets
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,13 +154,22 @@ def may_bind(host: str, *, token_configured: bool) -> None:
 
 
 def _file_token(path: Path) -> str:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.exists():
         return _known_token(path)
     token = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
+    # Written first and then named, so that a process that is killed leaves no half of a token; and
+    # of two that begin together, the second takes that of the first.
+    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        os.link(made, path)
+    except FileExistsError:
+        return _known_token(path)
+    finally:
+        Path(made).unlink()
     return token
 
 

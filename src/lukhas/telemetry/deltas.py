@@ -39,7 +39,7 @@ class Delta(msgspec.Struct, array_like=True):
         limited: requests over a limit, refused or (in shadow mode) only noted.
         refusals: requests refused, by stage.
         contained: failures of a stage that were contained, by stage.
-        upstream_errors: failures of an upstream that reached the client.
+        upstream_errors: failed tries at an upstream, also those that a retry made good.
         bytes_out: bytes of response bodies.
         aborted: responses that were cut off before their end.
         overflowed: requests whose route label became `other` because there were too many.

@@ -120,7 +120,7 @@ def families_of(
     yield from _decisions(counts)
     yield _counter(
         "upstream_errors_total",
-        "Failures of an upstream that reached the client.",
+        "Failed tries at an upstream, also those that a retry made good.",
         _labelled(("upstream", "kind"), counts.upstream_errors),
     )
     yield from _plain(counts)

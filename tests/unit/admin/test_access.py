@@ -1,5 +1,6 @@
 """Who may use the admin plane."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -125,3 +126,36 @@ def test_the_brake_takes_bounded_memory() -> None:
     for number in range(3000):
         brake.wrong(str(number), 0)
     assert len(brake._wrong) == 1024
+
+
+def test_a_killed_process_leaves_no_half_of_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the token is whole it has not its name."""
+
+    def killed(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lukhas.admin.access.os.fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        load_token(None, tmp_path)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    assert load_token(None, tmp_path) == load_token(None, tmp_path)
+
+
+def test_of_two_that_begin_together_one_takes_the_token_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever names its token first."""
+    link = os.link
+    first: list[AdminToken] = []
+
+    def outrun(made: str, path: Path) -> None:
+        monkeypatch.setattr("lukhas.admin.access.os.link", link)
+        first.append(load_token(None, tmp_path))
+        link(made, path)
+
+    monkeypatch.setattr("lukhas.admin.access.os.link", outrun)
+    assert load_token(None, tmp_path) == first[0]
+    assert [each.name for each in tmp_path.iterdir()] == ["admin.token"]

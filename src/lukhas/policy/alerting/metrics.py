@@ -44,7 +44,7 @@ METRICS = (
     ),
     Metric(
         "upstream_errors",
-        "failures of an upstream that reached the client",
+        "failed tries at an upstream, also those that a retry made good",
         frozenset(("upstream", "kind")),
         is_count=True,
     ),

@@ -12,7 +12,7 @@ _FAILURES = Row(
     (
         Panel(
             title="Failed at the upstream",
-            what="Failures of an upstream that reached the client, by request.",
+            what="Failed tries at an upstream, also those that a retry made good, by request.",
             queries=(Query(ratio(rate(_ERRORS), requests())),),
             unit="percentunit",
             kind="stat",
