@@ -114,7 +114,8 @@ class BestOfFacts:
 
     Attributes:
         upstreams: how they stand.
-        allowed: for each, whether the tier of the request may use it.
+        allowed: for each, whether the tier of the request may use it; it may use at least one with
+            a weight above 0.
         place: where the caller stands, or what was drawn for the request: 0 to 1, 1 not included.
         is_bound: whether it is the place of a caller that stays with an upstream.
         glance: another number drawn: decides whether the request looks, and what else is compared.
@@ -150,9 +151,9 @@ def choose_upstream(facts: BestOfFacts) -> tuple[int, BestOfReason]:
     One that has no fit server is left out as long as any other may be used.
     """
     figures = facts.upstreams
-    usable = [at for at, may in enumerate(facts.allowed) if may and figures[at].is_fit]
-    if not usable:
-        usable = [at for at, may in enumerate(facts.allowed) if may] or list(range(len(figures)))
+    # A weight of 0 is an order, and no figure.
+    mine = [at for at, may in enumerate(facts.allowed) if may and figures[at].weight]
+    usable = [at for at in mine if figures[at].is_fit] or mine
     if len(usable) == 1:
         return usable[0], BestOfReason.ONLY
     looked_at = _looked_at(facts, usable)
@@ -177,14 +178,14 @@ def _ahead(facts: BestOfFacts, index: int) -> float:
     if not facts.in_flight:
         return 0.0
     figures = facts.upstreams[index]
-    ahead = (facts.in_flight[index] + 1) / max(figures.weight, 1)
+    ahead = (facts.in_flight[index] + 1) / figures.weight
     return ahead * max(figures.latency_ns, 1)
 
 
 def _looked_at(facts: BestOfFacts, usable: Sequence[int]) -> int | None:
     """The upstream that the request looks at; None if it goes where it goes anyway."""
     figures = facts.upstreams
-    idle = [at for at in usable if not figures[at].part and figures[at].weight]
+    idle = [at for at in usable if not figures[at].part]
     if not idle or len(idle) == len(usable):
         return None
     for at in idle:

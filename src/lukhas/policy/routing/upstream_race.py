@@ -45,7 +45,7 @@ _MOST_SHRUNK = 0.1
 _LEAST_PART = 0.05
 # So many answers must be known of one that is compared.
 _LEAST_ANSWERS = 2.0
-_LEAST_LOOKS = 3.0
+_LEAST_LOOKS = 1.0 + 0.8 + 0.64 - 0.01
 # However long ago, so many answers are remembered.
 _MEMORY_ANSWERS = 20.0
 _MOST_MORE = 0.25
