@@ -45,7 +45,7 @@ _MOST_SHRUNK = 0.1
 _LEAST_PART = 0.05
 # So many answers must be known of one that is compared.
 _LEAST_ANSWERS = 2.0
-_LEAST_LOOKS = 1.0 + 0.8 + 0.64 - 0.01
+_LEAST_LOOKS = 3
 # However long ago, so many answers are remembered.
 _MEMORY_ANSWERS = 20.0
 _MOST_MORE = 0.25
@@ -53,7 +53,7 @@ _MOST_MORE = 0.25
 _FORGOTTEN = 0.03
 # Of an upstream that is only looked at, each answer makes those before it count for so much: a
 # few looks are enough to see that it has recovered.
-_LOOKS_KEPT = 0.8
+_LOOKS_KEPT = 0.75
 _MOST_LOOKS = 1.0 / (1.0 - _LOOKS_KEPT)
 
 
@@ -100,6 +100,7 @@ class _Standing:
         "in_flight",
         "is_behind",
         "looked_ns",
+        "looks",
         "part",
         "seen_ns",
         "silent_ns",
@@ -122,6 +123,8 @@ class _Standing:
         self.part = 1.0
         self.is_behind = False
         self.looked_ns = 0
+        # Its answers since it gets nothing.
+        self.looks = 0
 
     def began(self, now_ns: int) -> None:
         if not self.in_flight:
@@ -134,13 +137,14 @@ class _Standing:
     def answered(self, taken_ns: int, now_ns: int, terms: BestOfTerms, *, failed: bool) -> None:
         self.in_flight -= 1
         self.silent_ns = now_ns
-        kept = math.exp(min(0, self.seen_ns - now_ns) / terms.memory_ns)
         if self.part:
+            kept = math.exp(min(0, self.seen_ns - now_ns) / terms.memory_ns)
             kept = max(kept, 1.0 - 1.0 / _MEMORY_ANSWERS)
+        elif self.streak >= terms.out_after and not failed:
+            kept, self.looks = 0.0, 1
         else:
-            kept = min(kept, _LOOKS_KEPT)
-            if self.streak >= terms.out_after and not failed:
-                kept = 0.0
+            kept = _LOOKS_KEPT
+            self.looks += 1
         self.answers = self.answers * kept + 1.0
         self.faults = self.faults * kept + failed
         self.taken_ns = self.taken_ns * kept + (0 if failed else taken_ns)
@@ -152,6 +156,7 @@ class _Standing:
         self.part = 0.0
         self.is_behind = True
         self.looked_ns = now_ns
+        self.looks = 0
         # Of all that it did only so much is kept that a few looks can outweigh it.
         kept = min(1.0, _MOST_LOOKS / self.answers) if self.answers else 1.0
         self.answers *= kept
@@ -343,8 +348,9 @@ class UpstreamRace:
     def _is_known(self, standing: _Standing, now_ns: int) -> bool:
         if standing.in_flight and not standing.answers:
             return now_ns - standing.silent_ns >= _STEP_NS
-        least = _LEAST_ANSWERS if standing.part else _LEAST_LOOKS
-        return standing.answers >= least
+        if standing.part:
+            return standing.answers >= _LEAST_ANSWERS
+        return standing.looks >= _LEAST_LOOKS
 
     def _plan_looks(self) -> None:
         looks = [each.looked_ns for each in self._standings if not each.part]

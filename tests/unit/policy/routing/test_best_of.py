@@ -66,6 +66,12 @@ def test_requests_are_drawn_by_weight_and_part(place: float, index: int) -> None
     assert found == (index, BestOfReason.PART)
 
 
+def test_what_rounding_leaves_over_goes_to_the_last_that_gets_any() -> None:
+    """Never to one that gets nothing."""
+    found = choose_upstream(facts(A, B, replace(IDLE, name="c"), place=1.0, glance=1.0))
+    assert found == (1, BestOfReason.PART)
+
+
 def test_of_two_drawn_the_one_with_less_ahead() -> None:
     """Latency times requests in flight, by weight; where all is equal, the first."""
     quick, slow = A, replace(B, latency_ns=30_000_000)

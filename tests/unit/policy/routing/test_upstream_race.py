@@ -140,6 +140,21 @@ def test_many_failures_in_a_row_end_it_at_once() -> None:
     assert race.a.part == pytest.approx(0.1)
 
 
+def test_rare_looks_are_enough() -> None:
+    """Where there are few requests, three looks with half a minute between them."""
+    race = Race(BestOfTerms(look=0.0))
+    race.answered(0, 1, 5, failed=True)
+    race.second(0, 10)
+    looks = 0
+    for _ in range(20):
+        race.now_ns += 5 * SECOND_NS
+        chosen = race.choose(place=0.9, glance=0.5)
+        looks += chosen.reason is BestOfReason.LOOK
+        race.answered(chosen.index, 10)
+    assert looks == 3
+    assert race.a.part > 0.9
+
+
 def test_one_that_does_not_answer_is_as_slow_as_it_is_silent() -> None:
     """Nothing else would tell of a server that hangs."""
     race = Race()
