@@ -228,10 +228,10 @@ def _bound(names: Sequence[str], parts: Sequence[float], place: float) -> int:
 
 def figures_as_facts(figures: Sequence[UpstreamFigures]) -> tuple[Fact, ...]:
     """The figures in words, one fact for each upstream."""
-    return tuple((each.name, _told(each)) for each in figures)
+    return tuple((each.name, _in_words(each)) for each in figures)
 
 
-def _told(each: UpstreamFigures) -> str:
+def _in_words(each: UpstreamFigures) -> str:
     total = f"part {each.part:.0%} of weight {each.weight}"
     if each.answers >= 1.0:
         ms = each.latency_ns / MILLISECOND_NS
