@@ -32,7 +32,7 @@ def some_facts(draw: st.DrawFn) -> BestOfFacts:
             f"u{index}",
             draw(st.integers(0, 5)),
             part=draw(PARTS),
-            latency_ns=draw(st.integers(0, SECOND_NS)),
+            cost_ns=draw(st.integers(0, SECOND_NS)),
             is_failing=draw(st.booleans()),
             is_fit=draw(st.booleans()),
         )

@@ -91,6 +91,7 @@ class UpstreamFigures:
         part: the part of that which it gets now, 0 to 1.
         latency_ns: how long its answers take on average; 0 if that is not known.
         failed: the part of its answers that are failures.
+        cost_ns: how long an answer takes, failures and silence included; 0 if that is not known.
         answers: so many answers that is known from; old ones count for less.
         is_behind: whether it takes longer than the best.
         is_failing: whether its last answer was a failure.
@@ -102,6 +103,7 @@ class UpstreamFigures:
     part: float = 1.0
     latency_ns: int = 0
     failed: float = 0.0
+    cost_ns: int = 0
     answers: float = 0.0
     is_behind: bool = False
     is_failing: bool = False
@@ -174,12 +176,12 @@ def choose_upstream(facts: BestOfFacts) -> tuple[int, BestOfReason]:
 
 
 def _ahead(facts: BestOfFacts, index: int) -> float:
-    """What one more request would meet: how long an answer takes, times the requests before it."""
+    """What one more request would meet: the cost of an answer, times the requests before it."""
     if not facts.in_flight:
         return 0.0
     figures = facts.upstreams[index]
     ahead = (facts.in_flight[index] + 1) / figures.weight
-    return ahead * max(figures.latency_ns, 1)
+    return ahead * max(figures.cost_ns, 1)
 
 
 def _looked_at(facts: BestOfFacts, usable: Sequence[int]) -> int | None:

@@ -12,10 +12,10 @@ average, where a failure counts as a very slow answer, and a silence counts for 
   nothing once it answers again.
 
 What is taken from one, the others must carry, and not all of them may be able to. So no part
-shrinks by more than makes a quarter more for the others in a second. And the busier the best is,
-the further one has to be behind: the best is *strained* by so many times as its cost is above the
-least that was seen of it, and a part shrinks only beyond `behind` times that. So where the best
-cannot take all, what each gets settles before it is overrun.
+shrinks by more than makes half as much more for the others in a second, and the worst comes first.
+And the busier the best is, the further one has to be behind: the best is *strained* by so many
+times as its cost is above the least that was seen of it, and a part shrinks only beyond `behind`
+times that. So where the best cannot take all, what each gets settles before it is overrun.
 """
 
 import math
@@ -48,7 +48,7 @@ _LEAST_ANSWERS = 2.0
 _LEAST_LOOKS = 3
 # However long ago, so many answers are remembered.
 _MEMORY_ANSWERS = 20.0
-_MOST_MORE = 0.25
+_MOST_MORE = 0.5
 # By so much a second the least cost that was seen of an upstream is forgotten.
 _FORGOTTEN = 0.03
 # Of an upstream that is only looked at, each answer makes those before it count for so much: a
@@ -295,6 +295,7 @@ class UpstreamRace:
             part=standing.part,
             latency_ns=round(standing.latency_ns()),
             failed=standing.failed(),
+            cost_ns=round(standing.cost_ns(now_ns, best_of.terms.failure_ns)),
             answers=standing.answers,
             is_behind=standing.is_behind,
             is_failing=standing.streak > 0,
@@ -308,7 +309,7 @@ class UpstreamRace:
         costs = {
             index: standing.cost_ns(now_ns, terms.failure_ns)
             for index, standing in enumerate(self._standings)
-            if fits[index] and self._is_known(standing, now_ns)
+            if fits[index] and self._best_of.weights[index] and self._is_known(standing, now_ns)
         }
         best = min(costs, key=costs.__getitem__, default=None)
         if best is None:
@@ -316,7 +317,8 @@ class UpstreamRace:
         first = self._standings[best]
         strains = {at: self._standings[at].strained(cost) for at, cost in costs.items()}
         parts: dict[int, float] = {}
-        for index, cost_ns in costs.items():
+        # The worst first: it is what the others can take over most of all.
+        for index, cost_ns in sorted(costs.items(), key=_cost_of, reverse=True):
             standing, times = self._standings[index], cost_ns / costs[best]
             answers = min(standing.answers, first.answers)
             standing.is_behind = _is_behind(terms, standing, times, answers)
@@ -329,19 +331,20 @@ class UpstreamRace:
     def _give(self, parts: Mapping[int, float], now_ns: int) -> None:
         """Lets parts grow, and shrink as far as the others can be given what they lose."""
         weights, standings = self._best_of.weights, self._standings
-        lost = sum(max(0.0, standings[at].part - part) * weights[at] for at, part in parts.items())
         rest = sum(
             standing.part * weights[at]
             for at, standing in enumerate(standings)
             if parts.get(at, standing.part) >= standing.part
         )
-        share = min(1.0, _MOST_MORE * rest / lost) if lost else 1.0
+        room = _MOST_MORE * rest
         for index, part in parts.items():
             standing = standings[index]
             if part >= standing.part:
                 standing.part = part
                 continue
-            standing.part += (part - standing.part) * share
+            lost = min(standing.part - part, room / weights[index])
+            room -= lost * weights[index]
+            standing.part -= lost
             if standing.part < _LEAST_PART:
                 standing.rests(now_ns)
 
@@ -370,6 +373,10 @@ class UpstreamRace:
             ):
                 return figures[index].name
         return ""
+
+
+def _cost_of(entry: tuple[int, float]) -> float:
+    return entry[1]
 
 
 def _is_behind(terms: BestOfTerms, standing: _Standing, times: float, answers: float) -> bool:

@@ -14,7 +14,7 @@ from lukhas.policy.routing.best_of import (
     figures_as_facts,
 )
 
-A, B, C = (UpstreamFigures(name, 1, latency_ns=10_000_000, answers=9.0) for name in "abc")
+A, B, C = (UpstreamFigures(name, 1, cost_ns=10_000_000, answers=9.0) for name in "abc")
 IDLE = replace(C, part=0.0, is_behind=True)
 OUT = replace(IDLE, is_failing=True)
 
@@ -73,8 +73,8 @@ def test_what_rounding_leaves_over_goes_to_the_last_that_gets_any() -> None:
 
 
 def test_of_two_drawn_the_one_with_less_ahead() -> None:
-    """Latency times requests in flight, by weight; where all is equal, the first."""
-    quick, slow = A, replace(B, latency_ns=30_000_000)
+    """What an answer costs times requests in flight, by weight; if all is equal, the first."""
+    quick, slow = A, replace(B, cost_ns=30_000_000)
     both = facts(quick, slow, place=0.9, glance=0.1)
     assert choose_upstream(both) == (1, BestOfReason.PART)
     assert choose_upstream(replace(both, in_flight=(0, 0))) == (0, BestOfReason.BUSIER)
@@ -140,7 +140,9 @@ def test_if_none_gets_anything_it_goes_by_weight() -> None:
 def test_figures_in_words() -> None:
     """Without those that nothing is known of."""
     new = UpstreamFigures("new", 2)
-    bad = UpstreamFigures("bad", 1, 0.25, 20_500_000, 0.125, 8.0, is_behind=True, is_fit=False)
+    bad = UpstreamFigures(
+        "bad", 1, 0.25, 20_500_000, 0.125, answers=8.0, is_behind=True, is_fit=False
+    )
     assert figures_as_facts((new, bad)) == (
         ("new", "part 100% of weight 2"),
         ("bad", "part 25% of weight 1, 20.5 ms, 12.5% failed, behind, no fit server"),

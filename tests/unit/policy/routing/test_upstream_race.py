@@ -52,13 +52,13 @@ def test_at_first_all_get_their_whole_part() -> None:
 
 
 def test_one_that_is_slower_gets_less_until_it_is_only_looked_at() -> None:
-    """In a second the other gets at most a quarter more."""
+    """In a second the other gets at most half as much more."""
     race = Race()
     parts = []
     for _ in range(6):
         race.second(100, 10)
         parts.append(round(race.a.part, 2))
-    assert parts == [0.75, 0.5, 0.25, 0.03 if parts[3] else 0.0, 0.0, 0.0]
+    assert parts == [0.5, 0.0, 0.0, 0.0, 0.0, 0.0]
     assert race.a.is_behind
     assert not race.b.is_behind
     assert race.choose(place=0.0, glance=0.5).name == "b"
@@ -208,7 +208,7 @@ def test_a_choice_tells_why() -> None:
     assert verdict.reason == "upstream a: by its part of the requests"
     assert verdict.facts == (
         ("a", "part 100% of weight 1, 10.0 ms, 0.0% failed"),
-        ("b", "part 75% of weight 1, 20.0 ms, 0.0% failed, behind"),
+        ("b", "part 50% of weight 1, 20.0 ms, 0.0% failed, behind"),
     )
 
 
@@ -251,3 +251,17 @@ def test_one_that_recovers_is_found_again() -> None:
     assert sum(first[-5:]) > 1.0
     failing = simulated(ChoiceScenario(failing=0.2, use=0.1, seconds=30.0))
     assert failing.failed < 0.02 * failing.requests
+
+
+def test_the_worst_is_left_first() -> None:
+    """What the others can take over in a second comes from it."""
+    race = UpstreamRace(BestOf("r", ("a", "b", "c"), (1, 1, 1)), lambda _name: True)
+    every = (True, True, True)
+    now_ns = T0
+    for index, ms in enumerate((30, 10, 100)):
+        for _ in range(100):
+            race.began(index, now_ns)
+            race.answered(index, ms * MILLISECOND_NS, now_ns, failed=False)
+    now_ns += SECOND_NS
+    chosen = race.choose(every, now_ns, place=0.0, glance=0.5, is_bound=False)
+    assert [each.part for each in chosen.facts.upstreams] == [1.0, 1.0, 0.5]
