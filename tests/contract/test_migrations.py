@@ -16,7 +16,8 @@ from lukhas.analytics.levels import HOUR_S, LEVELS, MINUTE_S, floored
 from lukhas.analytics.packing import pack
 from lukhas.analytics.questions import Question
 from lukhas.analytics.reading import HistoryReader
-from lukhas.storage.migrations import HEAD_REVISION
+from lukhas.identity.key_schema import keep_uses
+from lukhas.storage.migrations import HEAD_REVISION, REVISIONS
 from lukhas.storage.sql import Database
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.series import HistoryDelta
@@ -82,7 +83,7 @@ async def test_consumers_are_made_of_the_keys_there_were(database: Database) -> 
     assert found == [("a", "", "basic", 0), ("a", "t", "premium", 2)]
 
 
-@pytest.mark.parametrize("revision", ["0001", "0034", "0036", "0039", "0041"])
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
 async def test_each_step_goes_back_and_forth(database: Database, revision: str) -> None:
     """From any revision on, in the database that is at hand, and the history works after it."""
     await migrated(database, revision, lambda _: None)
@@ -92,6 +93,33 @@ async def test_each_step_goes_back_and_forth(database: Database, revision: str) 
     await history.write(clock.time_s, HistoryDelta())
     answer = await HistoryReader(history).ask(Question(from_s=BEGIN_S, to_s=clock.time_s))
     assert answer.groups == []
+
+
+async def test_of_keys_there_were_no_use_is_known(database: Database) -> None:
+    """Until one is told; of the times told the latest counts, and it is no change (0045)."""
+
+    def fill(sync: Connection) -> None:
+        key = text(
+            "INSERT INTO api_keys (key_id, environment, consumer, tenant, tier, scopes,"
+            " created_ns, secret_hash, revision)"
+            " VALUES (:id, 'live', 'a', '', 'free', '[]', 1, :hash, 3)"
+        )
+        sync.execute(key, [{"id": each, "hash": b"x"} for each in ("k1", "k2", "k3")])
+
+    await migrated(database, "0042", fill)
+    query = text("SELECT key_id, last_used_ns, revision FROM api_keys ORDER BY key_id")
+    late_ns = 1_800_000_000 * SECOND_NS
+    for uses, first_ns, second_ns in (
+        ({}, None, None),
+        ({"k1": late_ns, "k2": 5, "gone": 7}, late_ns, 5),
+        ({"k1": late_ns - 1, "k2": 6}, late_ns, 6),
+    ):
+        if uses:
+            async with database.writing() as connection:
+                await keep_uses(connection, uses)
+        async with database.reading() as connection:
+            found = [tuple(row) for row in await connection.execute(query)]
+        assert found == [("k1", first_ns, 3), ("k2", second_ns, 3), ("k3", None, 3)]
 
 
 async def test_the_history_stays_when_its_rows_become_blocks(database: Database) -> None:

@@ -109,8 +109,7 @@ class Person:
         self._context.close()
 
     def _note(self, message: ConsoleMessage) -> None:
-        # A part that this server does not have is asked for once, and answered with 404.
-        if message.type == "error" and "status of 404" not in message.text:
+        if message.type == "error":
             self.complaints.append(message.text)
 
 

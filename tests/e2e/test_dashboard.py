@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,8 @@ def test_a_purge_is_asked_about_and_done(
     page.get_by_label("Beginning").fill("/fresh/")
     page.get_by_role("button", name="Purge …").click()
     dialog = page.get_by_role("dialog", name="Purge these responses?")
+    # Before it is shown, the key would go to the page.
+    expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert api.get("/api/v1/cache").json()["node"]["entries"] == stored
@@ -292,6 +295,9 @@ def test_a_limited_request_is_explained(
     expect(page.get_by_role("region", name="Requests, table")).to_contain_text("429")
     page.goto("/explain/never-was")
     person.see("No record of this request")
+    # The browser itself writes an answer of 404 to the console.
+    assert [each for each in person.complaints if "status of 404" not in each] == []
+    person.complaints.clear()
 
 
 def test_the_limits_of_a_tier_are_changed_and_put_back(
@@ -390,6 +396,121 @@ def test_every_page_fits_a_phone(somebody: Somebody) -> None:
     page.get_by_role("link", name="Explain").click()
     expect(page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
     expect(page.get_by_role("link", name="Explain")).to_be_hidden()
+
+
+def test_servers_of_upstreams_are_listed(
+    browser: Browser, origin: Origin, tmp_path: Path, http: httpx.Client
+) -> None:
+    """Whether each gets requests, what it does, and what it failed to do; over all workers."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        gone = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    drained = origin.url.replace("127.0.0.1", "localhost")
+    settings = tmp_path / "lukhas.toml"
+    settings.write_text(
+        f"""
+workers = 2
+listen = "127.0.0.1:0"
+state_dir = "{tmp_path}/state"
+admin.listen = "127.0.0.1:0"
+tiers.free = "1000000/minute"
+cache.mode = "off"
+
+[upstream]
+targets = ["{origin.url}", "{gone}", "{drained}"]
+weights = {{ "{origin.url}" = 3, "{drained}" = 0 }}
+balancing.balancer = "round_robin"
+balancing.outliers = {{ failures = 1, pause_s = 300 }}
+
+[[upstreams]]
+name = "bills"
+url = "{origin.url}"
+
+[[routes]]
+name = "bills"
+path = "/fresh/{{name}}"
+upstream = "bills"
+"""
+    )
+    with run_gateway(tmp_path, "--config", str(settings)) as gateway:
+        headers = {"authorization": f"Bearer {gateway.token}"}
+        url = f"{gateway.admin_url}/api/v1/upstreams"
+
+        def is_out_everywhere() -> bool:
+            # Each of them has connections of its own, and finds out by itself.
+            with httpx.Client(trust_env=False, timeout=20) as client:
+                for _ in range(8):
+                    assert client.get(f"{gateway.url}/plain/dashboard").status_code == 200
+            found = httpx.get(url, headers=headers, trust_env=False, timeout=20).json()
+            targets = {each["address"]: each for up in found["upstreams"] for each in up["targets"]}
+            return bool(targets) and targets[gone]["states"] == {"ejected": 2}
+
+        wait_for(is_out_everywhere, "server that both workers leave out")
+        assert http.get(f"{gateway.url}/fresh/dashboard-bill").status_code == 200
+        person = Person(browser, gateway)
+        person.log_in("/upstreams")
+        page = person.page
+        table = page.get_by_role("region", name="Servers, table")
+        lines = table.get_by_role("row")
+        expect(lines).to_have_count(5)
+        bad = lines.filter(has_text=gone)
+        expect(bad).to_contain_text("Left out")
+        expect(bad).to_contain_text("until")
+        expect(bad).not_to_contain_text("workers")
+        expect(lines.filter(has_text=drained)).to_contain_text("Draining")
+        fine = lines.filter(has_text=origin.url).filter(has_text="default")
+        expect(fine).to_contain_text("Healthy")
+        expect(fine.get_by_role("cell").nth(2)).to_have_text("3")
+        bill = lines.filter(has_text="bills")
+        expect(bill.get_by_role("cell").nth(6)).to_have_text("1")
+        heading = page.get_by_role("heading", name="Servers", exact=True)
+        servers = page.locator(".tile").filter(has=heading)
+        expect(servers).to_contain_text("4")
+        expect(servers).to_contain_text("requests go to 2 of them")
+        table.get_by_role("button", name="State").click()
+        expect(page).to_have_url(re.compile(r"servers=-state$"))
+        axe = axe_source()
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            screenshot(page, f"{theme}-servers")
+            assert violations(page, axe) == []
+        page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+        screenshot(page, "phone-servers")
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) == 0
+        _servers_in_other_states(person)
+        person.close()
+    assert [each for each in person.complaints if "503" not in each] == []
+
+
+def _servers_in_other_states(person: Person) -> None:
+    """What is seen where workers do not agree, where nothing is known, and where nobody tells."""
+    page = person.page
+    target = {
+        "address": "http://10.0.0.1:9000",
+        "state": "unfit",
+        "states": {"healthy": 3, "unfit": 1},
+        "out_until": None,
+        "weight": 1,
+        "in_flight": 0,
+        "connections": 0,
+        "latency_ms": None,
+        "answers": 0,
+        "errors": 0,
+        "failures": 0,
+    }
+    disagreeing = {"workers": 4, "upstreams": [{"name": "default", "targets": [target]}]}
+    for status, body, text in (
+        (200, disagreeing, "in 1 of 4 workers"),
+        (200, {"workers": 1, "upstreams": []}, "No server is known"),
+        (503, {"title": "Busy", "detail": "The disk is full."}, "The disk is full."),
+    ):
+        person.answer("/api/v1/upstreams", _answered(status, body))
+        page.goto("/upstreams")
+        expect(page.get_by_role("region", name="Servers", exact=True)).to_contain_text(text)
+    person.answer("/api/v1/upstreams", lambda _route: None)
+    page.goto("/upstreams")
+    servers = page.get_by_role("region", name="Servers", exact=True)
+    expect(servers.locator(".skeleton")).to_be_visible()
 
 
 def test_what_is_missing_wrong_or_empty_is_told(somebody: Somebody) -> None:

@@ -29,12 +29,13 @@ from lukhas.admin.history_api import history_router
 from lukhas.admin.history_export import history_export_router
 from lukhas.admin.history_live import history_live_router
 from lukhas.admin.insights_api import InsightAccess, insights_router
+from lukhas.admin.key_uses import KeyUses
 from lukhas.admin.keys_api import keys_router
 from lukhas.admin.limits import limits_router
 from lukhas.admin.metric_sending import metric_sending
 from lukhas.admin.operators import operators_of
 from lukhas.admin.parent import Parent
-from lukhas.admin.process import AdminOptions, run_admin
+from lukhas.admin.process import AdminOptions, Keeping, run_admin
 from lukhas.admin.records import AdminRecords
 from lukhas.admin.renewal_api import renewal_router
 from lukhas.admin.workers_api import workers_router
@@ -91,8 +92,11 @@ def _serve(task: ChildTask, begin: threading.Event) -> None:
             routers=parts.routers,
             lifespan=_all(parts.lifespans),
             parent=parent,
-            history=parts.history,
-            explain=parts.explain if settings.explain.enabled else None,
+            keeping=Keeping(
+                history=parts.history,
+                explain=parts.explain if settings.explain.enabled else None,
+                key_uses=parts.key_uses,
+            ),
             trail=parts.records,
         )
     finally:
@@ -109,6 +113,7 @@ class NodeParts:
         history: what is kept of figures; None for nothing.
         explain: the decision records.
         records: the audit and what else is kept of changes.
+        key_uses: when API keys were used last.
     """
 
     routers: Sequence[APIRouter]
@@ -116,6 +121,7 @@ class NodeParts:
     history: HistoryAccess | None
     explain: ExplainAccess
     records: AdminRecords
+    key_uses: KeyUses
 
 
 def node_parts(
@@ -133,12 +139,13 @@ def node_parts(
     explain = ExplainAccess(settings.state_dir, settings.explain)
     history = _history(settings.analytics, settings.state_dir)
     records = AdminRecords(settings.state_dir, SystemClock())
+    uses = KeyUses(settings.state_dir)
     alerts = AlertDesk(settings, history=history)
     routers = [
         limits_router(settings),
         audit_router(records),
-        consumers_router(records),
-        keys_router(records),
+        consumers_router(records, uses),
+        keys_router(records, uses),
         cache_router(access),
         *alert_routers(alerts),
         explain_router(explain),
@@ -165,6 +172,7 @@ def node_parts(
         history=history,
         explain=explain,
         records=records,
+        key_uses=uses,
     )
 
 

@@ -21,6 +21,7 @@ from lukhas.admin.pages.routes import page_router
 from lukhas.admin.problems import problem_answer
 from lukhas.admin.session_api import session_router
 from lukhas.admin.state import AdminState
+from lukhas.admin.upstreams_api import upstreams_router
 
 __all__ = ("AdminLifespan", "create_admin_app")
 
@@ -70,7 +71,7 @@ def create_admin_app(
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.include_router(health_router(state))
     bearer = HTTPBearer(auto_error=False, description="The admin token.")
-    for router in (session_router(), status_router(state), *routers):
+    for router in (session_router(), status_router(state), upstreams_router(state), *routers):
         app.include_router(router, dependencies=[Security(bearer)])
     app.include_router(page_router(state, operators=known, brake=brake))
     app.mount("/assets", StaticFiles(packages=[("lukhas.admin", "assets")]), name="assets")

@@ -1,6 +1,7 @@
 """Consumers over the admin API."""
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,7 @@ from lukhas.admin.key_figures import (
     ConsumerFigures,
     ConsumerList,
     IssuedFigures,
+    LatestUses,
     consumer_figures,
     issued_figures,
     told_as_http,
@@ -17,6 +19,9 @@ from lukhas.admin.key_figures import (
 from lukhas.admin.records import AdminRecords
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.units import SECOND_NS
+
+if TYPE_CHECKING:
+    from lukhas.identity.consumer_registry import ConsumerRecord
 
 __all__ = ("ChangedConsumer", "NewConsumer", "NewKey", "consumers_router")
 
@@ -56,10 +61,10 @@ class NewKey(BaseModel):
     )
 
 
-def consumers_router(records: AdminRecords) -> APIRouter:
+def consumers_router(records: AdminRecords, uses: LatestUses) -> APIRouter:
     """Shows, makes, changes and removes consumers, and makes keys for them."""
     router = APIRouter(prefix="/api/v1/consumers", tags=["consumers"])
-    clock = records.clock
+    told = partial(_told, records=records, uses=uses)
 
     @router.get("")
     async def consumers(
@@ -69,7 +74,7 @@ def consumers_router(records: AdminRecords) -> APIRouter:
         """Consumers by name, with their keys."""
         with told_as_http():
             found = await (await records.consumers()).list(limit=limit, offset=offset)
-        return ConsumerList(consumers=[consumer_figures(each, clock.now_ns()) for each in found])
+        return ConsumerList(consumers=[told(each) for each in found])
 
     @router.post("", status_code=201)
     async def make(request: Request, wanted: NewConsumer) -> ConsumerFigures:
@@ -78,22 +83,28 @@ def consumers_router(records: AdminRecords) -> APIRouter:
         with told_as_http():
             registry = await records.consumers()
             made = await registry.create(wanted.name, wanted.tier, tenant=wanted.tenant)
-        return consumer_figures(made, clock.now_ns())
+        return told(made)
 
     @router.get("/{consumer_id}")
     async def one(consumer_id: str) -> ConsumerFigures:
         """One consumer."""
         with told_as_http():
             found = await (await records.consumers()).get(consumer_id)
-        return consumer_figures(found, clock.now_ns())
+        return told(found)
 
-    _add_changes(router, records)
-    _add_keys(router, records)
+    _add_changes(router, records, uses)
+    _add_keys(router, records, uses)
     return router
 
 
-def _add_changes(router: APIRouter, records: AdminRecords) -> None:
-    clock = records.clock
+def _told(
+    consumer: "ConsumerRecord", *, records: AdminRecords, uses: LatestUses
+) -> ConsumerFigures:
+    return consumer_figures(consumer, uses=uses, now_ns=records.clock.now_ns())
+
+
+def _add_changes(router: APIRouter, records: AdminRecords, uses: LatestUses) -> None:
+    told = partial(_told, records=records, uses=uses)
 
     @router.put("/{consumer_id}")
     async def change(
@@ -106,7 +117,7 @@ def _add_changes(router: APIRouter, records: AdminRecords) -> None:
             changed = await registry.change(consumer_id, name=wanted.name, tier=wanted.tier)
         what = f"{before.name}, {before.tier.value} -> {changed.name}, {changed.tier.value}"
         note_change(request.scope, detail=what)
-        return consumer_figures(changed, clock.now_ns())
+        return told(changed)
 
     @router.delete("/{consumer_id}")
     async def remove(request: Request, consumer_id: str) -> ConsumerFigures:
@@ -114,10 +125,10 @@ def _add_changes(router: APIRouter, records: AdminRecords) -> None:
         with told_as_http():
             gone = await (await records.consumers()).delete(consumer_id)
         note_change(request.scope, detail=f"{gone.name}, {len(gone.keys)} keys withdrawn")
-        return consumer_figures(gone, clock.now_ns())
+        return told(gone)
 
 
-def _add_keys(router: APIRouter, records: AdminRecords) -> None:
+def _add_keys(router: APIRouter, records: AdminRecords, uses: LatestUses) -> None:
     @router.post("/{consumer_id}/keys", status_code=201)
     async def make_key(request: Request, consumer_id: str, wanted: NewKey) -> IssuedFigures:
         """Makes a key for a consumer, which works at once. It is shown only this once."""
@@ -134,4 +145,4 @@ def _add_keys(router: APIRouter, records: AdminRecords) -> None:
                 expires_ns=None if lasts_s is None else now_ns + round(lasts_s * SECOND_NS),
             )
         note_change(request.scope, detail=f"key {issued.record.key_id} for {owner.name}")
-        return issued_figures(issued, now_ns)
+        return issued_figures(issued, uses=uses, now_ns=now_ns)

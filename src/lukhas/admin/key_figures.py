@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,11 +20,20 @@ __all__ = (
     "ConsumerList",
     "IssuedFigures",
     "KeyFigures",
+    "LatestUses",
     "consumer_figures",
     "issued_figures",
     "key_figures",
     "told_as_http",
 )
+
+
+class LatestUses(Protocol):
+    """Knows uses of keys that the registry does not know yet; `KeyUses` is one."""
+
+    def latest(self, key_id: str, written_ns: int | None) -> int | None:
+        """When a key was used last (Unix time), the registry saying `written_ns`."""
+        ...
 
 
 class _Figures(BaseModel):
@@ -40,7 +49,9 @@ class KeyFigures(_Figures):
     scopes: list[str]
     created_at_ns: int
     expires_at_ns: int | None = Field(description="Null is never.")
-    last_used_at_ns: None = Field(description="Not recorded in this version.")
+    last_used_at_ns: int | None = Field(
+        description="The last use that the gateway accepted it for; null if it knows of none."
+    )
     state: Literal["active", "revoked", "expired"]
 
 
@@ -67,7 +78,9 @@ class IssuedFigures(KeyFigures):
     key: str = Field(description="The key itself, for its consumer. It is shown only this once.")
 
 
-def consumer_figures(consumer: "ConsumerRecord", now_ns: int) -> ConsumerFigures:
+def consumer_figures(
+    consumer: "ConsumerRecord", *, uses: LatestUses, now_ns: int
+) -> ConsumerFigures:
     """A consumer, as it is told."""
     return ConsumerFigures(
         id=consumer.id,
@@ -75,11 +88,14 @@ def consumer_figures(consumer: "ConsumerRecord", now_ns: int) -> ConsumerFigures
         tenant=consumer.tenant,
         tier=consumer.tier,
         created_at_ns=consumer.created_ns,
-        keys=[key_figures(each.record, each.prefix, now_ns) for each in consumer.keys],
+        keys=[
+            key_figures(each.record, each.prefix, uses=uses, now_ns=now_ns)
+            for each in consumer.keys
+        ],
     )
 
 
-def key_figures(record: ApiKeyRecord, prefix: str, now_ns: int) -> KeyFigures:
+def key_figures(record: ApiKeyRecord, prefix: str, *, uses: LatestUses, now_ns: int) -> KeyFigures:
     """A key, as it is told."""
     has_expired = record.expires_ns is not None and record.expires_ns <= now_ns
     return KeyFigures(
@@ -89,15 +105,15 @@ def key_figures(record: ApiKeyRecord, prefix: str, now_ns: int) -> KeyFigures:
         scopes=list(record.scopes),
         created_at_ns=record.created_ns,
         expires_at_ns=record.expires_ns,
-        last_used_at_ns=None,
+        last_used_at_ns=uses.latest(record.key_id, record.last_used_ns),
         state="revoked" if record.revoked else "expired" if has_expired else "active",
     )
 
 
-def issued_figures(issued: "IssuedKey", now_ns: int) -> IssuedFigures:
+def issued_figures(issued: "IssuedKey", *, uses: LatestUses, now_ns: int) -> IssuedFigures:
     """A key just made, with its text."""
     prefix = issued.text.rpartition("_")[0]
-    shown = key_figures(issued.record, prefix, now_ns)
+    shown = key_figures(issued.record, prefix, uses=uses, now_ns=now_ns)
     return IssuedFigures(key=issued.text, **shown.model_dump())
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from lukhas.admin.audit import note_change
-from lukhas.admin.key_figures import IssuedFigures, issued_figures, told_as_http
+from lukhas.admin.key_figures import IssuedFigures, LatestUses, issued_figures, told_as_http
 from lukhas.admin.records import AdminRecords
 
 __all__ = ("Rotation", "keys_router")
@@ -22,7 +22,7 @@ class Rotation(BaseModel):
     )
 
 
-def keys_router(records: AdminRecords) -> APIRouter:
+def keys_router(records: AdminRecords, uses: LatestUses) -> APIRouter:
     """Rotates and withdraws keys."""
     router = APIRouter(prefix="/api/v1/keys", tags=["consumers"])
 
@@ -37,7 +37,7 @@ def keys_router(records: AdminRecords) -> APIRouter:
         note_change(
             request.scope, detail=f"{issued.record.consumer}, the one before for {grace_s:g} s more"
         )
-        return issued_figures(issued, records.clock.now_ns())
+        return issued_figures(issued, uses=uses, now_ns=records.clock.now_ns())
 
     @router.delete("/{key_id}", status_code=204)
     async def revoke(request: Request, key_id: str) -> None:

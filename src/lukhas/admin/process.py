@@ -18,15 +18,17 @@ from lukhas.admin.audit import AuditTrail
 from lukhas.admin.explain_api import ExplainAccess
 from lukhas.admin.handover import Figures, leave_figures, take_figures
 from lukhas.admin.history_access import HistoryAccess
+from lukhas.admin.key_uses import KeyUses
 from lukhas.admin.operators import Operators
 from lukhas.admin.parent import Parent
 from lukhas.admin.state import AdminState
 from lukhas.clock import Clock, SystemClock
 from lukhas.telemetry.families import NodeFigures
+from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetryReceiver
 from lukhas.telemetry.totals import TotalsByWorker
 
-__all__ = ("AdminOptions", "run_admin")
+__all__ = ("AdminOptions", "Keeping", "run_admin")
 
 
 _FRESH_S = 1.0
@@ -59,6 +61,26 @@ class AdminOptions:
     grace_s: int = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where what the workers report goes, beside the figures; None to keep none of it.
+
+    Attributes:
+        history: is given what they report for it.
+        explain: is given the decision records.
+        key_uses: is given the uses of API keys.
+    """
+
+    history: HistoryAccess | None = None
+    explain: ExplainAccess | None = None
+    key_uses: KeyUses | None = None
+
+    def parts(self) -> list[PartHealth]:
+        """The health of all that is kept."""
+        kept = (self.history, self.explain, self.key_uses)
+        return [part for each in kept if each is not None for part in each.parts()]
+
+
 def run_admin(
     options: AdminOptions,
     *,
@@ -67,8 +89,7 @@ def run_admin(
     clock: Clock | None = None,
     get_ready: Callable[[], None] | None = None,
     parent: Parent | None = None,
-    history: HistoryAccess | None = None,
-    explain: ExplainAccess | None = None,
+    keeping: Keeping | None = None,
     trail: AuditTrail | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends streams, finishes open requests and returns.
@@ -83,15 +104,14 @@ def run_admin(
         clock: the time; the system's if None.
         get_ready: called when everything is prepared; serving begins when it returns.
         parent: what is known of the parent process, if there is one.
-        history: is given what the workers report for it; None to keep none.
-        explain: is given the decision records of the workers; None to keep none.
+        keeping: where what the workers report goes; None to keep nothing of it.
         trail: keeps what is changed; None to keep nothing.
 
     Raises:
         StateDirError: the telemetry socket cannot be made.
     """
-    state = _new_state(options, clock or SystemClock(), parent, history)
-    _add_parts(state, explain)
+    keeping = keeping or Keeping()
+    state = _new_state(options, clock or SystemClock(), parent, keeping)
     app = create_admin_app(
         state,
         token=options.token,
@@ -106,7 +126,7 @@ def run_admin(
     _go_on_with_figures(options, state)
     early = _early_signals()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(options, config, state, early, history=history, explain=explain))
+        runner.run(_serve(options, config, state, early, keeping=keeping))
     if options.handover_path is not None:
         leave_figures(options.handover_path, Figures(state.started_ns, state.totals.state()))
 
@@ -129,14 +149,8 @@ def _early_signals() -> "_EarlySignals":
     return _EarlySignals({signal.SIGINT} if is_deaf else set())
 
 
-def _add_parts(state: AdminState, explain: ExplainAccess | None) -> None:
-    own_parts = state.own_parts
-    if explain is not None:
-        state.own_parts = lambda: [*own_parts(), *explain.parts()]
-
-
 def _new_state(
-    options: AdminOptions, clock: Clock, parent: Parent | None, history: HistoryAccess | None
+    options: AdminOptions, clock: Clock, parent: Parent | None, keeping: Keeping
 ) -> AdminState:
     state = AdminState(
         totals=TotalsByWorker(),
@@ -145,10 +159,10 @@ def _new_state(
         gateway_url=options.gateway_url,
         node=lambda: _node(parent, options.workers),
     )
-    reporting = [part.parts for part in (parent, history) if part is not None]
-    state.own_parts = lambda: [part for parts in reporting for part in parts()]
-    if history is not None:
-        history.closing = state.closing
+    of_parent = parent.parts if parent is not None else list
+    state.own_parts = lambda: [*of_parent(), *keeping.parts()]
+    if keeping.history is not None:
+        keeping.history.closing = state.closing
     return state
 
 
@@ -230,22 +244,23 @@ async def _serve(
     state: AdminState,
     early: _EarlySignals,
     *,
-    history: HistoryAccess | None,
-    explain: ExplainAccess | None,
+    keeping: Keeping,
 ) -> None:
     listening = _inherited(options.descriptor)
-    keep = None if history is None else history.keep
+    history, explain, key_uses = keeping.history, keeping.explain, keeping.key_uses
     async with contextlib.AsyncExitStack() as stack:
-        # The history outlives the receiver, so that it writes the very last report.
-        if history is not None:
-            await stack.enter_async_context(history.opened())
+        # These outlive the receiver, so that they write the very last report.
+        for kept in (history, key_uses):
+            if kept is not None:
+                await stack.enter_async_context(kept.opened())
         await stack.enter_async_context(
             TelemetryReceiver(
                 options.telemetry_path,
                 state.totals,
                 state.clock,
-                keep=keep,
+                keep=None if history is None else history.keep,
                 keep_records=None if explain is None else explain.keep,
+                keep_uses=None if key_uses is None else key_uses.keep,
             )
         )
         server = _Server(config, state, early.deaf_to)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lukhas.cli.options import load
+from lukhas.cli.in_force import load_in_force
+from lukhas.cli.options import FileOnly, load
 
 if TYPE_CHECKING:
     from lukhas.config.loading import Loaded
@@ -16,17 +17,23 @@ __all__ = ("check",)
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Settings in TOML or YAML.")],
+    *,
+    file_only: FileOnly = False,
 ) -> None:
     """Tell what is wrong with a config file: file:line, what, what to do.
 
-    Settings in the environment count, as they do for `serve`. The OpenAPI description that
-    `openapi.file` names is read as well.
+    Settings in the environment count, as they do for `serve`, and so does what the admin API has
+    changed in the state directory of these settings. The OpenAPI description that `openapi.file`
+    names is read as well.
     """
     from lukhas.config.faults import SettingsError
     from lukhas.config.named_upstreams import upstreams_text
 
     try:
-        loaded = load({}, file, needs_upstream=True)
+        if file_only:
+            loaded = load({}, file, needs_upstream=True)
+        else:
+            loaded = load_in_force(file, needs_upstream=True)
         _check_description(loaded)
     except SettingsError as error:
         for fault in error.faults:

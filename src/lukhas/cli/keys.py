@@ -21,7 +21,7 @@ __all__ = ("keys_app",)
 
 T = TypeVar("T")
 
-_HEADINGS = ("ID", "CONSUMER", "TIER", "TENANT", "CREATED", "EXPIRES", "STATE")
+_HEADINGS = ("ID", "CONSUMER", "TIER", "TENANT", "CREATED", "EXPIRES", "LAST USED", "STATE")
 _PAGE = 500
 _MAX_LIFETIME_DAYS = 36_500
 
@@ -87,10 +87,7 @@ def list_keys(config: ConfigFile = None, state_dir: StateDir = None) -> None:
 
     records = _with_registry(collect, load_state_dir(state_dir, config))
     now_ns = SystemClock().now_ns()
-    rows: list[tuple[str, ...]] = [
-        ("ID", "CONSUMER", "TIER", "TENANT", "CREATED", "EXPIRES", "STATE")
-    ]
-    rows += [_row(record, now_ns) for record in records]
+    rows = [_HEADINGS, *(_row(record, now_ns) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -156,6 +153,7 @@ def _row(record: "ApiKeyRecord", now_ns: int) -> tuple[str, ...]:
         record.tenant or "-",
         _date(record.created_ns),
         _date(record.expires_ns) if record.expires_ns is not None else "never",
+        _date(record.last_used_ns) if record.last_used_ns is not None else "-",
         state,
     )
 

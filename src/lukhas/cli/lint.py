@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lukhas.cli.options import ConfigFile, load
+from lukhas.cli.in_force import load_for_app, load_in_force
+from lukhas.cli.options import ConfigFile, FileOnly, load
 from lukhas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ def lint(
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="RULE", help="Leave a rule out: LK105.")
     ] = None,
+    *,
+    file_only: FileOnly = False,
 ) -> None:
     """Tell what in settings and routes is hardly meant so: where, what, what to do.
 
+    What the admin API has changed in the state directory of these settings counts, as far as a
+    gateway, or the middleware in an app, takes it up.
     Exit code 1 if there is anything, 2 if settings or app cannot be read.
     """
     from lukhas.config.lint.linting import RULES, linted
@@ -57,11 +62,18 @@ def lint(
         raise ConfigError(f"there is no rule {unknown[0]}", where="--ignore", hint="see the docs")
     app_name = target if target is not None and ":" in target else None
     file = Path(target) if target is not None and app_name is None else config
-    loaded = load({}, file)
+    unseen = 0
+    if file_only:
+        loaded = load({}, file)
+    elif app_name is None:
+        loaded = load_in_force(file)
+    else:
+        loaded, unseen = load_for_app(file)
     facts = LintFacts(
         loaded.settings,
         lambda path: loaded.origins.place(path) is not None,
         None if app_name is None else _app(app_name, loaded.settings),
+        unseen_changes=unseen,
     )
     found = linted(facts, ignored=ignored)
     sys.stdout.write(_written(found, loaded, format, app_name or ""))

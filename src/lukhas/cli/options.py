@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lukhas.config.changes import Changes
     from lukhas.config.loading import Loaded
     from lukhas.config.sources import SettingsSources
 
@@ -14,6 +17,7 @@ __all__ = (
     "Admin",
     "CacheTtl",
     "ConfigFile",
+    "FileOnly",
     "Limit",
     "Listen",
     "StateDir",
@@ -24,6 +28,7 @@ __all__ = (
     "load",
     "load_changed",
     "load_state_dir",
+    "load_with_changes",
     "sources_of",
 )
 
@@ -81,6 +86,11 @@ StateDir = Annotated[
     str | None, typer.Option("--state-dir", metavar="DIR", help="Where keys and counters are kept.")
 ]
 
+FileOnly = Annotated[
+    bool,
+    typer.Option("--file-only", help="Leave out what the admin API of this machine has changed."),
+]
+
 
 def load(
     flags: dict[str, str | None], config: Path | None, *, needs_upstream: bool = False
@@ -118,21 +128,47 @@ def load_changed(sources: "SettingsSources", *, needs_upstream: bool = False) ->
         ConfigError: the changes cannot be read.
         StateDirError: the same.
     """
+    from lukhas.config.changes_file import read_changes
+
+    loaded = load_with_changes(sources, read_changes, needs_upstream=needs_upstream)
+    for note in loaded.notes:
+        _log.warning("%s", note)
+    return loaded
+
+
+def load_with_changes(
+    sources: "SettingsSources",
+    changes: "Callable[[Path], Changes]",
+    *,
+    needs_upstream: bool = False,
+) -> "Loaded":
+    """Reads the settings with changes in them.
+
+    Args:
+        sources: where they are read from.
+        changes: reads the changes of a state directory.
+        needs_upstream: whether settings without an upstream are a mistake.
+
+    Raises:
+        SettingsError: something is wrong with them, or with a change.
+        ConfigError: the changes cannot be read.
+        StateDirError: the same.
+    """
     from dataclasses import replace
 
     from lukhas.config.changes import ADMIN_API
-    from lukhas.config.changes_file import CHANGES_FILE, read_changes
+    from lukhas.config.changes_file import CHANGES_FILE
     from lukhas.config.faults import SettingsError
     from lukhas.config.loading import load_settings
     from lukhas.config.sources import process_environment
 
     try:
-        loaded = load_settings(
+        return load_settings(
             sources.flags,
             sources.file,
             process_environment(),
             needs_upstream=needs_upstream,
-            changes=read_changes,
+            changes=changes,
         )
     except SettingsError as error:
         way_out = f"or remove {CHANGES_FILE} from the state directory, with all changes"
@@ -140,9 +176,6 @@ def load_changed(sources: "SettingsSources", *, needs_upstream: bool = False) ->
             replace(fault, hint=f"{fault.hint}, {way_out}") if fault.where == ADMIN_API else fault
             for fault in error.faults
         ) from None
-    for note in loaded.notes:
-        _log.warning("%s", note)
-    return loaded
 
 
 def load_state_dir(state_dir: str | None, config: Path | None) -> Path:

@@ -58,6 +58,11 @@ class Changes:
         """Whether the settings are as the other sources say."""
         return not any(self.items.values()) and not self.weights
 
+    @property
+    def count(self) -> int:
+        """How many items and weights are not as the other sources say."""
+        return sum(map(len, (*self.items.values(), *self.weights.values())))
+
     def of(self, kind: Kind) -> Mapping[str, ItemChange]:
         """The changes of a kind, by name."""
         return self.items.get(kind, {})

@@ -28,6 +28,12 @@ class Origins:
     def __init__(self) -> None:
         self._places: dict[KeyPath, str] = {}
 
+    def copy(self) -> "Origins":
+        """The same places, to go on with apart."""
+        other = Origins()
+        other._places = dict(self._places)
+        return other
+
     def place(self, path: KeyPath) -> str | None:
         """Where the value at exactly this path was set; None if it was not."""
         return self._places.get(path)

@@ -20,6 +20,7 @@ from lukhas.policy.rate_limiting.tiers import Tier
 
 __all__ = (
     "ADMIN_API",
+    "RUNTIME_LIMITS_FILE",
     "RuntimeLimits",
     "RuntimeLimitsFile",
     "read_runtime_limits",
@@ -27,7 +28,9 @@ __all__ = (
     "write_runtime_limits",
 )
 
-_FILE_NAME = "limits.json"
+RUNTIME_LIMITS_FILE = "limits.json"
+"""Its name."""
+
 _FORMAT = 1
 _MAX_BYTES = 64 * 1024
 
@@ -85,7 +88,7 @@ class RuntimeLimitsFile:
             StateDirError: it cannot be read.
             ConfigError: it holds something else. Told once for each change.
         """
-        seen = _identity(self._state_dir / _FILE_NAME)
+        seen = _identity(self._state_dir / RUNTIME_LIMITS_FILE)
         if seen == self._seen:
             return None
         self._seen = seen
@@ -99,7 +102,7 @@ def read_runtime_limits(state_dir: Path) -> RuntimeLimits:
         StateDirError: it cannot be read.
         ConfigError: it holds something else.
     """
-    path = state_dir / _FILE_NAME
+    path = state_dir / RUNTIME_LIMITS_FILE
     data = read_state_file(path, most_bytes=_MAX_BYTES)
     if data is None:
         return RuntimeLimits()
@@ -121,7 +124,7 @@ def write_runtime_limits(state_dir: Path, limits: RuntimeLimits) -> None:
     """
     tiers = {tier.value: text for tier, text in limits.tiers.items()}
     content = {"format": _FORMAT, "version": limits.version, "tiers": tiers}
-    replace_state_file(state_dir / _FILE_NAME, json.dumps(content, indent=1) + "\n")
+    replace_state_file(state_dir / RUNTIME_LIMITS_FILE, json.dumps(content, indent=1) + "\n")
 
 
 def with_runtime_limits(loaded: Loaded) -> Loaded:
@@ -133,10 +136,14 @@ def with_runtime_limits(loaded: Loaded) -> Loaded:
     """
     limits = read_runtime_limits(loaded.settings.state_dir)
     changed = {f"tiers.{tier.value}": ADMIN_API for tier in limits.tiers}
+    origins = loaded.origins.copy()
+    for tier in limits.tiers:
+        origins.put(("tiers", tier.value), ADMIN_API)
     return replace(
         loaded,
         settings=limits.applied(loaded.settings),
         sources={**loaded.sources, **changed},
+        origins=origins,
     )
 
 

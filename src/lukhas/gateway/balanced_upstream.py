@@ -8,6 +8,7 @@ from lukhas.gateway.balanced_forwarding import BalancedForwarding
 from lukhas.gateway.probing import Probing
 from lukhas.gateway.target_selection import Target, TargetSelection
 from lukhas.gateway.upstream_lane import UpstreamLane
+from lukhas.gateway.upstream_server import TargetView
 from lukhas.hub.balancing import BalancingPolicies
 from lukhas.pipeline.exchange import Exchange
 
@@ -91,6 +92,18 @@ class BalancedUpstream:
         if target is None:
             raise UpstreamConnectError(self._name, "it has no target", sent=False)
         return target
+
+    def seen(self, target: Target) -> TargetView:
+        """How one of the targets stands, and how it does."""
+        now_ns = self._clock.now_ns()
+        load = target.candidate.load
+        return TargetView(
+            self._selection.standing(target, now_ns),
+            target.candidate.weight,
+            load.in_flight,
+            load.latency_ns,
+            target.health.until_ns if target.health.is_out(now_ns) else 0,
+        )
 
     def _retried(self) -> None:
         self.retries += 1

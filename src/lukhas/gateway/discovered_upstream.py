@@ -14,7 +14,7 @@ from lukhas.gateway.discovery import FoundServer, ServerSource, ServerWatch
 from lukhas.gateway.target_selection import Target
 from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstream_lane import lane_of
-from lukhas.gateway.upstream_server import ServerMaker, UpstreamServer
+from lukhas.gateway.upstream_server import ServerMaker, TargetView, UpstreamServer
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.http.messages import Response
 from lukhas.hub.balancing import balancing_policies
@@ -23,6 +23,7 @@ from lukhas.pipeline.stage import Handler
 from lukhas.policy.balancing.balancer import Candidate
 from lukhas.policy.balancing.loads import Load
 from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.targets import TargetReport
 
 __all__ = ("DiscoveredUpstream", "source_of")
 
@@ -211,6 +212,17 @@ class DiscoveredUpstream:
     def size(self) -> int:
         """How many servers are known."""
         return len(self._servers)
+
+    def targets(self) -> list[TargetReport]:
+        """How each of its servers stands, and how it does; those that end their work too."""
+        balanced = self._balanced
+        if balanced is None:
+            return []
+        leaving = [server for server in self._retired if server.pool.counts()[0]]
+        return [
+            *(s.report(self.name, balanced.seen(target)) for s, target in self._servers.values()),
+            *(s.report(self.name, TargetView("draining", 0, s.pool.counts()[0])) for s in leaving),
+        ]
 
     def parts(self) -> list[PartHealth]:
         """Whether the servers are known."""

@@ -1,9 +1,10 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, cast
 
-from lukhas.errors import UpstreamError, UpstreamProtocolError
+from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
@@ -14,12 +15,13 @@ from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
-__all__ = ("Forwarding",)
+__all__ = ("Forwarding", "ServerTally")
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
 _FRESH_S = 0.5
 _IDLE_S = 3600.0
+_FIRST_FAULT = 500
 
 # Fields that name another host, address, scheme, path or method than the request has. They are
 # in no cache key, so an origin that believed them could be made to poison the cache.
@@ -29,6 +31,21 @@ _DROPPED = (
     | _UNKEYED
     | {b"host", b"content-length", b"expect", b"x-request-id", b"trailer", b"http2-settings"}
 )
+
+
+@dataclass(slots=True)
+class ServerTally:
+    """What came of the requests to one server. Not frozen: each request counts.
+
+    Attributes:
+        answers: it answered.
+        faults: it answered with 5xx.
+        failures: it did not answer properly, or not in time.
+    """
+
+    answers: int = 0
+    faults: int = 0
+    failures: int = 0
 
 
 class Forwarding:
@@ -44,6 +61,9 @@ class Forwarding:
         body_bytes: size of a request body where the route sets none; 0 for no limit.
         on_error: told of each failure of the upstream.
         lane: tells whose requests go first in the wait for a connection; None for nobody's.
+
+    Attributes:
+        tally: what came of them.
     """
 
     _dropped = _DROPPED
@@ -66,6 +86,7 @@ class Forwarding:
         self._body_bytes = body_bytes
         self._on_error = on_error
         self._lane = lane
+        self.tally = ServerTally()
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See `Handler`.
@@ -92,18 +113,31 @@ class Forwarding:
         try:
             if connection is None:
                 connection = await self._opened(exchange)
+            response = None
             try:
-                return await connection.carry(head, payload, is_head=is_head, asker=exchange)
+                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not _may_repeat(connection, repeatable=repeatable):
                     raise
-            connection = await self._opened(exchange)
-            return await connection.carry(head, payload, is_head=is_head, asker=exchange)
+            if response is None:
+                connection = await self._opened(exchange)
+                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
         except UpstreamError as error:
-            if self._on_error is not None:
-                self._on_error(error)
+            self._failed(error)
             raise
+        tally = self.tally
+        tally.answers += 1
+        if response.status >= _FIRST_FAULT:
+            tally.faults += 1
+        return response
+
+    def _failed(self, error: UpstreamError) -> None:
+        # That all our own connections are in use says nothing about the server.
+        if not isinstance(error, UpstreamBusyError):
+            self.tally.failures += 1
+        if self._on_error is not None:
+            self._on_error(error)
 
     def _opened(self, exchange: Exchange) -> Coroutine[Any, Any, UpstreamConnection]:
         is_prior = self._lane is not None and self._lane.holds(exchange)

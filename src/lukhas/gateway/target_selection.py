@@ -15,6 +15,7 @@ from lukhas.policy.resilience.outliers import (
     reported,
 )
 from lukhas.policy.resilience.probes import PROBED_FIT, ProbeState
+from lukhas.policy.resilience.standings import Standing, standing_of
 from lukhas.policy.resilience.success_rates import SuccessRateSettings, outliers_among
 from lukhas.policy.resilience.warm_up import WARM_UP_NS, share_of, usable
 from lukhas.units import SECOND_NS
@@ -146,6 +147,23 @@ class TargetSelection:
         for candidate in self._candidates:
             candidate.share = 1.0
         return self._targets
+
+    def standing(self, target: Target, now_ns: int) -> Standing:
+        """Whether a target gets requests now, unless too few are left, and if not, why."""
+        is_spare = self._is_ranked and any(
+            each.priority < target.priority
+            and each.probed.is_fit
+            and not each.health.is_out(now_ns)
+            for each in self._targets
+        )
+        return standing_of(
+            target.health,
+            target.probed,
+            now_ns,
+            weight=target.candidate.weight,
+            share=share_of(target.back_ns, now_ns, self._warm_up_ns),
+            is_spare=is_spare,
+        )
 
     def report(self, target: Target, now_ns: int, *, failed: bool) -> None:
         """What came of a request that a target got: an answer, or a failure."""

@@ -20,6 +20,7 @@ from lukhas.pipeline.stage import Handler
 from lukhas.policy.balancing.balancer import Candidate
 from lukhas.policy.balancing.loads import Load
 from lukhas.telemetry.health import PartHealth
+from lukhas.telemetry.targets import TargetReport
 
 __all__ = ("Upstream", "dials_of", "targets_of")
 
@@ -97,14 +98,16 @@ class Upstream:
         self.handler: Handler = self._servers[0].way
         self._balanced: BalancedUpstream | None = None
         self._upgrades = {str(server.address): server.upgrade for server in self._servers}
+        self._targets: list[Target] = []
         if len(self._servers) > 1:
             weights = [settings.weights.get(text, 1) for text in _texts_of(settings)]
+            self._targets = [
+                Target(Candidate(str(server.address), Load(), weight=weight), server.way)
+                for server, weight in zip(self._servers, weights, strict=True)
+            ]
             self._balanced = BalancedUpstream(
                 name,
-                [
-                    Target(Candidate(str(server.address), Load(), weight=weight), server.way)
-                    for server, weight in zip(self._servers, weights, strict=True)
-                ],
+                self._targets,
                 balancing_policies(
                     settings.balancing, tally=None if self.lane is None else self.lane.tally
                 ),
@@ -151,6 +154,16 @@ class Upstream:
     def size(self) -> int:
         """How many servers there are."""
         return len(self._servers)
+
+    def targets(self) -> list[TargetReport]:
+        """How each of its servers stands, and how it does."""
+        balanced = self._balanced
+        if balanced is None:
+            return [server.report(self.name) for server in self._servers]
+        return [
+            server.report(self.name, balanced.seen(target))
+            for server, target in zip(self._servers, self._targets, strict=True)
+        ]
 
     def parts(self) -> list[PartHealth]:
         """Its servers are in the settings: there is nothing to tell."""

@@ -14,9 +14,30 @@ from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.gateway.upstream_tls import upstream_context
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
+from lukhas.policy.resilience.standings import Standing
 from lukhas.policy.routing.priority_lane import LaneQueue
+from lukhas.telemetry.targets import TargetReport
 
-__all__ = ("ServerMaker", "UpstreamServer", "dial_of")
+__all__ = ("ServerMaker", "TargetView", "UpstreamServer", "dial_of")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    """What those who choose among servers know of one.
+
+    Attributes:
+        standing: whether it gets requests, and if not, why.
+        weight: its weight.
+        in_flight: requests under way.
+        latency_ns: its moving average; 0 where it is not known.
+        out_until_ns: until when it is left out; 0 if it is not.
+    """
+
+    standing: Standing
+    weight: int
+    in_flight: int
+    latency_ns: float = 0.0
+    out_until_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,30 @@ class UpstreamServer:
     pool: UpstreamPool
     way: Forwarding
     upgrade: UpgradeTarget
+
+    def report(self, upstream: str, view: TargetView | None = None) -> TargetReport:
+        """What there is to tell of it.
+
+        Args:
+            upstream: the name of its upstream.
+            view: what is known where one is chosen among several; None where it is the only one.
+        """
+        connections, idle = self.pool.counts()
+        seen = view or TargetView("healthy", 1, connections - idle)
+        tally = self.way.tally
+        return TargetReport(
+            upstream=upstream,
+            address=self.address.url,
+            standing=seen.standing,
+            weight=seen.weight,
+            in_flight=seen.in_flight,
+            connections=connections,
+            latency_ns=seen.latency_ns,
+            answers=tally.answers,
+            faults=tally.faults,
+            failures=tally.failures,
+            out_until_ns=seen.out_until_ns,
+        )
 
 
 def dial_of(address: TargetAddress, settings: UpstreamSettings, *, server_name: str = "") -> Dial:

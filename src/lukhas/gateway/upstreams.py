@@ -22,6 +22,7 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.targets import TargetReport
 
 __all__ = ("Upstreams",)
 
@@ -145,6 +146,10 @@ class Upstreams:
     def parts(self) -> list[PartHealth]:
         """Whether the servers of each upstream are known."""
         return [part for upstream in self._all for part in upstream.parts()]
+
+    def targets(self) -> list[TargetReport]:
+        """How each server of each upstream stands, and how it does."""
+        return [target for upstream in self._all for target in upstream.targets()]
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -106,7 +106,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     _watch(hub, server.state)
     reporting.show(hub.recorder)
     await _begin(upstreams, hub)
-    sender = _sender(task, hub, lambda: _parts(hub, doors, upstreams, reporting))
+    sender = _sender(task, hub, upstreams, lambda: _parts(hub, doors, upstreams, reporting))
     to_do = (sender.run(), hub.follow_clock(), *doors.jobs(), *sampling, *reporting.jobs())
     jobs = [asyncio.create_task(job) for job in to_do]
     _spare_garbage_collection()
@@ -128,7 +128,9 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     await _end(reporting, sender, upstreams, hub)
 
 
-def _sender(task: ChildTask, hub: Hub, parts: Callable[[], list[PartHealth]]) -> TelemetrySender:
+def _sender(
+    task: ChildTask, hub: Hub, upstreams: Upstreams, parts: Callable[[], list[PartHealth]]
+) -> TelemetrySender:
     return TelemetrySender(
         task.telemetry_path,
         hub.recorder,
@@ -137,6 +139,8 @@ def _sender(task: ChildTask, hub: Hub, parts: Callable[[], list[PartHealth]]) ->
         started_ns=hub.clock.now_ns(),
         generation=task.generation,
         records=hub.records.drain,
+        key_uses=hub.key_uses,
+        targets=upstreams.targets,
     )
 
 

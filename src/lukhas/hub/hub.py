@@ -123,6 +123,9 @@ class Hub:
         rules = limit_rules(settings)
         self._limits = LimitStage(self.counters, rules, remote=remote, clock=self.clock)
         self._key_table: KeyTable | None = None
+        self._credentials: CredentialCache | None = None
+        # Without an admin process nobody would take them away.
+        self._notes_uses = outlived
         self._tokens = token_verifier(settings)
         self._identify = IdentifyStage(identity_settings(settings), None, tokens=self._tokens)
         # What sheds load gives back what the request was charged.
@@ -203,12 +206,16 @@ class Hub:
             self._key_table = table = open_key_table(state_dir)
             if may_lack_keys(table, state_dir / "admin.sqlite"):
                 await _rebuild(state_dir, table, self.clock)
-            self._identify.check_with(CredentialCache(self._key_table, load_pepper(state_dir)))
+            self._credentials = CredentialCache(
+                table, load_pepper(state_dir), notes_uses=self._notes_uses
+            )
+            self._identify.check_with(self._credentials)
 
     async def close(self) -> None:
         """Closes what `start` opened, and ends what runs in the background."""
         await self.cache.close()
         self._identify.check_with(None)
+        self._credentials = None
         await self.counters.close()
         if self._key_table is not None:
             self._key_table.close()
@@ -274,6 +281,10 @@ class Hub:
             for feature in self._unavailable
         )
         return parts
+
+    def key_uses(self) -> dict[str, int]:
+        """When API keys were used last (Unix time), by key id: those used since the last call."""
+        return {} if self._credentials is None else self._credentials.drain_uses()
 
     def explain(self, request_id: str) -> DecisionRecord | None:
         """Why a request got its answer; None if no record of it is kept.

@@ -45,11 +45,28 @@ class CredentialCache:
         table: where the records are.
         pepper: what the keys are hashed with.
         capacity: how many verified keys, and how many refused ones, are remembered.
+        notes_uses: whether it is noted when keys were used last; only for who calls `drain_uses`
+            again and again, since what is noted stays until then.
     """
 
-    __slots__ = ("_accepted", "_generation", "_look_again_ns", "_pepper", "_refused", "_table")
+    __slots__ = (
+        "_accepted",
+        "_generation",
+        "_look_again_ns",
+        "_pepper",
+        "_refused",
+        "_table",
+        "_uses",
+    )
 
-    def __init__(self, table: KeyRecords, pepper: Pepper, *, capacity: int = 16_384) -> None:
+    def __init__(
+        self,
+        table: KeyRecords,
+        pepper: Pepper,
+        *,
+        capacity: int = 16_384,
+        notes_uses: bool = False,
+    ) -> None:
         self._table = table
         self._pepper = pepper
         # By the key itself: finding it by a dict's hash and equality tells an attacker nothing,
@@ -58,6 +75,7 @@ class CredentialCache:
         self._refused: RecentMap[bytes, tuple[Rejection, str]] = RecentMap(capacity)
         self._generation = -1
         self._look_again_ns = 0
+        self._uses: dict[str, int] | None = {} if notes_uses else None
 
     def consumer_for(self, presented: bytes, now_ns: int) -> Consumer | Rejection:
         """Whose key this is, or why it is refused.
@@ -73,8 +91,19 @@ class CredentialCache:
             self._look(now_ns)
         known = self._accepted.get(presented)
         if known is not None and now_ns < known[1]:
-            return known[0]
+            consumer = known[0]
+            if self._uses is not None:
+                self._uses[consumer.credential_id] = now_ns
+            return consumer
         return self._check(presented, now_ns)
+
+    def drain_uses(self) -> dict[str, int]:
+        """When each key was used last (Unix time), by key id: those used since the last call."""
+        used = self._uses
+        if not used:
+            return {}
+        self._uses = {}
+        return used
 
     def _look(self, now_ns: int) -> None:
         generation = self._table.generation()
@@ -99,6 +128,8 @@ class CredentialCache:
             self._refused.put(presented, (answer, parsed.key_id))
             return answer
         self._accepted.put(presented, answer)
+        if self._uses is not None:
+            self._uses[answer[0].credential_id] = now_ns
         return answer[0]
 
     def _verify(self, key: PresentedKey, now_ns: int) -> tuple[Consumer, int] | Rejection:

@@ -1,6 +1,7 @@
 """The registry's tables; the migrations make the same ones."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -15,7 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     insert,
+    or_,
     select,
     update,
 )
@@ -28,6 +31,7 @@ __all__ = (
     "API_KEYS",
     "CONSUMERS",
     "KEY_REGISTRY",
+    "keep_uses",
     "known_consumer",
     "new_consumer_id",
     "next_revision",
@@ -62,11 +66,12 @@ API_KEYS = Table(
     Column("previous_hash", LargeBinary(32)),
     Column("previous_expires_ns", BigInteger),
     Column("revision", BigInteger, nullable=False),
+    Column("last_used_ns", BigInteger),
     Index("ix_api_keys_revision", "revision"),
     Index("ix_api_keys_tenant", "tenant", "created_ns"),
     Index("ix_api_keys_consumer", "tenant", "consumer"),
 )
-"""One row a key; `revision` is the number of the change that it had last."""
+"""One row a key; `revision` is the number of the change that it had last. A use is no change."""
 
 CONSUMERS = Table(
     "consumers",
@@ -97,6 +102,26 @@ def record_of(row: "Row[Any]") -> ApiKeyRecord:
         previous_expires_ns=row.previous_expires_ns,
         revoked=row.revoked_ns is not None,
         scopes=tuple(row.scopes),
+        last_used_ns=row.last_used_ns,
+    )
+
+
+async def keep_uses(connection: AsyncConnection, uses: Mapping[str, int]) -> None:
+    """Keeps when keys were used last, unless a later time is kept.
+
+    No revision is counted: workers would forget which keys they have verified.
+
+    Args:
+        connection: in a transaction that writes.
+        uses: Unix times by key id; one that no key has is passed over.
+    """
+    kept = API_KEYS.c.last_used_ns
+    later = or_(kept.is_(None), kept < bindparam("used_ns"))
+    await connection.execute(
+        update(API_KEYS)
+        .where(API_KEYS.c.key_id == bindparam("used_key"), later)
+        .values(last_used_ns=bindparam("used_ns")),
+        [{"used_key": key_id, "used_ns": used_ns} for key_id, used_ns in uses.items()],
     )
 
 

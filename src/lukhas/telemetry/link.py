@@ -22,6 +22,7 @@ from lukhas.errors import StateDirError
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.telemetry.targets import TargetReport
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MIB
 
@@ -53,6 +54,8 @@ class TelemetrySender:
         deadline_s: how long one attempt to report may take.
         patience_s: for how long the last report is tried.
         records: gives the decision records since it was asked last, as bytes.
+        key_uses: gives when API keys were used, by key id: those used since it was asked last.
+        targets: gives the servers of the upstreams as this worker sees them.
     """
 
     def __init__(
@@ -68,10 +71,14 @@ class TelemetrySender:
         deadline_s: float = 2.0,
         patience_s: float = 6.0,
         records: Callable[[], list[bytes]] | None = None,
+        key_uses: Callable[[], dict[str, int]] | None = None,
+        targets: Callable[[], list[TargetReport]] | None = None,
     ) -> None:
         self._path = path
         self._recorder = recorder
         self._records = records
+        self._key_uses = key_uses
+        self._targets = targets
         self._parts = parts
         self._worker = worker
         self._started_ns = started_ns
@@ -140,8 +147,9 @@ class TelemetrySender:
                 await writer.wait_closed()
 
     def _next_report(self) -> tuple[int, bytes]:
-        # These two may fail, being others' code; nothing is drained then.
+        # These may fail, being others' code; nothing is drained then.
         gauges, parts = self._recorder.gauges(), self._parts()
+        targets = [] if self._targets is None else self._targets()
         self._sequence += 1
         frame = Frame(
             worker=self._worker,
@@ -154,12 +162,15 @@ class TelemetrySender:
             is_last=self._is_ending,
             history=self._recorder.drain_history(),
             records=[] if self._records is None else self._records(),
+            key_uses={} if self._key_uses is None else self._key_uses(),
+            targets=targets,
         )
         body = msgspec.msgpack.encode(frame)
         if len(body) > MAX_FRAME_BYTES:
             frame.delta.latencies.clear()
             frame.history.series.clear()
             frame.records.clear()
+            frame.key_uses.clear()
             body = msgspec.msgpack.encode(frame)
             _log.error("a telemetry report was too large; its latencies are left out")
         return self._sequence, _LENGTH.pack(len(body)) + body
@@ -196,6 +207,7 @@ class TelemetryReceiver:
         clock: gives the time of receipt.
         keep: is given what each new report brings for the history, and the time; it must not block.
         keep_records: is given the decision records that it brings.
+        keep_uses: is given the uses of API keys that it brings.
 
     Raises:
         StateDirError: on entry, if the socket cannot be made there.
@@ -209,9 +221,11 @@ class TelemetryReceiver:
         *,
         keep: Callable[[HistoryDelta, int], None] | None = None,
         keep_records: Callable[[list[bytes]], None] | None = None,
+        keep_uses: Callable[[dict[str, int]], None] | None = None,
     ) -> None:
         self._keep = keep
         self._keep_records = keep_records
+        self._keep_uses = keep_uses
         self._path = path
         self._totals = totals
         self._clock = clock
@@ -244,6 +258,8 @@ class TelemetryReceiver:
             self._keep(frame.history, now_ns)
         if self._keep_records is not None and frame.records:
             self._keep_records(frame.records)
+        if self._keep_uses is not None and frame.key_uses:
+            self._keep_uses(frame.key_uses)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections[writer] = asyncio.current_task()

@@ -10,6 +10,7 @@ from lukhas.telemetry.deltas import Delta
 from lukhas.telemetry.health import PartHealth, worst_of_each
 from lukhas.telemetry.label_bound import bounded
 from lukhas.telemetry.series import HistoryDelta
+from lukhas.telemetry.targets import TargetReport
 from lukhas.units import SECOND_NS
 
 __all__ = (
@@ -45,6 +46,8 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
         is_last: whether it ends now, so that its gauges and its health no longer count.
         history: what it recorded for the history since the report before.
         records: the decision records since then; see `RecentRecords.drain`.
+        key_uses: when API keys were used last (Unix time), by key id: those used since then.
+        targets: the servers of the upstreams as it sees them.
     """
 
     worker: str
@@ -57,6 +60,8 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     is_last: bool = False
     history: HistoryDelta = msgspec.field(default_factory=HistoryDelta)
     records: list[bytes] = msgspec.field(default_factory=list)
+    key_uses: dict[str, int] = msgspec.field(default_factory=dict)
+    targets: list[TargetReport] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class _Worker(msgspec.Struct):
     has_ended: bool = False
     gauges: dict[str, float] = msgspec.field(default_factory=dict)
     parts: list[PartHealth] = msgspec.field(default_factory=list)
+    targets: list[TargetReport] = msgspec.field(default_factory=list)
 
 
 class TotalsState(msgspec.Struct, frozen=True):
@@ -177,6 +183,7 @@ class TotalsByWorker:
         worker.requests += frame.delta.request_count
         worker.gauges = frame.gauges
         worker.parts = frame.parts
+        worker.targets = frame.targets
         worker.has_ended = worker.has_ended or frame.is_last
         delta = bounded(frame.delta, self._counts.latencies)
         self._counts.merge(delta)
@@ -218,6 +225,15 @@ class TotalsByWorker:
     def parts(self, now_ns: int) -> list[PartHealth]:
         """The health of the parts of all workers that are alive: the worst of each name."""
         return worst_of_each(part for worker in self._alive(now_ns) for part in worker.parts)
+
+    def targets(self, now_ns: int) -> list[list[TargetReport]]:
+        """The servers as each worker of the newest generation sees them.
+
+        Workers of an older one are ending, and may know servers that are none any more.
+        """
+        alive = list(self._alive(now_ns))
+        newest = max((worker.generation for worker in alive), default=0)
+        return [worker.targets for worker in alive if worker.generation == newest]
 
     def workers(self, now_ns: int) -> list[WorkerSummary]:
         """The workers that are alive, by name."""

@@ -18,6 +18,7 @@ from lukhas.gateway import discovery, dns_source, file_source
 from lukhas.gateway.discovery import DiscoveryError
 from lukhas.gateway.dns_source import DnsTerms
 from lukhas.gateway.file_source import read_servers
+from lukhas.telemetry.targets import TargetReport
 from tests.integration.gateway.kit import until
 from tests.integration.gateway.upstream_kit import Api, Served, forwarding, saying, whole_body
 
@@ -91,6 +92,9 @@ class Discovered(Served):
         (part,) = self.upstreams.parts()
         return f"{part.state}: {part.detail}"
 
+    def told(self) -> list[TargetReport]:
+        return self.upstreams.targets()
+
     async def said(self) -> bytes:
         return await whole_body(await self.ask())
 
@@ -136,7 +140,11 @@ async def test_every_address_of_the_host_is_a_server(tmp_path: Path) -> None:
 
 async def test_a_server_that_goes_ends_what_it_has_begun(tmp_path: Path) -> None:
     """Then its connection is closed; nothing is lost."""
-    async with NameServer() as names, plain("one") as one, plain("two", "127.0.0.2", one.port):
+    async with (
+        NameServer() as names,
+        plain("one") as one,
+        plain("two", "127.0.0.2", one.port) as two,
+    ):
         names.records["shop.test", "A"] = ["127.0.0.1"]
         go = asyncio.Event()
         one.say = saying(b"one", after=go)
@@ -144,11 +152,15 @@ async def test_a_server_that_goes_ends_what_it_has_begun(tmp_path: Path) -> None
             asked = asyncio.ensure_future(found.said())
             await until(lambda: one.heads)
             names.records["shop.test", "A"] = ["127.0.0.2"]
-            await until(lambda: names.asked["A"] > 3)
+            await until(lambda: found.told()[0].address == two.url)
             assert await found.bodies() == {b"two"}
+            told = [(each.address, each.standing, each.weight) for each in found.told()]
+            assert told == [(two.url, "healthy", 1), (one.url, "draining", 0)]
+            assert found.told()[1].in_flight == 1
             go.set()
             assert await asked == b"one"
             await until(lambda: one.open == 0)
+            await until(lambda: [each.address for each in found.told()] == [two.url])
 
 
 @pytest.mark.parametrize("harm", ["servfail", "nxdomain", "empty", "deaf"])
@@ -181,6 +193,7 @@ async def test_nothing_is_known_at_first(tmp_path: Path) -> None:
     ):
         assert b"no server: shop.test has no address" in await found.said()
         assert found.health == "failed: shop.test has no address"
+        assert found.told() == []
         names.records["shop.test", "A"] = ["127.0.0.1"]
         await until(lambda: found.known)
         assert await found.said() == b"one"
@@ -240,6 +253,10 @@ async def test_srv_records_with_ports_and_priorities(tmp_path: Path) -> None:
         async with discovered(tmp_path, upstream) as found:
             assert found.known == 2
             assert await found.bodies() == {b"one"}
+            standings = {
+                int(each.address.rpartition(":")[2]): each.standing for each in found.told()
+            }
+            assert standings == {one.port: "healthy", two.port: "standby"}
             await one.__aexit__()
             for _ in range(10):
                 if await found.said() == b"two":

@@ -199,6 +199,45 @@ async def test_a_server_that_fails_is_hidden() -> None:
     assert gauges["upstream_connections"] == 2.0
 
 
+async def test_each_server_is_told_of() -> None:
+    """Whether it gets requests, and what came of them; the one that is drained too."""
+    broken, fine, drained = Server("broken"), Server("fine"), Server("drained")
+    broken.fails = True
+    async with several(broken, fine, drained) as urls:
+        upstream_settings = {
+            "targets": urls,
+            "weights": {urls[1]: 3, urls[2]: 0},
+            "balancing": {"balancer": "round_robin", "retries": {"least_per_second": 10}},
+        }
+        async with opened(**upstream_settings) as upstream:
+            for _ in range(40):
+                await ask(upstream)
+            bad, good, left = upstream.targets()
+    assert [each.address for each in (bad, good, left)] == urls
+    assert (bad.standing, bad.answers, bad.faults, bad.weight) == ("ejected", 5, 5, 1)
+    assert bad.out_until_ns > SystemClock().now_ns()
+    assert (good.standing, good.answers, good.faults, good.weight) == ("healthy", 40, 0, 3)
+    assert good.latency_ns > 0
+    assert (good.connections, good.in_flight, good.out_until_ns) == (1, 0, 0)
+    assert (left.standing, left.answers, left.weight) == ("draining", 0, 0)
+    assert {each.upstream for each in (bad, good, left)} == {"default"}
+
+
+async def test_the_only_server_is_told_of() -> None:
+    """Its answers and its failures are counted, with nothing that chooses before it."""
+    async with several(Server("a")) as (url,), opened(url=url) as upstream:
+        await ask(upstream)
+        (found,) = upstream.targets()
+        assert (found.address, found.standing, found.weight) == (url, "healthy", 1)
+        assert (found.answers, found.faults, found.failures, found.latency_ns) == (1, 0, 0, 0.0)
+        assert (found.connections, found.in_flight) == (1, 0)
+    async with opened(url=url) as upstream:
+        with pytest.raises(UpstreamConnectError):
+            await ask(upstream)
+        (found,) = upstream.targets()
+        assert (found.answers, found.failures) == (0, 1)
+
+
 async def test_targets_alone_are_enough() -> None:
     """`url` is one of them like the others."""
     async with several(Server("a")) as targets, opened(targets=targets) as upstream:

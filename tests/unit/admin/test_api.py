@@ -199,7 +199,7 @@ def test_the_description_has_its_title_version_and_scheme(app: FastAPI) -> None:
     assert description["info"]["title"] == "LUKHAS admin API"
     assert description["info"]["version"] == metadata.version("lukhas-api-optimizer")
     assert sorted(description["paths"]) == [
-        "/api/v1/session", "/api/v1/status", "/api/v1/stream",
+        "/api/v1/session", "/api/v1/status", "/api/v1/stream", "/api/v1/upstreams",
         "/health", "/health/live", "/health/ready", "/metrics",
     ]  # fmt: skip
     assert description["paths"]["/metrics"]["get"]["security"] == [{"HTTPBearer": []}]

@@ -11,6 +11,7 @@ from lukhas.admin.access import AdminToken
 from lukhas.admin.app import create_admin_app
 from lukhas.admin.audit_api import audit_router
 from lukhas.admin.consumers_api import consumers_router
+from lukhas.admin.key_uses import KeyUses
 from lukhas.admin.keys_api import keys_router
 from lukhas.admin.records import AdminRecords
 from lukhas.admin.state import AdminState
@@ -29,11 +30,22 @@ def records(state_dir: Path, clock: ManualClock) -> AdminRecords:
 
 
 @pytest.fixture
-async def http(state: AdminState, records: AdminRecords) -> AsyncIterator[httpx.AsyncClient]:
+def uses(state_dir: Path) -> KeyUses:
+    return KeyUses(state_dir)
+
+
+@pytest.fixture
+async def http(
+    state: AdminState, records: AdminRecords, uses: KeyUses
+) -> AsyncIterator[httpx.AsyncClient]:
     app = create_admin_app(
         state,
         token=AdminToken(TOKEN, "settings"),
-        routers=[consumers_router(records), keys_router(records), audit_router(records)],
+        routers=[
+            consumers_router(records, uses),
+            keys_router(records, uses),
+            audit_router(records),
+        ],
         trail=records,
     )
     async with (
@@ -146,6 +158,34 @@ async def test_keys_are_rotated_and_withdrawn(
     assert await caller(records, third["key"]) is None
     assert (await http.post(f"/keys/{first['id']}/rotate")).status_code == 409
     assert (await http.delete("/keys/none")).status_code == 404
+
+
+async def test_the_last_use_of_a_key_is_told(http: httpx.AsyncClient, uses: KeyUses) -> None:
+    """In every answer that shows the key, written to the registry or not yet."""
+    consumer = await made(http)
+    path = f"/consumers/{consumer['id']}"
+    used, unused = [(await http.post(f"{path}/keys", json={})).json() for _ in range(2)]
+    assert used["last_used_at_ns"] is None
+
+    async def told() -> tuple[int | None, int | None]:
+        (listed,) = (await http.get("/consumers")).json()["consumers"]
+        one = (await http.get(path)).json()
+        changed = (await http.put(path, json={"name": "acme", "tier": "basic"})).json()
+        assert listed["keys"] == one["keys"] == changed["keys"]
+        by_id = {each["id"]: each["last_used_at_ns"] for each in one["keys"]}
+        return by_id[used["id"]], by_id[unused["id"]]
+
+    uses.keep({used["id"]: 5})
+    assert await told() == (5, None)
+    async with uses.opened():
+        await uses.write()
+        await uses.write()
+        assert await told() == (5, None)
+        uses.keep({unused["id"]: 6, used["id"]: 7})
+        assert await told() == (7, 6)
+    assert (await http.post(f"/keys/{used['id']}/rotate")).json()["last_used_at_ns"] == 7
+    gone = (await http.delete(path)).json()
+    assert {each["last_used_at_ns"] for each in gone["keys"]} == {7, 6}
 
 
 async def test_names_are_unique_within_a_tenant(http: httpx.AsyncClient) -> None:

@@ -1,9 +1,11 @@
 """`lukhas keys` makes, shows, rotates and revokes API keys."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from lukhas.admin.key_uses import KeyUses
 from lukhas.cli.main import run
 from lukhas.clock import SystemClock
 from lukhas.identity.credentials import CredentialCache
@@ -12,6 +14,7 @@ from lukhas.identity.pepper import load_pepper
 from lukhas.policy.access.api_keys import Rejection
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.units import SECOND_NS
 
 
 def whose(text: str, state_dir: Path) -> Consumer | Rejection:
@@ -49,6 +52,29 @@ def test_a_key_works_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert head.split()[:3] == ["ID", "CONSUMER", "TIER"]
     assert line.split()[:3] == [consumer.credential_id, "ann", "premium"]
     assert line.endswith("revoked")
+
+
+def test_the_list_tells_the_last_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the admin process wrote it down; a dash where it knows of none."""
+    state = ["--state-dir", str(tmp_path)]
+    for name in ("ann", "bob"):
+        assert run(["keys", "create", "--tier", "free", "--name", name, *state]) == 0
+    capsys.readouterr()
+    assert run(["keys", "list", *state]) == 0
+    key_id = capsys.readouterr().out.splitlines()[1].split()[0]
+    uses = KeyUses(tmp_path)
+    uses.keep({key_id: 1_800_000_000 * SECOND_NS})
+
+    async def write() -> None:
+        async with uses.opened():
+            await uses.write()
+
+    asyncio.run(write())
+    assert run(["keys", "list", *state]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    column = slice(head.index("LAST USED"), head.index("STATE"))
+    shown = {line.split()[1]: line[column].strip() for line in lines}
+    assert shown == {"ann": "2027-01-15 08:00", "bob": "-"}
 
 
 def test_keys_may_expire(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,10 @@ def test_loaded_settings_say_where_they_come_from(tmp_path: Path) -> None:
     """So that `config show` can tell."""
     environ = {"LUKHAS_STATE_DIR": str(tmp_path), "LUKHAS_TIERS__FREE": "9/minute"}
     write_runtime_limits(tmp_path, RuntimeLimits().with_tier(Tier.FREE, "5/minute"))
-    loaded = with_runtime_limits(load_settings({}, None, environ))
+    before = load_settings({}, None, environ)
+    loaded = with_runtime_limits(before)
     assert loaded.settings.tiers.free == "5/minute"
     assert loaded.sources["tiers.free"] == "admin API"
     assert loaded.sources["tiers.basic"] == "default"
+    assert loaded.origins.place(("tiers", "free")) == "admin API"
+    assert before.origins.place(("tiers", "free")) == "LUKHAS_TIERS__FREE"

@@ -14,6 +14,7 @@ from lukhas.policy.balancing.consistent_hash import ConsistentHash
 from lukhas.policy.balancing.loads import Load
 from lukhas.policy.balancing.peak_ewma import PeakEwma
 from lukhas.policy.balancing.round_robin import RoundRobin
+from lukhas.policy.resilience.probes import ProbeState
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 
 T0 = 1_750_000_000 * SECOND_NS
@@ -159,3 +160,29 @@ def test_a_request_is_in_flight_until_its_response_has_ended(*, held: bool) -> N
     close(response)
     assert load.in_flight == 0
     assert len(freed) == held
+
+
+def test_how_targets_stand() -> None:
+    """As what decides about requests has it, at this moment."""
+    bad, new, drained = target("bad"), target("new", back_ns=T0), target("drained", 0)
+    chosen = selection(target("a"), bad, new, drained)
+    for _ in range(5):
+        chosen.report(bad, T0, failed=True)
+    standings = [chosen.standing(each, T0) for each in (*chosen.targets, drained)]
+    assert standings == ["healthy", "ejected", "starting", "draining"]
+    later = [chosen.standing(bad, T0 + seconds * SECOND_NS) for seconds in (29, 30, 59, 60)]
+    assert later == ["ejected", "starting", "starting", "healthy"]
+
+
+def test_who_stands_by() -> None:
+    """Those that are not of the first group with a fit target."""
+    first, second = target("first"), target("second")
+    second.priority = 1
+    chosen = selection(first, second)
+    assert [chosen.standing(each, T0) for each in (first, second)] == ["healthy", "standby"]
+    chosen.probed(first, ProbeState(is_fit=False), T0)
+    assert [chosen.standing(each, T0) for each in (first, second)] == ["unfit", "healthy"]
+    chosen.probed(first, ProbeState(), T0)
+    for _ in range(5):
+        chosen.report(first, T0, failed=True)
+    assert [chosen.standing(each, T0) for each in (first, second)] == ["ejected", "healthy"]

@@ -116,6 +116,15 @@ def test_limits_of_settings_and_routes() -> None:
     assert (match.rule.name, match.rule.body_bytes) == ("s", 5)
 
 
+async def use(hub: Hub, key: str) -> Exchange:
+    """A request with an API key."""
+    fields = Headers([(b"x-api-key", key.encode())])
+    head = RequestHead("GET", "http", b"a", b"/", b"", fields)
+    exchange = hub.intake.exchange(head, "127.0.0.1")
+    assert (await hub.pipeline.around(fine)(exchange)).status == 200
+    return exchange
+
+
 async def test_a_lost_key_table_is_made_again_from_the_registry(tmp_path: Path) -> None:
     """The LMDB table is a projection: without it, keys that exist must not be refused."""
     async with open_key_registry(tmp_path, clock=SystemClock()) as registry:
@@ -125,19 +134,28 @@ async def test_a_lost_key_table_is_made_again_from_the_registry(tmp_path: Path) 
     hub = Hub(Settings(state_dir=tmp_path))
     await hub.start()
     try:
-        exchange = hub.intake.exchange(
-            RequestHead(
-                "GET", "http", b"a", b"/", b"", Headers([(b"x-api-key", issued.text.encode())])
-            ),
-            "127.0.0.1",
-        )
-
-        async def handler(_exchange: Exchange) -> Response:
-            return Response(200, Headers([]), b"")
-
-        response = await hub.pipeline.around(handler)(exchange)
-        assert response.status == 200
+        exchange = await use(hub, issued.text)
         assert exchange.consumer is not None
         assert exchange.consumer.tier is Tier.PREMIUM
     finally:
         await hub.close()
+
+
+@pytest.mark.parametrize("outlived", [True, False])
+async def test_uses_of_keys_are_noted_for_an_admin_process(
+    tmp_path: Path, *, outlived: bool
+) -> None:
+    """And for nobody else: they would pile up."""
+    async with open_key_registry(tmp_path, clock=SystemClock()) as registry:
+        issued = await registry.create("shop", Tier.PREMIUM)
+    hub = Hub(Settings(state_dir=tmp_path), outlived=outlived)
+    assert hub.key_uses() == {}
+    await hub.start()
+    try:
+        exchange = await use(hub, issued.text)
+        noted = {issued.record.key_id: exchange.now_ns} if outlived else {}
+        assert hub.key_uses() == noted
+        assert hub.key_uses() == {}
+    finally:
+        await hub.close()
+    assert hub.key_uses() == {}

@@ -205,3 +205,43 @@ def test_the_cache_does_not_show_secrets() -> None:
     cache = CredentialCache(CountingTable(record_for(KEY)), PEPPER)
     cache.consumer_for(TEXT, NOW)
     assert KEY.text[-49:-6] not in repr(cache)
+
+
+def test_the_last_use_of_each_key_is_told_once() -> None:
+    """What was told is told no more; a key that was verified before is noted all the same."""
+    other = mint_key("live")
+    table = CountingTable(record_for(KEY), record_for(other))
+    cache = CredentialCache(table, PEPPER, notes_uses=True)
+    assert cache.drain_uses() == {}
+    for step_ns in (0, 5, 7):
+        cache.consumer_for(TEXT, NOW + step_ns)
+    cache.consumer_for(other.text.encode(), NOW + 6)
+    assert cache.drain_uses() == {KEY.key_id: NOW + 7, other.key_id: NOW + 6}
+    assert cache.drain_uses() == {}
+    cache.consumer_for(TEXT, NOW + 9)
+    assert cache.drain_uses() == {KEY.key_id: NOW + 9}
+
+
+def test_only_an_accepted_key_is_used() -> None:
+    """Trying a wrong secret, or a key that is revoked or expired, is no use of the key."""
+    table = CountingTable(replace(record_for(KEY), expires_ns=NOW + 10))
+    cache = CredentialCache(table, PEPPER, notes_uses=True)
+    forged = mint_key("live", key_id=KEY.key_id).text.encode()
+    assert cache.consumer_for(forged, NOW) is Rejection.WRONG_SECRET
+    assert cache.consumer_for(b"lk_live_x", NOW) is Rejection.MALFORMED
+    assert cache.drain_uses() == {}
+    cache.consumer_for(TEXT, NOW + 1)
+    assert cache.consumer_for(TEXT, NOW + 10) is Rejection.EXPIRED
+    assert cache.drain_uses() == {KEY.key_id: NOW + 1}
+    table.change(replace(record_for(KEY), revoked=True))
+    later = NOW + LOOK_INTERVAL_NS
+    assert cache.consumer_for(TEXT, later) is Rejection.REVOKED
+    assert cache.drain_uses() == {}
+
+
+def test_nothing_is_noted_where_nobody_takes_it_away() -> None:
+    """Else it would stay for as long as the process lives."""
+    cache = CredentialCache(CountingTable(record_for(KEY)), PEPPER)
+    cache.consumer_for(TEXT, NOW)
+    assert cache.consumer_for(TEXT, NOW) == consumer_of(record_for(KEY))
+    assert cache.drain_uses() == {}

@@ -19,7 +19,7 @@ from lukhas.identity.key_registry import (
     KeyRegistry,
     open_key_registry,
 )
-from lukhas.identity.key_schema import KEY_REGISTRY
+from lukhas.identity.key_schema import KEY_REGISTRY, keep_uses
 from lukhas.identity.key_table import KEY_TABLE_FILE, KeyTable, TablePosition, open_key_table
 from lukhas.identity.pepper import PEPPER_FILE, load_pepper
 from lukhas.policy.access.api_keys import ApiKeyRecord, Rejection, consumer_of
@@ -383,3 +383,40 @@ async def test_a_registry_that_cannot_begin_is_told(
     with pytest.raises(StoreError, match="malformed JSON"):
         await registry.open()
     await database.close()
+
+
+async def keep(folder: Path, uses: dict[str, int]) -> None:
+    database = await open_database(folder)
+    async with database.writing() as connection:
+        await keep_uses(connection, uses)
+    await database.close()
+
+
+async def test_the_latest_use_is_kept(registry: KeyRegistry, tmp_path: Path) -> None:
+    """Whatever order reports come in; a key that is not there is passed over."""
+    first, second, third = [(await registry.create("acme", Tier.FREE)).record for _ in range(3)]
+    assert first.last_used_ns is None
+    await keep(tmp_path, {first.key_id: 5, second.key_id: 9, "gone": 7})
+    await keep(tmp_path, {first.key_id: 8, second.key_id: 3})
+    listed = {record.key_id: record.last_used_ns for record in await registry.list()}
+    assert listed == {first.key_id: 8, second.key_id: 9, third.key_id: None}
+    rotated = await registry.rotate(first.key_id)
+    assert rotated.record.last_used_ns == 8
+    await registry.revoke(first.key_id)
+    found = await registry.get(first.key_id)
+    assert found is not None
+    assert found.last_used_ns == 8
+
+
+async def test_a_use_is_no_change(
+    registry: KeyRegistry, table: KeyTable, cache: CredentialCache, tmp_path: Path, clock: Hands
+) -> None:
+    """The table of the workers stays as it is, so they go on with what they have verified."""
+    issued = await registry.create("acme", Tier.FREE)
+    before = table.position(), table.generation(), table.get(issued.record.key_id)
+    verified = cache.consumer_for(issued.text.encode(), clock.now_ns())
+    await keep(tmp_path, {issued.record.key_id: START_NS})
+    assert not await registry.synchronise()
+    assert (table.position(), table.generation(), table.get(issued.record.key_id)) == before
+    clock.time_ns += LOOK_INTERVAL_NS
+    assert cache.consumer_for(issued.text.encode(), clock.now_ns()) is verified

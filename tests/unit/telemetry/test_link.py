@@ -14,6 +14,7 @@ from lukhas.telemetry import link
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetryReceiver, TelemetrySender
 from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.targets import TargetReport
 from lukhas.telemetry.totals import TotalsByWorker
 from lukhas.units import SECOND_NS
 
@@ -90,6 +91,39 @@ async def test_decision_records_arrive_once(path: Path) -> None:
         waiting.append([])
         await sender.close()
     assert kept == [[b"one", b"two"]]
+
+
+async def test_uses_of_keys_arrive_once(path: Path) -> None:
+    """They are handed on as they are; a report without any hands nothing on."""
+    kept: list[dict[str, int]] = []
+    waiting = [{"k1": 5, "k2": 7}, {}, {"k1": 9}]
+    sender = TelemetrySender(
+        path, Recorder(), list, worker="w1", started_ns=5, key_uses=lambda: waiting.pop(0)
+    )
+    async with TelemetryReceiver(path, TotalsByWorker(), ManualClock(), keep_uses=kept.append):
+        assert await sender.flush()
+        assert await sender.flush()
+        assert kept == [{"k1": 5, "k2": 7}]
+        await sender.close()
+    assert kept == [{"k1": 5, "k2": 7}, {"k1": 9}]
+
+
+async def test_servers_of_upstreams_arrive(path: Path) -> None:
+    """As the worker sees them at each report."""
+    clock = ManualClock()
+    totals = TotalsByWorker()
+    seen: list[TargetReport] = []
+    sender = TelemetrySender(
+        path, Recorder(), list, worker="w1", started_ns=5, targets=lambda: list(seen)
+    )
+    async with TelemetryReceiver(path, totals, clock):
+        assert await sender.flush()
+        assert totals.targets(clock.now_ns()) == [[]]
+        seen.append(TargetReport("shop", "http://a:1", "ejected", latency_ns=0.5, failures=3))
+        assert await sender.flush()
+        assert totals.targets(clock.now_ns()) == [seen]
+        await sender.close()
+    assert totals.targets(clock.now_ns()) == []
 
 
 async def test_only_this_user_may_connect(path: Path) -> None:

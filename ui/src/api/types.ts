@@ -48,6 +48,26 @@ export interface Status {
   workers: { name: string; last_seen_s: number; requests_total: number; in_flight: number }[];
 }
 
+/** One server of an upstream, as all workers together see it. */
+export interface Target {
+  address: string;
+  state: "healthy" | "starting" | "standby" | "draining" | "unfit" | "ejected";
+  states: Partial<Record<Target["state"], number>>;
+  out_until: string | null;
+  weight: number;
+  in_flight: number;
+  connections: number;
+  latency_ms: number | null;
+  answers: number;
+  errors: number;
+  failures: number;
+}
+
+export interface Targets {
+  workers: number;
+  upstreams: { name: string; targets: Target[] }[];
+}
+
 export interface WindowFigures {
   requests: number;
   requests_per_s: number;

@@ -65,6 +65,7 @@ const TONES: Record<string, Tone> = {
   ok: "good", active: "good", valid: "good", degraded: "warn", failed: "bad", revoked: "bad", expired: "warn",
   critical: "bad", warning: "warn", info: "info", firing: "bad", pending: "warn", acknowledged: "info", snoozed: "quiet",
   resolved: "good", enforce: "good", shadow: "info", off: "quiet", refused: "bad", passed: "good", unknown: "quiet",
+  healthy: "good", starting: "warn", standby: "quiet", draining: "info", unfit: "bad", ejected: "bad",
 };
 const NAMES: Record<string, string> = { ok: "Healthy" };
 

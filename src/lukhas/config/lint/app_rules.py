@@ -67,6 +67,14 @@ def _limited_and_exempt(facts: LintFacts) -> Iterator[Remark]:
             yield Remark(route.name, "it has limits and is exempt from all", "remove one of them")
 
 
+def _changed_elsewhere(facts: LintFacts) -> Iterator[Remark]:
+    if number := facts.unseen_changes:
+        routes = "1 route was" if number == 1 else f"{number} routes were"
+        what = f"{routes} changed over the admin API, which the middleware does not take up"
+        hint = "write into its settings what it needs of that, or give it another state_dir"
+        yield Remark(("state_dir",), what, hint)
+
+
 APP_RULES = (
     Rule("LK201", "settings for a route that the app has not", _settings_without_a_route),
     Rule("LK202", "a route that no request reaches", _unreachable),
@@ -75,5 +83,6 @@ APP_RULES = (
     Rule("LK204", "credentials in the query", _shared_by_address),
     Rule("LK205", "a cache on a route that is not read", _cached_in_vain),
     Rule("LK206", "limits on a route that is exempt", _limited_and_exempt),
+    Rule("LK207", "routes changed where the app does not see it", _changed_elsewhere),
 )  # fmt: skip
 """The rules, by their ids."""

@@ -50,11 +50,13 @@ class LintFacts:
         settings: the settings.
         explicit: whether somebody set the value at a path.
         app: the routes of the app; None without an app.
+        unseen_changes: how many routes the admin API has changed that the app does not see.
     """
 
     settings: Settings
     explicit: Callable[[KeyPath], bool]
     app: tuple[AppRouteFacts, ...] | None = None
+    unseen_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ class ApiKeyRecord:
         previous_expires_ns: from when on the second secret is refused; None if there is none.
         revoked: whether it was withdrawn.
         scopes: what it may be used for.
+        last_used_ns: when it was used last, as far as the registry was told (Unix time); None if
+            it was not. Decides nothing, and is not in what workers look keys up in.
     """
 
     key_id: str
@@ -103,6 +105,7 @@ class ApiKeyRecord:
     previous_expires_ns: int | None = None
     revoked: bool = False
     scopes: tuple[str, ...] = ()
+    last_used_ns: int | None = None
 
 
 def valid_environment(name: str) -> bool:

@@ -194,6 +194,14 @@ def test_an_app_as_it_should_be_gets_no_remark(tree: dict[str, Any], facts: dict
     assert found(tree, app(**facts)) == []
 
 
+@pytest.mark.parametrize(("number", "told"), [(1, "1 route was"), (2, "2 routes were")])
+def test_changes_that_an_app_does_not_see(number: int, told: str) -> None:
+    facts = LintFacts(Settings(), lambda _: True, (), unseen_changes=number)
+    (remark,) = linted(facts)
+    assert (remark.rule.id, remark.remark.place) == ("LK207", ("state_dir",))
+    assert remark.remark.what.startswith(f"{told} changed over the admin API")
+
+
 def test_a_rule_can_be_left_out() -> None:
     settings = Settings.model_validate({"cache": {"mode": "shadow"}})
     facts = LintFacts(settings, lambda _: True)
