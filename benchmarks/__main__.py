@@ -28,6 +28,7 @@ NAMES = (
     "overload",
     "balancing",
     "priority_lane",
+    "best_of",
     "slow_target",
     "idle_connections",
     "scaling",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from lukhas.config.balancing import hash_key_text
+from lukhas.config.best_of import BestOfSettings
 from lukhas.config.caching import YEAR_S, PostKind, QueryNames
 from lukhas.config.cors import OriginText
 from lukhas.config.fields import (
@@ -127,6 +128,11 @@ class RouteSettings(Section):
         "consumer",
         description="Who stays with one of them: the `consumer`, the `client` address, or the "
         "value of `header:NAME` or `cookie:NAME`; where there is none, each request is drawn for.",
+    )
+    best_of: BestOfSettings | None = Field(
+        None,
+        description="Several of `upstreams` that do the same in place of one: the one that does "
+        "best gets the requests.",
     )
     timeout_s: Annotated[float, Field(ge=0, le=86_400)] | None = Field(
         None,

@@ -55,6 +55,7 @@ def settings_reference() -> str:
     for leaf in leaves():
         if isinstance(leaf, ListLeaf):
             lines += [*_list_section(leaf), ""]
+            lines += _tables_within(leaf)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -70,6 +71,21 @@ def _list_section(leaf: ListLeaf) -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, info in leaf.section.model_fields.items():
         yield _row((name,), info, None)
+
+
+def _tables_within(leaf: ListLeaf) -> Iterator[str]:
+    """The tables that an item may hold and usually does not; others have a section elsewhere."""
+    for name, info in leaf.section.model_fields.items():
+        for kind in kinds(info.annotation):
+            is_table = isinstance(kind, type) and issubclass(kind, BaseModel)
+            if is_table and info.default is None:
+                yield f"### `{'.'.join(leaf.path)}[].{name}`\n"
+                yield f"{kind.__doc__}\n"
+                yield "| key | takes | default | |"
+                yield "|---|---|---|---|"
+                for key, each in kind.model_fields.items():
+                    yield _row((key,), each, None)
+                yield ""
 
 
 def _row(path: tuple[str, ...], info: FieldInfo, names: str | None) -> str:

@@ -106,6 +106,10 @@ def _route(place: KeyPath, route: RouteSettings, known: frozenset[str]) -> Itera
     if route.split and route.upstream is not None:
         what = f"the route {route.name!r} has an upstream and is split between several"
         yield Finding((*place, "split"), what, "remove upstream or split")
+    if route.best_of is not None and (route.split or route.upstream is not None):
+        other = "split" if route.split else "upstream"
+        what = f"the route {route.name!r} has best_of and {other}"
+        yield Finding((*place, "best_of"), what, f"remove {other} or best_of")
     if route.split and not any(route.split.values()):
         what = f"no part of the route {route.name!r} has a weight above 0"
         yield Finding((*place, "split"), what, "raise one of them")
@@ -115,6 +119,9 @@ def _wanted(route: RouteSettings) -> Iterator[tuple[KeyPath, str]]:
     """Each upstream that a route names, and where it does."""
     for name in route.split:
         yield ("split",), name
+    if route.best_of is not None:
+        for name in route.best_of.upstreams:
+            yield ("best_of", "upstreams"), name
     if route.upstream is not None:
         yield ("upstream",), route.upstream
     if route.fallback is not None and route.fallback.upstream is not None:

@@ -146,12 +146,15 @@ class BalancedForwarding:
             tried: which were asked already; grows.
         """
         sticky = b"" if self._sticky is None else self._sticky(exchange)
-        is_prior = self._lane is not None and self._lane.holds(exchange)
+        lane = self._lane
+        is_prior = lane is not None and lane.holds(exchange)
         while True:
             now_ns = self._clock.now_ns()
             target = self._selection.choose(now_ns, sticky=sticky, tried=tried, is_prior=is_prior)
             if target is None:
                 raise UpstreamConnectError(self._name, "it has no target", sent=False)
+            if lane is not None and (choice := lane.tally.take_last()) is not None:
+                exchange.verdicts.append(choice)
             if target in tried:
                 await self._pause(len(tried))
             tried.append(target)

@@ -87,6 +87,8 @@ class BalancedUpstream:
         is_prior = self._lane is not None and self._lane.holds(exchange)
         now_ns = self._clock.now_ns()
         target = self._selection.choose(now_ns, sticky=sticky, is_prior=is_prior)
+        if self._lane is not None and (choice := self._lane.tally.take_last()) is not None:
+            exchange.verdicts.append(choice)
         if target is None:
             raise UpstreamConnectError(self._name, "it has no target", sent=False)
         return target
@@ -108,6 +110,10 @@ class BalancedUpstream:
 
     def _hedged(self) -> None:
         self.hedges += 1
+
+    def is_fit(self) -> bool:
+        """Whether any target is fit to get requests."""
+        return self._selection.is_fit(self._clock.now_ns())
 
     def left_out(self) -> int:
         """How many targets get no requests now, unless too few are left."""

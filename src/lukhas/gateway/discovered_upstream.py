@@ -200,6 +200,10 @@ class DiscoveredUpstream:
         """How many requests were sent twice because the answer was late."""
         return self._earlier_hedges + (self._balanced.hedges if self._balanced else 0)
 
+    def is_fit(self) -> bool:
+        """Whether any server is known and fit."""
+        return self._balanced is not None and self._balanced.is_fit()
+
     def left_out(self) -> int:
         """How many servers get no requests now, unless too few are left."""
         return self._balanced.left_out() if self._balanced is not None else 0

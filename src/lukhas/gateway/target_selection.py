@@ -222,6 +222,12 @@ class TargetSelection:
         """Those that may get requests."""
         return self._targets
 
+    def is_fit(self, now_ns: int) -> bool:
+        """Whether any target is fit."""
+        return any(
+            target.probed.is_fit and not target.health.is_out(now_ns) for target in self._targets
+        )
+
     def _may_eject(self, now_ns: int) -> bool:
         healths = {target.candidate.key: target.health for target in self._targets}
         return may_eject(healths, len(self._targets), self._outliers, now_ns)

@@ -142,6 +142,10 @@ class Upstream:
         """How many requests were sent twice because the answer was late."""
         return 0 if self._balanced is None else self._balanced.hedges
 
+    def is_fit(self) -> bool:
+        """Whether any server is fit; nobody looks after an only one."""
+        return self._balanced is None or self._balanced.is_fit()
+
     def left_out(self) -> int:
         """How many servers get no requests now, unless too few are left."""
         return 0 if self._balanced is None else self._balanced.left_out()

@@ -11,6 +11,7 @@ from lukhas.config.settings import Settings
 from lukhas.config.upstreams import UpstreamSettings
 from lukhas.errors import UpstreamError
 from lukhas.gateway.discovered_upstream import DiscoveredUpstream, source_of
+from lukhas.gateway.measured_forwarding import MeasuredForwarding
 from lukhas.gateway.mirrors import Mirrors
 from lukhas.gateway.route_forwarding import RouteForwarding
 from lukhas.gateway.traced_forwarding import CallTracing
@@ -74,6 +75,8 @@ class Upstreams:
                 draw=random,
                 on_error=self._failed,
             )
+        if any(route.best_of is not None for route in settings.routes):
+            self.handler = MeasuredForwarding(self.handler, clock.now_ns)
 
     def _made(
         self, name: str, settings: UpstreamSettings, body_bytes: int, clock: Clock
@@ -104,6 +107,10 @@ class Upstreams:
     def upgrade(self, exchange: Exchange) -> UpgradeTarget:
         """Where a WebSocket handshake goes; see `Upstream.upgrade`."""
         return self._by_name[exchange.upstream_name].upgrade(exchange)
+
+    def is_fit(self, name: str) -> bool:
+        """Whether any server of an upstream is fit."""
+        return self._by_name[name].is_fit()
 
     def _failed(self, error: UpstreamError) -> None:
         self._recorder.upstream_failed(error.upstream, error.kind)

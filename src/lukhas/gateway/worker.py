@@ -28,6 +28,7 @@ from lukhas.gateway.traced_forwarding import CallTracing
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.messages import Response
 from lukhas.http.request_target import PathPolicy
+from lukhas.hub.best_of import watch_servers
 from lukhas.hub.cache import SERVE_DISK_BYTES
 from lukhas.hub.child_link import (
     ChildTask,
@@ -99,6 +100,7 @@ async def serve(task: ChildTask, stop: asyncio.Event) -> None:
     hub = _hub(task, reporting)
     await hub.start()
     upstreams = Upstreams(settings, hub.recorder, hub.clock, tracing=_call_tracing(hub))
+    watch_servers(hub.pipeline, upstreams.is_fit)
     server, doors = _front(hub, upstreams)
     sampling = _sampling(hub, upstreams, server.state, reporting)
     _watch(hub, server.state)

@@ -191,7 +191,12 @@ def _node_space(settings: Settings) -> bytes:
     # What a route got of one API is no answer of another that it is given to.
     named = [f"{upstream.name}={upstream.url}" for upstream in settings.upstreams]
     routed = [f"{route.name}={route.upstream}" for route in settings.routes if route.upstream]
-    return "\0".join((space, *named, *routed)).encode()
+    best = [
+        f"{route.name}={'|'.join(sorted(route.best_of.upstreams))}"
+        for route in settings.routes
+        if route.best_of is not None
+    ]
+    return "\0".join((space, *named, *routed, *best)).encode()
 
 
 def disk_bytes_of(settings: Settings, default: int) -> int:

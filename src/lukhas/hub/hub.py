@@ -9,6 +9,7 @@ from lukhas.clock import Clock, SystemClock
 from lukhas.config.runtime_limits import RuntimeLimitsFile
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError, LukhasError
+from lukhas.hub.best_of import best_of_stages
 from lukhas.hub.cache import HubCache
 from lukhas.hub.counters import HubCounters
 from lukhas.hub.explaining import explainer
@@ -72,7 +73,8 @@ class Hub:
         outlived: whether others take over when this process ends, so that what was counted must
             outlive it.
         disk_bytes: what the cache may take on disk if the settings do not say.
-        forwards: whether requests are sent on to upstreams, which are then told of their traces.
+        forwards: whether requests are sent on to upstreams, which are then told of their traces,
+            and chosen by what they do.
         reports: who is told of each request that has ended.
 
     Attributes:
@@ -106,6 +108,7 @@ class Hub:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.intake = intake_of(settings, self.clock, forwards=forwards)
+        self._forwards = forwards
         self.recorder = Recorder()
         self.records = RecentRecords(reports=outlived)
         self.explainer = explainer(settings, self.records)
@@ -163,6 +166,7 @@ class Hub:
             *decompress_stages(table),
             *self.openapi.body_stages(),
             *transform_stages(table),
+            *(best_of_stages(table, self.clock) if self._forwards else ()),
             *admit_stages(
                 settings.overload,
                 self.clock,

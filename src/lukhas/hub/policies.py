@@ -11,6 +11,7 @@ from lukhas.config.resilience import RouteFallbackSettings, RouteMirrorSettings
 from lukhas.config.settings import Settings
 from lukhas.config.tokens import TokenIssuerSettings
 from lukhas.http.client_address import TrustedProxies
+from lukhas.hub.best_of import best_of_policy
 from lukhas.hub.fallbacks import fallback_of
 from lukhas.hub.request_bodies import decompression_policy
 from lukhas.hub.transformations import cors_policy, redirect_of, transformation
@@ -208,8 +209,9 @@ def route_table(settings: Settings) -> RouteTable:
             cors=cors_policy(settings, route),
             transformation=transformation(settings, route),
             redirect=redirect_of(route),
-            upstream=_upstream(route.upstream, first),
+            upstream=_upstream(_first_named(route), first),
             split=_split(route, first),
+            best_of=best_of_policy(route.name, route.best_of, lambda name: _upstream(name, first)),
             decompression=decompression_policy(settings, route),
             timeout_ns=None if route.timeout_s is None else round(route.timeout_s * SECOND_NS),
             fallback=_fallback(route.fallback, first),
@@ -233,6 +235,11 @@ def route_table(settings: Settings) -> RouteTable:
 def _upstream(name: str | None, first: str) -> str:
     """The name that an upstream has, whatever a route calls that of all others."""
     return first if name is None or name == DEFAULT_UPSTREAM else name
+
+
+def _first_named(route: RouteSettings) -> str | None:
+    """The upstream of what is decided before one of several is chosen."""
+    return route.upstream if route.best_of is None else route.best_of.upstreams[0]
 
 
 def _fallback(settings: RouteFallbackSettings | None, first: str) -> Fallback | None:

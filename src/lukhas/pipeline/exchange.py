@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lukhas.policy.caching.terms import ReuseTerms
     from lukhas.policy.rate_limiting.decisions import LimitDecision
     from lukhas.policy.routing.routes import RouteMatch
+    from lukhas.policy.routing.upstream_race import ChosenUpstream
     from lukhas.policy.verdicts import Reasoned
     from lukhas.storage.entries import StoredResponse
 
@@ -50,6 +51,7 @@ class Exchange:
         stored: the stored response that answers it at a glance; else not set.
         reused: the terms of the stored response that it selects, what the rules say of it, and
             when; not set where there is none.
+        best_of: the choice among upstreams that do the same; not set where there was none.
         drawn: what was drawn where a split chose by chance; else not set.
         times: when each stage was at work; set where that is measured.
         trace: the trace that it belongs to; set where traces are continued, for those in one.
@@ -61,6 +63,7 @@ class Exchange:
     __slots__ = (
         "added",
         "asserted",
+        "best_of",
         "body",
         "cache_result",
         "client",
@@ -119,6 +122,7 @@ class Exchange:
         self.stored: StoredResponse
         self.reused: tuple[ReuseTerms, Reuse, int]
         self.drawn: float
+        self.best_of: ChosenUpstream
         self.times: list[StageStay]
         self.trace: RequestTrace
         self.protocol: str

@@ -11,6 +11,7 @@ from lukhas.policy.caching.lookup import Reuse
 from lukhas.policy.caching.requests import cache_request
 from lukhas.policy.explain.limit_facts import facts_of_limits
 from lukhas.policy.explain.records import (
+    BestOfChoice,
     CacheFacts,
     DecisionRecord,
     LimitFacts,
@@ -21,6 +22,7 @@ from lukhas.policy.explain.records import (
 from lukhas.policy.explain.redaction import shown_query
 from lukhas.policy.explain.reevaluation import stage_record
 from lukhas.policy.modes import Mode
+from lukhas.policy.routing.priority_lane import LaneFacts
 from lukhas.policy.verdicts import Outcome
 from lukhas.units import SECOND_NS
 
@@ -105,6 +107,8 @@ def made_record(
         limit=_limit(exchange),
         cache=_cache(exchange),
         split=_split(exchange),
+        best_of=_best_of(exchange),
+        lane=_lane(exchange),
         trace_id=_trace_id(exchange),
     )
 
@@ -167,3 +171,17 @@ def _split(exchange: Exchange) -> SplitFacts | None:
     caller = caller_of(split.by)(exchange)
     place = place_of(split.name, caller) if caller else exchange.drawn
     return SplitFacts(split.upstreams, split.weights, place, exchange.upstream)
+
+
+def _best_of(exchange: Exchange) -> BestOfChoice | None:
+    if not hasattr(exchange, "best_of"):
+        return None
+    chosen = exchange.best_of
+    return BestOfChoice(chosen.facts, chosen.name, chosen.reason.value)
+
+
+def _lane(exchange: Exchange) -> LaneFacts | None:
+    for reasoned in reversed(exchange.verdicts):
+        if isinstance(reasoned, LaneFacts):
+            return reasoned
+    return None

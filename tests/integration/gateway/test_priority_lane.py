@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from lukhas.pipeline.explaining import ExplainRules, made_record
 from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.explain.records import DecisionRecord
+from lukhas.policy.explain.reevaluation import reevaluate
 from lukhas.policy.rate_limiting.tiers import Tier
 from tests.integration.gateway.kit import until
 from tests.integration.gateway.upstream_kit import Api, Say, Served, forwarding, saying
@@ -20,6 +23,13 @@ async def ask(found: Served, path: bytes, tier: Tier = Tier.FREE) -> bytes:
     body = (await found.answer(exchange)).body
     assert isinstance(body, bytes)
     return body
+
+
+async def record(found: Served, tier: Tier = Tier.FREE) -> DecisionRecord:
+    exchange = found.exchange(b"/x")
+    exchange.asserted = Consumer(f"key:{tier.value}", tier)
+    await found.answer(exchange)
+    return made_record(exchange, 200, 1, why="sampled", rules=ExplainRules())
 
 
 def paths(api: Api) -> list[bytes]:
@@ -86,3 +96,16 @@ async def test_the_lane_gets_the_better_server(tmp_path: Path, by: str) -> None:
             bodies = [await ask(found, b"/x") for _ in range(8)]
             assert bodies.count(b"slow") > 4
             assert found.gauge("upstream_lane_gave_way") == bodies.count(b"slow") - 4
+            places = (quick.url.removeprefix("http://"), slow.url.removeprefix("http://"))
+            prior = await record(found, Tier.PREMIUM)
+            others = [await record(found) for _ in range(4)]
+    (told,) = [stage for stage in prior.stages if stage.stage == "lane"]
+    assert told.reason == f"gets the best server, {places[0]}"
+    assert [name for name, _ in told.facts] == [f"{place} ms ahead" for place in places]
+    gave_way = [each for each in others if each.lane is not None]
+    assert gave_way
+    for each in gave_way:
+        assert each.stages[-1].reason == f"leaves the best server to others, and gets {places[1]}"
+    for each in (prior, *gave_way):
+        assert [again.same for again in reevaluate(each) if again.stage == "lane"] == [True]
+    assert len(gave_way) < len(others)

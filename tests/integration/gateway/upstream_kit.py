@@ -12,6 +12,7 @@ from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
+from lukhas.hub.best_of import watch_servers
 from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import finish, start
@@ -162,8 +163,10 @@ async def served(
         clock=clock or SystemClock(),
         under_observe=(FaultStage(),),
         around_cache=fallback_stages(settings),
+        forwards=True,
     )
     upstreams = Upstreams(settings, hub.recorder, hub.clock)
+    watch_servers(hub.pipeline, upstreams.is_fit)
     upstreams.show(hub.recorder)
     tasks = asyncio.all_tasks()
     try:

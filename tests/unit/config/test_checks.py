@@ -111,6 +111,27 @@ def test_settings_that_fit_have_no_findings(tree: dict[str, Any]) -> None:
         ),
         ({"routes": [_route(upstream="b")]}, "routes[0].upstream", "none of upstreams"),
         ({"routes": [_route(split={"b": 1})]}, "routes[0].split", "none of upstreams"),
+        (
+            {"routes": [_route(best_of={"upstreams": ["default", "b"]})]},
+            "routes[0].best_of.upstreams",
+            "none of upstreams",
+        ),
+        (
+            {
+                "upstreams": [{"name": "b", "url": "http://b"}],
+                "routes": [_route(best_of={"upstreams": ["default", "b"]}, upstream="b")],
+            },
+            "routes[0].best_of",
+            "has best_of and upstream",
+        ),
+        (
+            {
+                "upstreams": [{"name": "b", "url": "http://b"}],
+                "routes": [_route(best_of={"upstreams": ["default", "b"]}, split={"b": 1})],
+            },
+            "routes[0].best_of",
+            "has best_of and split",
+        ),
         ({"routes": [_route(split={"default": 0})]}, "routes[0].split", "weight above 0"),
         (
             {"routes": [_route(split={"default": 1}, upstream="default")]},

@@ -88,6 +88,7 @@ def _upstreams_nobody_asks(facts: LintFacts) -> Iterator[Remark]:
     asked = {next(iter(named_upstreams(settings))), DEFAULT_UPSTREAM}
     for route in settings.routes:
         asked.update(route.split)
+        asked.update(() if route.best_of is None else route.best_of.upstreams)
         asked.add(route.upstream or "")
         asked.add((route.fallback and route.fallback.upstream) or "")
         asked.add(route.mirror.upstream if route.mirror is not None else "")

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 
 from lukhas.http.cache_control import CacheControl
 from lukhas.policy.caching.terms import ReuseTerms
+from lukhas.policy.routing.best_of import BestOfFacts
+from lukhas.policy.routing.priority_lane import LaneFacts
 from lukhas.policy.verdicts import Fact
 
 __all__ = (
     "RECORD_VERSION",
+    "BestOfChoice",
     "CacheFacts",
     "DecisionRecord",
     "GroupFacts",
@@ -151,6 +154,21 @@ class SplitFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BestOfChoice:
+    """Which of several upstreams that do the same was chosen.
+
+    Attributes:
+        facts: all that it was chosen by.
+        chosen: its name.
+        reason: why; see `BestOfReason`.
+    """
+
+    facts: BestOfFacts
+    chosen: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """One request: what was decided about it, and by what facts.
 
@@ -175,6 +193,8 @@ class DecisionRecord:
         limit: the facts of `limit`.
         cache: the facts of `cache`.
         split: the facts of `split`.
+        best_of: the choice among upstreams that do the same.
+        lane: what the priority lane did at the last choice of a server.
         trace_id: of the trace that it belongs to; empty if that is not known.
         version: of this form.
     """
@@ -199,5 +219,7 @@ class DecisionRecord:
     limit: LimitFacts | None = None
     cache: CacheFacts | None = None
     split: SplitFacts | None = None
+    best_of: BestOfChoice | None = None
+    lane: LaneFacts | None = None
     trace_id: str = ""
     version: int = field(default=RECORD_VERSION)

@@ -7,6 +7,7 @@ from lukhas.policy.caching.lookup import reuse
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.explain.limit_facts import decided_again
 from lukhas.policy.explain.records import (
+    BestOfChoice,
     CacheFacts,
     DecisionRecord,
     LimitFacts,
@@ -15,6 +16,8 @@ from lukhas.policy.explain.records import (
     StageRecord,
 )
 from lukhas.policy.modes import Mode
+from lukhas.policy.routing.best_of import choose_upstream
+from lukhas.policy.routing.priority_lane import LaneFacts, lane_target
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.policy.verdicts import Verdict
 
@@ -53,6 +56,10 @@ def reevaluate(record: DecisionRecord) -> tuple[Reevaluated, ...]:
         found.append(_route(record, record.route))
     if record.split is not None:
         found.append(_split(record.split))
+    if record.best_of is not None:
+        found.append(_best_of(record.best_of))
+    if record.lane is not None:
+        found.append(_lane(record.lane))
     if record.limit is not None:
         found.append(_limit(record, record.limit))
     if record.cache is not None:
@@ -92,6 +99,18 @@ def _route(record: DecisionRecord, facts: RouteFacts) -> Reevaluated:
 def _split(facts: SplitFacts) -> Reevaluated:
     chosen = facts.upstreams[chosen_share(facts.weights, facts.place)]
     return Reevaluated("split", facts.chosen, chosen)
+
+
+def _best_of(choice: BestOfChoice) -> Reevaluated:
+    index, reason = choose_upstream(choice.facts)
+    chosen = choice.facts.upstreams[index].name
+    recorded = f"{choice.chosen}: {choice.reason}"
+    return Reevaluated("best_of", recorded, f"{chosen}: {reason.value}")
+
+
+def _lane(facts: LaneFacts) -> Reevaluated:
+    index = lane_target(facts.costs_ns, facts.first, facts.most_times)
+    return Reevaluated("lane", facts.targets[facts.chosen], facts.targets[index])
 
 
 def _limit(record: DecisionRecord, facts: LimitFacts) -> Reevaluated:

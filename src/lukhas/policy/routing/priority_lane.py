@@ -19,9 +19,10 @@ from typing import Generic, TypeVar
 
 from lukhas.policy.balancing.balancer import Balancer, Candidate, ChoiceFacts
 from lukhas.policy.rate_limiting.tiers import Tier
-from lukhas.units import SECOND_NS
+from lukhas.policy.verdicts import Fact, Outcome, Verdict
+from lukhas.units import MILLISECOND_NS, SECOND_NS
 
-__all__ = ("LaneBalancer", "LaneQueue", "LaneTally", "LaneTerms")
+__all__ = ("LaneBalancer", "LaneFacts", "LaneQueue", "LaneTally", "LaneTerms", "lane_target")
 
 T = TypeVar("T")
 
@@ -51,6 +52,38 @@ class LaneTerms:
         return tier in self.tiers or route in self.routes
 
 
+@dataclass(frozen=True, slots=True)
+class LaneFacts:
+    """What the lane did at the choice of a target, and by what.
+
+    Attributes:
+        targets: the keys of all that could be chosen.
+        costs_ns: for each, latency times requests in flight, by its weight.
+        chosen: the index of the one chosen.
+        first: that of the one that the request would have got, which it left to the lane; -1 for a
+            request in the lane.
+        most_times: see `LaneTerms`.
+    """
+
+    targets: tuple[str, ...]
+    costs_ns: tuple[float, ...]
+    chosen: int
+    first: int = -1
+    most_times: float = 0.0
+
+    def verdict(self) -> Verdict:
+        """The choice in words and figures; see `Reasoned`."""
+        target = self.targets[self.chosen]
+        reason = f"gets the best server, {target}"
+        if self.first >= 0:
+            reason = f"leaves the best server to others, and gets {target}"
+        facts: list[Fact] = [
+            (f"{key} ms ahead", round(cost_ns / MILLISECOND_NS, 3))
+            for key, cost_ns in zip(self.targets, self.costs_ns, strict=True)
+        ]
+        return Verdict("lane", Outcome.PASSED, reason, facts=tuple(facts))
+
+
 @dataclass(slots=True)
 class LaneTally:
     """What the lane has done so far. Not frozen: it counts.
@@ -59,11 +92,18 @@ class LaneTally:
         overtook: connections that became free and went to the lane before who had waited longer.
         yielded: those that went to who had waited longest while the lane waited.
         gave_way: requests outside the lane that left the best target to it.
+        last: what it did at the last choice; None if nothing.
     """
 
     overtook: int = 0
     yielded: int = 0
     gave_way: int = 0
+    last: LaneFacts | None = None
+
+    def take_last(self) -> LaneFacts | None:
+        """What it did at the last choice, once."""
+        last, self.last = self.last, None
+        return last
 
 
 class LaneQueue(Generic[T]):
@@ -155,7 +195,11 @@ class LaneBalancer:
             return self._otherwise.choose(candidates, facts, now_ns)
         if facts.is_prior:
             self._used_ns = now_ns
-            return _best(candidates, now_ns)
+            costs_ns = _costs_ns(candidates, now_ns)
+            best = lane_target(costs_ns)
+            keys = tuple([candidate.key for candidate in candidates])
+            self._tally.last = LaneFacts(keys, costs_ns, best)
+            return best
         chosen = self._otherwise.choose(candidates, facts, now_ns)
         if self._used_ns is None or now_ns - self._used_ns >= _IN_USE_NS:
             self._credit = 0.0
@@ -168,21 +212,38 @@ class LaneBalancer:
 
     def _way(self, candidates: Sequence[Candidate], chosen: int, now_ns: int) -> int:
         """Another target in place of the best one, if there is one that will do."""
-        if chosen != _best(candidates, now_ns):
-            return chosen
-        rest = [index for index in range(len(candidates)) if index != chosen]
-        other = min(rest, key=lambda index: _cost(candidates[index], now_ns))
-        most = _cost(candidates[chosen], now_ns) * self._terms.most_times
-        if _cost(candidates[other], now_ns) > most:
+        costs_ns = _costs_ns(candidates, now_ns)
+        other = lane_target(costs_ns, chosen, self._terms.most_times)
+        if other == chosen:
             return chosen
         self._credit = 0.0
         self._tally.gave_way += 1
+        keys = tuple([candidate.key for candidate in candidates])
+        self._tally.last = LaneFacts(keys, costs_ns, other, chosen, self._terms.most_times)
         return other
 
 
-def _best(candidates: Sequence[Candidate], now_ns: int) -> int:
-    return min(range(len(candidates)), key=lambda index: _cost(candidates[index], now_ns))
+def lane_target(costs_ns: Sequence[float], first: int = -1, most_times: float = 0.0) -> int:
+    """The index of the target of a request, where there is a lane.
+
+    Args:
+        costs_ns: of all targets.
+        first: what was chosen for a request that may give way; -1 for one in the lane.
+        most_times: see `LaneTerms`.
+
+    Returns:
+        The best for who is in the lane. For others the second best, if `first` is the best and that
+        is at most so many times as costly; else `first`.
+    """
+    every = range(len(costs_ns))
+    best = min(every, key=costs_ns.__getitem__)
+    if first < 0:
+        return best
+    if first != best or len(costs_ns) == 1:
+        return first
+    other = min((index for index in every if index != first), key=costs_ns.__getitem__)
+    return first if costs_ns[other] > costs_ns[first] * most_times else other
 
 
-def _cost(candidate: Candidate, now_ns: int) -> float:
-    return candidate.load.cost(now_ns) / (candidate.weight * candidate.share)
+def _costs_ns(candidates: Sequence[Candidate], now_ns: int) -> tuple[float, ...]:
+    return tuple([each.load.cost(now_ns) / (each.weight * each.share) for each in candidates])

@@ -9,6 +9,7 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.compression import CompressionPolicy
 from lukhas.policy.cors import CorsPolicy
 from lukhas.policy.decompression import DecompressionPolicy
+from lukhas.policy.routing.best_of import BestOf
 from lukhas.policy.routing.fallbacks import Fallback
 from lukhas.policy.routing.mirroring import Mirror
 from lukhas.policy.routing.rewriting import Redirect
@@ -41,6 +42,7 @@ class RouteRule:
         redirect: where clients are sent instead; None where they are served.
         upstream: the name of the upstream that the requests go to.
         split: several upstreams in its place; None where there is only that one.
+        best_of: several upstreams that do the same in its place; None where there are none.
         decompression: how compressed request bodies are decoded.
         timeout_ns: how long the upstream may take to answer, all tries together; 0 for any time,
             None for what its upstream says.
@@ -63,6 +65,7 @@ class RouteRule:
     redirect: Redirect | None = None
     upstream: str = DEFAULT_UPSTREAM
     split: Split | None = None
+    best_of: BestOf | None = None
     decompression: DecompressionPolicy = DecompressionPolicy()  # noqa: RUF009 - a frozen value
     timeout_ns: int | None = None
     fallback: Fallback | None = None

@@ -113,6 +113,11 @@ def test_a_rule_finds_what_it_is_for(tree: dict[str, Any], told: str) -> None:
         {"upstreams": [SPARE]},
         {"upstream": API, "upstreams": [SPARE], "routes": route(upstream="spare")},
         {"upstream": API, "upstreams": [SPARE], "routes": route(split={"spare": 1, "default": 9})},
+        {
+            "upstream": API,
+            "upstreams": [SPARE],
+            "routes": route(best_of={"upstreams": ["default", "spare"]}),
+        },
         {"upstream": API, "upstreams": [SPARE], "routes": route(mirror={"upstream": "spare"})},
         {"upstream": API, "upstreams": [SPARE], "routes": route(fallback={"upstream": "spare"})},
         {"upstream": API, "routes": route(fallback={"status": 200})},

@@ -8,10 +8,18 @@ from lukhas.http.cache_control import CacheControl
 from lukhas.policy.caching.freshness import Freshness
 from lukhas.policy.caching.terms import ReuseTerms
 from lukhas.policy.explain.limit_facts import facts_of_limits
-from lukhas.policy.explain.records import CacheFacts, DecisionRecord, RouteFacts, SplitFacts
+from lukhas.policy.explain.records import (
+    BestOfChoice,
+    CacheFacts,
+    DecisionRecord,
+    RouteFacts,
+    SplitFacts,
+)
 from lukhas.policy.explain.reevaluation import Reevaluated, reevaluate, stage_record
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.decisions import decide
+from lukhas.policy.routing.best_of import BestOfFacts, UpstreamFigures
+from lukhas.policy.routing.priority_lane import LaneFacts
 from lukhas.units import SECOND_NS
 from tests.unit.policy.explain.test_limit_facts import NOW_NS, plan_of
 
@@ -62,6 +70,26 @@ def test_a_split_is_chosen_by_its_place() -> None:
     facts = SplitFacts(("default", "canary"), (50, 50), 0.7, "canary")
     assert only(replace(RECORD, split=facts)).same
     assert not only(replace(RECORD, split=replace(facts, place=0.2))).same
+
+
+def test_a_choice_among_upstreams_is_made_again() -> None:
+    """By the figures that were known: others choose another, or for another reason."""
+    figures = (UpstreamFigures("a", 1), UpstreamFigures("b", 1, part=0.0))
+    facts = BestOfFacts(figures, (True, True), place=0.2, glance=0.5, look=0.02)
+    choice = BestOfChoice(facts, "a", "by its part of the requests")
+    assert only(replace(RECORD, best_of=choice)).same
+    looks = replace(choice, facts=replace(facts, glance=0.01))
+    assert only(replace(RECORD, best_of=looks)).evaluated == "b: a look at one that was behind"
+
+
+def test_the_lane_chooses_by_what_is_ahead() -> None:
+    """The best for who is in it; the second best for who gives way, if that will do."""
+    prior = LaneFacts(("x", "y", "z"), (3.0, 1.0, 2.5), 1)
+    assert only(replace(RECORD, lane=prior)).same
+    gave_way = replace(prior, chosen=2, first=1, most_times=3.0)
+    assert only(replace(RECORD, lane=gave_way)).same
+    changed = only(replace(RECORD, lane=replace(gave_way, most_times=2.0)))
+    assert (changed.stage, changed.recorded, changed.evaluated) == ("lane", "z", "y")
 
 
 def test_stored_responses_are_judged_by_their_terms() -> None:

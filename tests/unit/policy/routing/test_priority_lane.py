@@ -8,7 +8,13 @@ from benchmarks.priority_lane import TERMS, LaneScenario, simulated
 from lukhas.policy.balancing.balancer import Candidate, ChoiceFacts
 from lukhas.policy.balancing.loads import Load
 from lukhas.policy.rate_limiting.tiers import Tier
-from lukhas.policy.routing.priority_lane import LaneBalancer, LaneQueue, LaneTally, LaneTerms
+from lukhas.policy.routing.priority_lane import (
+    LaneBalancer,
+    LaneFacts,
+    LaneQueue,
+    LaneTally,
+    LaneTerms,
+)
 from lukhas.units import MILLISECOND_NS, SECOND_NS
 
 T0 = 1_750_000_000 * SECOND_NS
@@ -126,6 +132,23 @@ def test_nobody_gives_way_to_his_harm(others_ms: tuple[int, ...]) -> None:
     balancer.choose(candidates, PRIOR, T0)
     assert {balancer.choose(candidates, OTHER, T0) for _ in range(9)} == {0}
     assert tally.gave_way == 0
+
+
+def test_what_the_lane_did_is_told_once() -> None:
+    """Of who is in it and of who gives way; where it did nothing there is nothing to tell."""
+    candidates = [candidate(10), candidate(15, weight=2)]
+    tally = LaneTally()
+    balancer = LaneBalancer(Always(1), TERMS, tally)
+    balancer.choose(candidates, PRIOR, T0)
+    costs = (10.0 * MILLISECOND_NS, 7.5 * MILLISECOND_NS)
+    assert tally.take_last() == LaneFacts(("10 ms", "15 ms"), costs, 1)
+    assert tally.take_last() is None
+    for told in (None, LaneFacts(("10 ms", "15 ms"), costs, 0, 1, 2.0)):
+        balancer.choose(candidates, OTHER, T0)
+        assert tally.take_last() == told
+    assert told is not None
+    assert told.verdict().reason == "leaves the best server to others, and gets 10 ms"
+    assert told.verdict().facts == (("10 ms ms ahead", 10.0), ("15 ms ms ahead", 7.5))
 
 
 def test_who_has_another_target_stays_there() -> None:
