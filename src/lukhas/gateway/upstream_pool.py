@@ -5,6 +5,7 @@ import asyncio
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.outbox import Outbox
+from lukhas.gateway.plain_answers import PlainAnswers
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
 from lukhas.policy.routing.priority_lane import LaneQueue
@@ -49,6 +50,7 @@ class UpstreamPool:
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(self._loop)
+        self._answers = PlainAnswers()
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
@@ -107,6 +109,7 @@ class UpstreamPool:
                     self.name,
                     self._timeouts,
                     self._outbox,
+                    self._answers,
                     on_free=self._freed,
                     on_gone=self._gone,
                 )
