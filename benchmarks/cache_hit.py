@@ -145,7 +145,8 @@ def run() -> Section:
         f"interleaved rounds of {_LOOPS} calls, medians of the whole request. Ours also identifies "
         "the caller and checks three limits. The endpoint has no response model, where FastAPI "
         "spends most on a response, and so the peers that cache below it. With add_middleware a "
-        "request passes FastAPI's own outer layers too; around the app it does not.",
+        "request passes FastAPI's own outer layers too, some ten microseconds; around the app it "
+        "does not. The bounds are held to the latter.",
     )
     pin(0)
     loop = asyncio.new_event_loop()
@@ -191,7 +192,7 @@ def _checked(
 
 
 def _tell(section: Section, taken: dict[str, float]) -> None:
-    ours = taken[_OURS]
+    ours = taken[_AROUND]
     for name, taken_us in taken.items():
         section.figures.append(
             Figure(
@@ -199,7 +200,7 @@ def _tell(section: Section, taken: dict[str, float]) -> None:
                 (
                     ("us/request", round(taken_us, 1)),
                     ("against no cache us", round(taken_us - taken[_UNCACHED], 1)),
-                    ("times ours", round(taken_us / ours, 1)),
+                    ("times ours, around", round(taken_us / ours, 1)),
                 ),
                 ours=name in {_OURS, _AROUND},
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from lukhas.http.headers import Headers
 
@@ -24,8 +24,12 @@ class RequestHead:
         headers: the header fields.
         keyed: what else tells it from others, for the cache: where the origin sees fields that name
             another host or path than the request has, a digest of them.
-        negotiated: a memo of the negotiation: this head with one content coding.
+        negotiated: a memo of the negotiation: this head with one content coding. Memos are not
+            copied by `dataclasses.replace`.
         asked_by: a memo of the cache: for which consumer, by which fields, and who that is.
+        looked_up: a memo of the cache: under which policy and for which tenant it was asked, what
+            was looked up then (None if it asks something special), and whether its fields tell
+            who asks.
         forwarded: a memo of the gateway: to which origin this head was sent on, and what of it.
     """
 
@@ -36,11 +40,16 @@ class RequestHead:
     query: bytes
     headers: Headers
     keyed: bytes = b""
-    negotiated: "RequestHead | None" = field(default=None, compare=False, repr=False)
+    negotiated: "RequestHead | None" = field(default=None, init=False, compare=False, repr=False)
     asked_by: tuple[object, frozenset[bytes], int] | None = field(
-        default=None, compare=False, repr=False
+        default=None, init=False, compare=False, repr=False
     )
-    forwarded: tuple[bytes, bytes] | None = field(default=None, compare=False, repr=False)
+    looked_up: tuple[object, str, tuple[Any, ...] | None, bool] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
+    forwarded: tuple[bytes, bytes] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
 
 
 class BodyTap(Protocol):

@@ -300,7 +300,7 @@ class _UnderWay(NamedTuple):
 
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:
     """The scope with the fields and the query that the stages ask with."""
-    return {**scope, "headers": head.headers.raw, "query_string": head.query}
+    return {**scope, "headers": [*head.headers.raw], "query_string": head.query}
 
 
 def _at_path(scope: Scope, path: bytes) -> Scope:

@@ -49,13 +49,14 @@ class Binding:
     Nothing of the given pipeline is changed: other apps may use it too, each with its own routes.
 
     Attributes:
+        reads_bodies: whether a stage reads request bodies.
         tagged: the names of the routes that ask for caching; their answers are given an ETag.
     """
 
     def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
         self._pipeline = pipeline
         self._discovery = discovery
-        self._reads_bodies = any(isinstance(s, BodyReader) for s in pipeline.stages)
+        self.reads_bodies = any(isinstance(s, BodyReader) for s in pipeline.stages)
         self._handlers: dict[str, Handler] = {}
         self._ways: dict[str, ShortWay] = {}
         self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
@@ -86,11 +87,6 @@ class Binding:
     def observe_stage(self) -> ObserveStage | None:
         """The observe stage; None where there is none."""
         return next((s for s in self._pipeline.stages if isinstance(s, ObserveStage)), None)
-
-    @property
-    def reads_bodies(self) -> bool:
-        """Whether a stage reads request bodies."""
-        return self._reads_bodies
 
     def is_stale(self) -> bool:
         """Whether the routes of the app, those of the settings, or the limits are others by now."""

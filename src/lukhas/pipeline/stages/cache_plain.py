@@ -8,12 +8,11 @@ from enum import Enum
 from typing import Final
 
 from lukhas.http.headers import Headers
-from lukhas.http.messages import Response
+from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stages.cache_keeping import CacheKeeper
 from lukhas.pipeline.stages.cache_question import principal_of
 from lukhas.pipeline.stages.cache_repeats import note_repeat
-from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.cache_status import CacheStatus, Forward
 from lukhas.policy.caching.keys import CacheKey, has_credentials
 from lukhas.policy.caching.leak_guard import LeakGuard
@@ -102,19 +101,26 @@ class PlainCache:
         if route is None:
             return UNTOUCHED
         policy = route.rule.cache
-        if exchange.head.method not in CACHED_METHODS:
+        head = exchange.head
+        if head.method not in CACHED_METHODS:
             return None
         if self._guard.quarantined and self.in_quarantine(exchange, route.rule):
             return None
         mode = policy.mode
         if mode is not _ENFORCE:
             return UNTOUCHED if mode is _OFF else None
-        key = _key(exchange, policy)
-        if key is None:
+        consumer = exchange.consumer
+        tenant = "" if consumer is None else consumer.tenant
+        looked_up = head.looked_up
+        # The same head comes again and again (see `KnownHeads`), mostly to the same route.
+        if looked_up is None or looked_up[0] is not policy or looked_up[1] != tenant:
+            looked_up = head.looked_up = _looked_up(head, policy, tenant)
+        key = looked_up[2]
+        if key is None or exchange.body is not None:
             return None
         variants = self._get(key)
         if variants is not None:
-            return self._answered(exchange, policy, variants)
+            return self._answered(exchange, policy, variants, is_personal=looked_up[3])
         if not self._is_uncacheable(key, exchange.now_ns):
             return None
         exchange.ticket = self._ticket()
@@ -144,7 +150,12 @@ class PlainCache:
         return True
 
     def _answered(
-        self, exchange: Exchange, policy: CachePolicy, variants: tuple[StoredResponse, ...]
+        self,
+        exchange: Exchange,
+        policy: CachePolicy,
+        variants: tuple[StoredResponse, ...],
+        *,
+        is_personal: bool,
     ) -> Response | None:
         entry = variants[0]
         if exchange.now_ns >= entry.plain_until_ns or entry.tier:
@@ -156,8 +167,12 @@ class PlainCache:
                 return None
         elif len(variants) > 1:
             return None
-        if not entry.open_to_all and not self._is_for(exchange, entry, policy):
-            return None
+        if not entry.open_to_all:
+            consumer = exchange.consumer
+            is_personal = is_personal or not (consumer is None or consumer.is_anonymous)
+            watched = entry.watched and entry.filled_by
+            if self._is_not_theirs(exchange, entry, policy) if watched else is_personal:
+                return None
         self._touch(entry)
         exchange.cache_result = "hit"
         exchange.stored = entry
@@ -166,14 +181,14 @@ class PlainCache:
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)
 
-    def _is_for(self, exchange: Exchange, entry: StoredResponse, policy: CachePolicy) -> bool:
-        """Whether a response that not everybody may have is for this client all the same."""
-        if not (entry.watched and entry.filled_by):
-            return not _is_personal(exchange.head.headers, exchange.consumer, policy)
+    def _is_not_theirs(
+        self, exchange: Exchange, entry: StoredResponse, policy: CachePolicy
+    ) -> bool:
+        """Whether a watched response was made for somebody else, or must be watched again."""
         # Watched is what one caller gets of another. Their own answer tells nothing new, unless
         # callers were seen to get different ones: then the origin is asked for each.
         terms = entry.terms
-        return (
+        return not (
             terms.for_credentials
             and terms.for_cookies
             and principal_of(exchange, policy) == entry.filled_by
@@ -197,21 +212,17 @@ class PlainCache:
         exchange.added += entry.told_fields
 
 
-def _key(exchange: Exchange, policy: CachePolicy) -> CacheKey | None:
-    """What a request looks up that asks nothing special of a cache; None for any other."""
-    head = exchange.head
-    if policy.private or policy.query is not None or exchange.body is not None:
-        return None
-    if not _QUESTIONS.isdisjoint(head.headers.index()):
-        return None
-    consumer = exchange.consumer
-    tenant = consumer.tenant if consumer is not None else ""
+def _looked_up(
+    head: RequestHead, policy: CachePolicy, tenant: str
+) -> tuple[CachePolicy, str, CacheKey | None, bool]:
+    """For `RequestHead.looked_up`."""
+    fields = head.headers.index()
+    if policy.private or policy.query is not None or not _QUESTIONS.isdisjoint(fields):
+        return (policy, tenant, None, True)
     owner = (head.keyed, tenant) if head.keyed else tenant
-    return (head.scheme, head.authority, head.path, head.query, owner)
-
-
-def _is_personal(headers: Headers, consumer: Consumer | None, policy: CachePolicy) -> bool:
-    return b"cookie" in headers.index() or has_credentials(headers, consumer, policy)
+    key = (head.scheme, head.authority, head.path, head.query, owner)
+    is_personal = b"cookie" in fields or has_credentials(head.headers, None, policy)
+    return (policy, tenant, key, is_personal)
 
 
 def _is_selected(entry: StoredResponse, headers: Headers, fields: dict[bytes, bytes]) -> bool:

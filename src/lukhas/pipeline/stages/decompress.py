@@ -87,7 +87,7 @@ async def _decoded(
 
 
 def _with_headers(head: RequestHead, headers: Headers) -> RequestHead:
-    return replace(head, headers=headers, negotiated=None, asked_by=None, forwarded=None)
+    return replace(head, headers=headers)
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

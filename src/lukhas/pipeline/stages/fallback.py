@@ -64,7 +64,7 @@ class FallbackStage(Backstop):
         self._tell(exchange, f"asks {fallback.upstream}", what)
         head = exchange.head
         keyed = b"%b\0fallback\0%b" % (head.keyed, fallback.upstream.encode())
-        exchange.head = replace(head, keyed=keyed, negotiated=None)
+        exchange.head = replace(head, keyed=keyed)
         exchange.upstream = fallback.upstream
         added = len(exchange.added)
         try:

@@ -121,7 +121,14 @@ class LimitStage(Gate):
         if not plan.groups:
             exchange.verdicts.append(_UNLIMITED)
             return None
-        return self._decide(exchange, consumer, rule, plan)
+        if self._remote is not None or not (plan.by_consumer and plan.uniform):
+            return self._decide(exchange, consumer, rule, plan)
+        # The usual case without a call.
+        try:
+            decision = self._store.decide(plan, (consumer.key,), exchange.now_ns, rule.cost)
+        except StoreError as error:
+            return self._failed(exchange, error)
+        return self._act(exchange, decision)
 
     def may_refuse(self, route: str) -> bool:
         """Whether some limit may refuse a request on this route, by its name."""
@@ -193,22 +200,16 @@ class LimitStage(Gate):
             return self._ask(exchange, asked)
         try:
             decision = self._store.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
-        except CountersUnavailableError as error:
-            return self._unavailable(exchange, error)
-        except StoreError:
-            exchange.verdicts.append(_STORE_FAILED)
-            raise
+        except StoreError as error:
+            return self._failed(exchange, error)
         return self._act(exchange, decision)
 
     async def _ask(self, exchange: Exchange, asked: Awaitable[LimitDecision]) -> Response | None:
         """`_decide` with a store across the network."""
         try:
             decision = await asked
-        except CountersUnavailableError as error:
-            return self._unavailable(exchange, error)
-        except StoreError:
-            exchange.verdicts.append(_STORE_FAILED)
-            raise
+        except StoreError as error:
+            return self._failed(exchange, error)
         return self._act(exchange, decision)
 
     def _act(self, exchange: Exchange, decision: LimitDecision) -> Response | None:
@@ -226,7 +227,11 @@ class LimitStage(Gate):
                 exchange.added.extend(legacy_fields(decision))
         return None if decision.allowed else too_many(exchange, decision)
 
-    def _unavailable(self, exchange: Exchange, error: CountersUnavailableError) -> Response:
+    @staticmethod
+    def _failed(exchange: Exchange, error: StoreError) -> Response:
+        if not isinstance(error, CountersUnavailableError):
+            exchange.verdicts.append(_STORE_FAILED)
+            raise error
         reason = "the counters cannot be asked"
         exchange.verdicts.append(Verdict("limit", Outcome.REFUSED, reason, error.policy))
         return unavailable(exchange, error.policy)

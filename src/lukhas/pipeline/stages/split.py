@@ -42,7 +42,7 @@ class SplitStage(Gate):
         chosen = exchange.upstream = split.choose(caller, drawn)
         head = exchange.head
         keyed = b"%b\0%b" % (head.keyed, chosen.encode())
-        exchange.head = replace(head, keyed=keyed, negotiated=None)
+        exchange.head = replace(head, keyed=keyed)
         verdict = self._verdicts.get(chosen)
         if verdict is None:
             reason = f"upstream {chosen}"

@@ -60,4 +60,4 @@ def _changed(head: RequestHead, route: RouteMatch) -> RequestHead:
     path = head.path
     if transformation.rewrite is not None:
         path = transformation.rewrite.filled(route.params)
-    return replace(head, path=path, headers=headers, negotiated=None, asked_by=None, forwarded=None)
+    return replace(head, path=path, headers=headers)
