@@ -1,8 +1,9 @@
 """Responses of upstreams in the plainest form, read by a pattern instead of by the parser."""
 
 import re
+from typing import Final
 
-from lukhas.http.headers import HOP_BY_HOP, Headers
+from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers
 from lukhas.http.status import status_line
 
 __all__ = ("NOT_RELAYED", "PlainAnswer", "PlainAnswers")
@@ -22,11 +23,18 @@ _VALUE = rb"[ -~]++(?<! )"
 _match = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9]) [ -~]*+\r\n((?:%b: ?(?! )%b\r\n)++)\r\n" % (_NAME, _VALUE)
 ).fullmatch
-_length = re.compile(rb"[0-9]{1,15}").fullmatch
 # Responses that have no body, whatever their fields say.
 _BODILESS = frozenset((204, 304))
-# Heads with these do something to the connection, or frame the body in another way.
-_NOT_PLAIN = frozenset((b"transfer-encoding", b"upgrade", b"trailer", b"proxy-connection"))
+_MOST_DIGITS = 15
+# What a line does. Any other than these frames the body in another way, or ends the connection.
+_RELAYED: Final = 0
+_DATED: Final = 1
+_SIZED: Final = 2
+_DROPPED: Final = 3
+_NOT_PLAIN: Final = 4
+
+_Line = tuple[int, tuple[bytes, bytes], bytes]
+"""What a line does, its field, and the line as it is sent on."""
 
 
 class PlainAnswer:
@@ -42,15 +50,14 @@ class PlainAnswer:
 
     __slots__ = ("headers", "length", "ready_head", "size", "status")
 
-    def __init__(self, status: int, headers: Headers, length: int, size: int) -> None:
+    def __init__(
+        self, status: int, headers: Headers, length: int, *, size: int, ready_head: bytes | None
+    ) -> None:
         self.status = status
         self.headers = headers
         self.length = length
         self.size = size
-        self.ready_head: bytes | None = None
-        if b"date" in headers.index():
-            lines = [b": ".join(field) for field in headers.raw]
-            self.ready_head = b"%b%b\r\n" % (status_line(status), b"\r\n".join(lines))
+        self.ready_head = ready_head
 
 
 class PlainAnswers:
@@ -65,7 +72,7 @@ class PlainAnswers:
 
     def __init__(self) -> None:
         self._known: dict[bytes, PlainAnswer | None] = {}
-        self._lines: dict[bytes, tuple[bytes, bytes]] = {}
+        self._lines: dict[bytes, _Line] = {}
 
     def read(self, data: bytes) -> PlainAnswer | None:
         """The head of the response that `data` is: the same that the parser would give.
@@ -93,31 +100,49 @@ class PlainAnswers:
         if match is None:
             return None
         code, fields = match.groups()
-        known = self._lines.get
-        raw = [known(line) or self._field(line) for line in fields[:-2].split(b"\r\n")]
-        index = dict(raw)
-        length = index.get(b"content-length", b"")
-        connection = index.get(b"connection", b"keep-alive")
         status = int(code)
-        if (
-            _length(length) is None
-            or connection.lower() != b"keep-alive"
-            or status in _BODILESS
-            or not _NOT_PLAIN.isdisjoint(index)
-        ):
-            return None
-        if len(index) != len(raw):
-            names = [name for name, _ in raw]
-            if names.count(b"content-length") != 1 or names.count(b"connection") > 1:
+        known = self._lines.get
+        raw: HeaderPairs = []
+        lines = [status_line(status)]
+        length = b""
+        is_dated = False
+        for each in fields[:-2].split(b"\r\n"):
+            does, field, line = known(each) or self._line(each)
+            if does == _DROPPED:
+                continue
+            if does == _NOT_PLAIN or (does == _SIZED and length):
                 return None
-        headers = Headers([field for field in raw if field[0] not in NOT_RELAYED])
-        return PlainAnswer(status, headers, int(length), len(head))
+            if does == _SIZED:
+                length = field[1]
+            elif does == _DATED:
+                is_dated = True
+            raw.append(field)
+            lines.append(line)
+        if not length or status in _BODILESS:
+            return None
+        ready_head = b"".join(lines) if is_dated else None
+        return PlainAnswer(
+            status, Headers(raw), int(length), size=len(head), ready_head=ready_head
+        )
 
-    def _field(self, line: bytes) -> tuple[bytes, bytes]:
-        name, _, value = line.partition(b":")
+    def _line(self, text: bytes) -> _Line:
+        name, _, value = text.partition(b":")
         field = (name.lower(), value.lstrip(b" "))
-        if len(line) <= _LONGEST_KNOWN_LINE:
+        line = (_does(*field), field, b"%b: %b\r\n" % field)
+        if len(text) <= _LONGEST_KNOWN_LINE:
             if len(self._lines) >= _KNOWN_LINES:
                 self._lines.clear()
-            self._lines[line] = field
-        return field
+            self._lines[text] = line
+        return line
+
+
+def _does(name: bytes, value: bytes) -> int:
+    if name == b"content-length":
+        return _SIZED if value.isdigit() and len(value) <= _MOST_DIGITS else _NOT_PLAIN
+    if name == b"connection":
+        return _DROPPED if value.lower() == b"keep-alive" else _NOT_PLAIN
+    if name in {b"keep-alive", b"x-request-id"}:
+        return _DROPPED
+    if name in NOT_RELAYED:
+        return _NOT_PLAIN
+    return _DATED if name == b"date" else _RELAYED

@@ -348,10 +348,10 @@ class UpstreamConnection(Protocol):
     def _give_plain(self, plain: PlainAnswer, data: bytes) -> None:
         """Gives a response that came whole, and was read without the parser."""
         # The parser, if there is one, has seen nothing of it and waits for the next response.
-        answer = cast("Future[Response]", self._answer)
+        answer = self._answer
         body = data[plain.size :]
         self._complete()
-        if not answer.done():
+        if answer is not None and not answer.done():
             answer.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
 
     def _give_answer(self) -> None:

@@ -61,11 +61,12 @@ class UpstreamPool:
 
     def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
         """The connection used last, if there is one that has been idle no longer than this."""
-        while self._idle:
-            connection = self._idle[-1]
+        idle = self._idle
+        while idle:
+            connection = idle[-1]
             if self._loop.time() - connection.idle_since_s > at_most_s:
                 return None
-            self._idle.pop()
+            idle.pop()
             if connection.is_open:
                 return connection
         return None

@@ -82,14 +82,16 @@ class DirectFuture(asyncio.Future[Response]):
     def set_result(self, result: Response, /) -> None:
         """See `asyncio.Future`."""
         _set_result(self, result)
-        if self._then is not None:
-            self._go_on(self._then)
+        then = self._then
+        if then is not None:
+            self._go_on(then)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         """See `asyncio.Future`."""
         super().set_exception(exception)
-        if self._then is not None:
-            self._go_on(self._then)
+        then = self._then
+        if then is not None:
+            self._go_on(then)
 
     def _go_on(self, then: "Callable[[DirectFuture], None]") -> None:
         self._then = None
