@@ -39,7 +39,7 @@ class DirectWay:
     def take(self, exchange: Exchange) -> Response | Run:
         """See `ShortWay.take`."""
         step = self._enter(exchange)
-        return self._forwarded(exchange, step) if type(step) is Onward else step
+        return self._forwarded(exchange, step) if isinstance(step, Onward) else step
 
     async def _forwarded(self, exchange: Exchange, onward: Onward) -> Response:
         try:

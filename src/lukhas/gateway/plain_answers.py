@@ -16,8 +16,9 @@ _KNOWN_HEADS = 128
 _KNOWN_LINES = 256
 _LONGEST_KNOWN_LINE = 256
 
-# A part of what RFC 9112 allows, as for requests (see `plain_heads`): whatever is written in another
-# way goes through the parser. Nothing is tried twice (`++`), so the time is linear in the length.
+# A part of what RFC 9112 allows, as for requests (see `plain_heads`): whatever is written in
+# another way goes through the parser. Nothing is tried twice (`++`), so the time is linear in the
+# length.
 _NAME = rb"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
 _VALUE = rb"[ -~]++(?<! )"
 _match = re.compile(
@@ -121,9 +122,7 @@ class PlainAnswers:
         if not length or status in _BODILESS:
             return None
         ready_head = b"".join(lines) if is_dated else None
-        return PlainAnswer(
-            status, Headers(raw), int(length), size=len(head), ready_head=ready_head
-        )
+        return PlainAnswer(status, Headers(raw), int(length), size=len(head), ready_head=ready_head)
 
     def _line(self, text: bytes) -> _Line:
         name, _, value = text.partition(b":")

@@ -1,6 +1,5 @@
 """One HTTP/1.1 connection to an upstream, carrying one exchange at a time."""
 
-import typing
 from asyncio import AbstractEventLoop, CancelledError, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ import httptools
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
 from lukhas.gateway.outbox import Outbox
-from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswer, PlainAnswers
+from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture
+from lukhas.pipeline.exchange import Exchange
 
-__all__ = ("InterimAsker", "UpstreamConnection", "UpstreamTimeouts")
+__all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
 _NEVER_S = float("inf")
 _MAX_HEAD_BYTES = 256 * 1024
@@ -37,15 +37,6 @@ class UpstreamTimeouts:
     connect_s: float = 5.0
     response_s: float = 30.0
     idle_s: float = 60.0
-
-
-class InterimAsker(typing.Protocol):
-    """Who asks; an exchange is one."""
-
-    @property
-    def relay_interim(self) -> "Callable[[int, HeaderPairs], None] | None":
-        """Sends an interim response on; None where nobody can."""
-        ...
 
 
 class UpstreamConnection(Protocol):
@@ -85,16 +76,14 @@ class UpstreamConnection(Protocol):
         self._upload: Task[None] | None = None
         self._room: Future[None] | None = None
         self._is_head = False
-        self._asker: InterimAsker | None = None
+        self._asker: Exchange | None = None
         self._status = 0
         self._raw: HeaderPairs = []
         self._dropped: frozenset[bytes] = NOT_RELAYED
         self._head_bytes = 0
         self._body: BodyStream | None = None
         self._pieces: list[bytes] = []
-        self._head_done = False
-        self._message_done = False
-        self._until_close = False
+        self._head_done = self._message_done = self._until_close = False
         self._reusable = True
         self.deadline_s = _NEVER_S
         self.exchanges = 0
@@ -109,7 +98,7 @@ class UpstreamConnection(Protocol):
         body: bytes | StreamedBody | None,
         *,
         is_head: bool,
-        asker: "InterimAsker | None" = None,
+        asker: Exchange | None = None,
     ) -> Response:
         """Sends a request and gives its response, the body whole if it came in one piece.
 
@@ -211,7 +200,7 @@ class UpstreamConnection(Protocol):
         """See asyncio.Protocol."""
         self._reusable = False
         self.resume_writing()
-        if self._busy:
+        if self._answer is not None or self._body is not None:
             if self._until_close and exc is None:
                 self._complete()
             else:
@@ -226,14 +215,8 @@ class UpstreamConnection(Protocol):
             # Nothing was asked, so this answers nothing and the connection cannot be trusted.
             self.abort()
             return
-        if not self.got_bytes:
-            self.got_bytes = True
-            if not self._is_head and self._upload is None:
-                plain = self._plain.read(data)
-                if plain is not None:
-                    self._give_plain(plain, data)
-                    return
-            self._begin_parsing()
+        if not self.got_bytes and self._gives_plain(data):
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -252,13 +235,27 @@ class UpstreamConnection(Protocol):
         elif self._answer is not None and not self._answer.done():
             self._give_answer()
 
-    def _begin_parsing(self) -> None:
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
-        self._raw = []
-        self._pieces = []
-        self._head_bytes = 0
-        self._head_done = self._message_done = self._until_close = False
+    def _gives_plain(self, data: bytes) -> bool:
+        """Gives the response if it came whole and is plain; if not, the parser gets ready for it.
+
+        The parser sees nothing of a plain one, and goes on waiting for the next.
+        """
+        self.got_bytes = True
+        plain = None
+        if not self._is_head and self._upload is None:
+            plain = self._plain.read(data)
+        if plain is None:
+            if self._parser is None:
+                self._parser = httptools.HttpResponseParser(self)
+            self._raw, self._pieces, self._head_bytes = [], [], 0
+            self._head_done = self._message_done = self._until_close = False
+            return False
+        answer = self._answer
+        self._complete()
+        if answer is not None and not answer.done():
+            body = data[plain.size :]
+            answer.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
+        return True
 
     # -- parser callbacks ------------------------------------------------------------------------
 
@@ -333,10 +330,6 @@ class UpstreamConnection(Protocol):
 
     # -- endings ---------------------------------------------------------------------------------
 
-    @property
-    def _busy(self) -> bool:
-        return self._answer is not None or self._body is not None
-
     def _drop_behind_message(self) -> None:
         """What follows a whole response is nobody's: the response counts, the connection ends."""
         self._reusable = False
@@ -344,15 +337,6 @@ class UpstreamConnection(Protocol):
             self._give_answer()
         else:
             self.abort()
-
-    def _give_plain(self, plain: PlainAnswer, data: bytes) -> None:
-        """Gives a response that came whole, and was read without the parser."""
-        # The parser, if there is one, has seen nothing of it and waits for the next response.
-        answer = self._answer
-        body = data[plain.size :]
-        self._complete()
-        if answer is not None and not answer.done():
-            answer.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
 
     def _give_answer(self) -> None:
         raw = self._raw
