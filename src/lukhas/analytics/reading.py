@@ -9,12 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lukhas.analytics.crowds import Crowd
 from lukhas.analytics.figures import Figures
-from lukhas.analytics.history import LEADER_MINUTES_S, History, crowds
-from lukhas.analytics.levels import HOUR_S, LEVELS, MINUTE_S, Piece, ceiled, cover, floored
-from lukhas.analytics.packing import add_packed
+from lukhas.analytics.history import LEADER_MINUTES_S, History, among, crowds
+from lukhas.analytics.levels import (
+    CROWD_LEVELS,
+    HOUR_S,
+    LEVELS,
+    MINUTE_S,
+    Piece,
+    ceiled,
+    cover,
+    floored,
+)
+from lukhas.analytics.packing import points_of
 from lukhas.analytics.questions import Answer, AnswerGroup, Question
 from lukhas.analytics.series_book import EVERYTHING, SeriesBook
-from lukhas.analytics.tables import POINTS, ROUTES
+from lukhas.analytics.tables import BLOCKS, ROUTES
 from lukhas.telemetry.series import SeriesLabels
 from lukhas.units import SECOND_NS
 
@@ -58,9 +67,9 @@ class HistoryReader:
         sums: _Sums = {}
         async with history.database.reading() as connection:
             for piece in pieces:
-                read = _route_rows if by_route and piece.level > 1 else _point_rows
+                read = _route_rows if by_route and piece.level > 1 else _block_rows
                 rows = await read(connection, history.book, question, piece)
-                add = _add_routes if by_route and piece.level > 1 else _add_points
+                add = _add_routes if by_route and piece.level > 1 else _add_blocks
                 await asyncio.to_thread(
                     add, sums, rows, history.book, question, _stepped(from_s, step_s)
                 )
@@ -80,7 +89,7 @@ class HistoryReader:
         grain = max(grain, self._history.retention.grain(from_s, now_s))
         from_s, to_s = floored(from_s, grain), ceiled(to_s, MINUTE_S)
         together = Crowd()
-        levels = tuple(reversed(LEVELS[1:]))
+        levels = tuple(reversed(CROWD_LEVELS))
         done_s = dict(self._history.done_s)
         async with self._history.database.reading() as connection:
             for piece in cover(from_s, to_s, done_s=done_s, levels=levels):
@@ -105,27 +114,20 @@ def _stepped(from_s: int, step_s: int) -> Callable[[int], int]:
     return lambda start_s: from_s + (start_s - from_s) // step_s * step_s
 
 
-async def _point_rows(
-    connection: AsyncConnection, book: SeriesBook, question: Question, piece: Piece
+async def _block_rows(
+    connection: AsyncConnection, _book: SeriesBook, _question: Question, piece: Piece
 ) -> Sequence[Any]:
-    columns = sa.select(
-        POINTS.c.start_s, POINTS.c.series_id, POINTS.c.requests, POINTS.c.bytes_out,
-        POINTS.c.latency,
-    )  # fmt: skip
-    within = _within(POINTS, piece)
-    if question.only:
-        chosen = _chosen(book, question)
-        if len(chosen) <= 500:
-            within &= POINTS.c.series_id.in_(chosen)
-    return (await connection.execute(columns.where(within))).all()
+    columns = sa.select(BLOCKS.c.start_s, BLOCKS.c.content)
+    return (await connection.execute(columns.where(_within(BLOCKS, piece)))).all()
 
 
 async def _route_rows(
     connection: AsyncConnection, book: SeriesBook, question: Question, piece: Piece
 ) -> Sequence[Any]:
     wanted = _wanted_routes(book, question)
-    within = _within(ROUTES, piece)
-    within &= ROUTES.c.route_id != EVERYTHING if wanted is None else ROUTES.c.route_id.in_(wanted)
+    within = _within(ROUTES, piece) & among(wanted)
+    if question.group_by:
+        within &= ROUTES.c.route_id != EVERYTHING
     columns = sa.select(
         ROUTES.c.start_s, ROUTES.c.route_id, ROUTES.c.requests, ROUTES.c.errors, ROUTES.c.limited,
         ROUTES.c.hits, ROUTES.c.misses, ROUTES.c.bytes_out, ROUTES.c.latency,
@@ -138,23 +140,19 @@ def _within(table: sa.Table, piece: Piece) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.level == piece.level, start_s >= piece.from_s, start_s < piece.to_s)
 
 
-def _wanted_routes(book: SeriesBook, question: Question) -> list[int] | None:
-    """Numbers of routes to read; None for each of them."""
+def _wanted_routes(book: SeriesBook, question: Question) -> list[int]:
+    """Numbers of routes to read."""
     if "route" in question.only:
         numbers = (book.route_number(route) for route in question.only["route"])
         return [number for number in numbers if number is not None]
-    return None if question.group_by else [EVERYTHING]
-
-
-def _chosen(book: SeriesBook, question: Question) -> list[int]:
-    return [number for labels, number in book.numbers() if _fits(labels, question)]
+    return book.every_route() if question.group_by else [EVERYTHING]
 
 
 def _fits(labels: SeriesLabels, question: Question) -> bool:
     return all(getattr(labels, name) in values for name, values in question.only.items())
 
 
-def _add_points(
+def _add_blocks(
     sums: _Sums,
     rows: Iterable[Any],
     book: SeriesBook,
@@ -162,16 +160,27 @@ def _add_points(
     stepped: Callable[[int], int],
 ) -> None:
     groups: dict[int, tuple[SeriesLabels, tuple[str, ...]] | None] = {}
-    for start_s, number, requests, bytes_out, latency in rows:
-        if number not in groups:
-            labels = book.labels(number)
-            group = tuple(getattr(labels, name) for name in question.group_by)
-            groups[number] = (labels, group) if _fits(labels, question) else None
-        found = groups[number]
-        if found is not None:
-            figures = _figures(sums, found[1], stepped(start_s))
-            figures.count(found[0], requests, bytes_out)
-            add_packed(figures.latency, latency)
+    for start_s, content in rows:
+        step_s = stepped(start_s)
+        for number, requests, bytes_out, latency in points_of(content):
+            if number not in groups:
+                groups[number] = _group_of(number, book, question)
+            found = groups[number]
+            if found is not None:
+                figures = _figures(sums, found[1], step_s)
+                figures.count(found[0], requests, bytes_out)
+                figures.add_packed(latency)
+
+
+def _group_of(
+    number: int, book: SeriesBook, question: Question
+) -> tuple[SeriesLabels, tuple[str, ...]] | None:
+    """The labels of a series and its group; None for what does not count."""
+    # What another process made up since the last second is read when this one knows of it.
+    labels = book.labels(number) if book.knows(number) else None
+    if labels is None or not _fits(labels, question):
+        return None
+    return labels, tuple(getattr(labels, name) for name in question.group_by)
 
 
 def _add_routes(
@@ -182,6 +191,8 @@ def _add_routes(
     stepped: Callable[[int], int],
 ) -> None:
     for start_s, number, requests, errors, limited, hits, misses, bytes_out, latency in rows:
+        if number != EVERYTHING and not book.knows(number):
+            continue
         group = (book.labels(number).route,) if question.group_by else ()
         figures = _figures(sums, group, stepped(start_s))
         figures.requests += requests
@@ -190,7 +201,7 @@ def _add_routes(
         figures.hits += hits
         figures.misses += misses
         figures.bytes_out += bytes_out
-        add_packed(figures.latency, latency)
+        figures.add_packed(latency)
 
 
 def _figures(sums: _Sums, group: tuple[str, ...], start_s: int) -> Figures:

@@ -89,14 +89,18 @@ class RepeatBook:
         self._hour_s = 0
         self._routes: dict[str, _Route] = {}
         self._changed: set[str] = set()
+        self._unsaved: tuple[int, Mapping[str, RouteTally]] = (0, {})
 
     async def load(self, connection: AsyncConnection, now_s: int) -> None:
-        """Goes on with what was written of the present hour."""
-        self._hour_s = floored(now_s, HOUR_S)
+        """Goes on with what was written of the present hour, and what is to be written yet."""
+        time_s, tallies = self._unsaved
+        self._hour_s = floored(time_s or now_s, HOUR_S)
+        self._routes = {}
         rows = await connection.execute(sa.select(REPEATS).where(REPEATS.c.start_s == self._hour_s))
         for row in map(dict, rows.mappings()):
             route = self._routes.setdefault(row["route"], _Route())
             route.done.add(row["requests"], _fetches(row))
+        self._take(tallies, time_s)
 
     async def save(self, connection: AsyncConnection, time_s: int, *, keep_s: int) -> None:
         """Writes what has changed, in the transaction that is under way, and forgets what is old.
@@ -122,6 +126,10 @@ class RepeatBook:
         if hour_s != self._hour_s:
             self._routes = {}
             self._hour_s = hour_s
+        self._unsaved = (time_s, tallies) if tallies else (0, {})
+        self._take(tallies, time_s)
+
+    def _take(self, tallies: Mapping[str, RouteTally], time_s: int) -> None:
         for name, tally in tallies.items():
             route = name[:_ROUTE_CHARS]
             self._routes.setdefault(route, _Route()).take(tally, time_s)

@@ -1,47 +1,35 @@
 """Roll-ups: many rows of one level made into few of the next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from lukhas.analytics.dense_counts import pack_dense
 from lukhas.analytics.figures import Figures
-from lukhas.analytics.packing import add_packed, pack
+from lukhas.analytics.levels import MINUTE_S
+from lukhas.analytics.packing import add_packed, pack, points_of
 from lukhas.analytics.series_book import EVERYTHING, SeriesBook
 from lukhas.telemetry.series import SeriesFigures, SeriesLabels
 
-__all__ = ("point_rows", "rolled_points", "route_rows")
+__all__ = ("rolled_blocks", "route_rows")
 
 Row = dict[str, Any]
 
 
-def rolled_points(rows: Iterable[Sequence[Any]]) -> dict[int, SeriesFigures]:
+def rolled_blocks(blocks: Iterable[bytes]) -> dict[int, SeriesFigures]:
     """The sums by series.
 
     Args:
-        rows: number of the series, bytes and packed durations.
+        blocks: rows of the finer level.
     """
     sums: dict[int, SeriesFigures] = {}
-    for number, bytes_out, latency in rows:
-        figures = sums.get(number)
-        if figures is None:
-            figures = sums[number] = SeriesFigures()
-        figures.bytes_out += bytes_out
-        add_packed(figures.latency, latency)
+    for content in blocks:
+        for number, _, bytes_out, latency in points_of(content):
+            figures = sums.get(number)
+            if figures is None:
+                figures = sums[number] = SeriesFigures()
+            figures.bytes_out += bytes_out
+            add_packed(figures.latency, latency)
     return sums
-
-
-def point_rows(level: int, start_s: int, sums: dict[int, SeriesFigures]) -> list[Row]:
-    """The rows of one stretch of time for the table of points."""
-    return [
-        {
-            "level": level,
-            "start_s": start_s,
-            "series_id": number,
-            "requests": figures.latency.count,
-            "bytes_out": figures.bytes_out,
-            "latency": pack(figures.latency),
-        }
-        for number, figures in sums.items()
-    ]
 
 
 def route_rows(
@@ -67,7 +55,14 @@ def route_rows(
             "hits": figures.hits,
             "misses": figures.misses,
             "bytes_out": figures.bytes_out,
-            "latency": pack(figures.latency),
+            "latency": _packed(level, figures),
         }
         for route, figures in by_route.items()
     ]
+
+
+def _packed(level: int, figures: Figures) -> bytes:
+    # Minutes are many and read a few at a time, so they are kept small; longer stretches are
+    # read by the hundred, so they are kept quick to add up.
+    dense = pack_dense(figures.latency) if level > MINUTE_S else None
+    return dense or pack(figures.latency)

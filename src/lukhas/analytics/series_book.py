@@ -56,9 +56,17 @@ class SeriesBook:
         """What a number stands for."""
         return self._labels[number]
 
+    def knows(self, number: int) -> bool:
+        """Whether a number stands for anything here; another process may have given it just now."""
+        return number in self._labels
+
     def route_number(self, route: str) -> int | None:
         """The number of a route; None if nothing was ever recorded for it."""
         return self._routes.get(route)
+
+    def every_route(self) -> list[int]:
+        """The number of each route, and of all together."""
+        return [EVERYTHING, *self._routes.values()]
 
     def numbers(self) -> Iterable[tuple[SeriesLabels, int]]:
         """Every series with its number."""

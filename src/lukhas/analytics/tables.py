@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-__all__ = ("LEADERS", "POINTS", "REPEATS", "ROUTES", "SERIES")
+__all__ = ("BLOCKS", "LEADERS", "REPEATS", "ROUTES", "SERIES", "WRITER")
 
 _METADATA = sa.MetaData()
 
@@ -27,28 +27,21 @@ SERIES = sa.Table(
 """What each number of a series means."""
 
 
-def _key(last: str) -> list[sa.Column[int]]:
-    return [
-        sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column(last, sa.Integer, primary_key=True, autoincrement=False),
-    ]
-
-
-POINTS = sa.Table(
-    "history_points",
+BLOCKS = sa.Table(
+    "history_blocks",
     _METADATA,
-    *_key("series_id"),
-    sa.Column("requests", sa.BigInteger, nullable=False),
-    sa.Column("bytes_out", sa.BigInteger, nullable=False),
-    sa.Column("latency", sa.LargeBinary, nullable=False),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
 )
-"""One series over one second, minute, hour or day."""
+"""All series over one second, minute, five minutes, hour or day; see `packing.pack_block`."""
 
 ROUTES = sa.Table(
-    "history_routes",
+    "history_by_route",
     _METADATA,
-    *_key("route_id"),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("route_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start_s", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("requests", sa.BigInteger, nullable=False),
     sa.Column("errors", sa.BigInteger, nullable=False),
     sa.Column("limited", sa.BigInteger, nullable=False),
@@ -57,7 +50,18 @@ ROUTES = sa.Table(
     sa.Column("bytes_out", sa.BigInteger, nullable=False),
     sa.Column("latency", sa.LargeBinary, nullable=False),
 )
-"""All series of one route together, and of everything (route 0), from minutes on."""
+"""All series of one route together, and of everything (route 0), from minutes on.
+
+The rows of a route lie together, in the order of time.
+"""
+
+WRITER = sa.Table(
+    "history_writer",
+    _METADATA,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("writer", sa.String(32), nullable=False),
+)
+"""Who wrote last, in one row, which whoever writes locks first."""
 
 LEADERS = sa.Table(
     "history_leaders",

@@ -37,7 +37,7 @@ class AnalyticsSettings(Section):
         30, ge=2, le=1440, description="For how many minutes each second is kept."
     )
     keep_minutes_h: int = Field(
-        48, ge=2, le=2160, description="For how many hours each minute is kept."
+        48, ge=2, le=2160, description="For how many hours each minute, and each five, is kept."
     )
     keep_hours_days: int = Field(
         90, ge=2, le=3660, description="For how many days each hour is kept."

@@ -12,12 +12,12 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 import msgspec
 
-__all__ = ("RELATIVE_ERROR", "LatencySketch")
+__all__ = ("RELATIVE_ERROR", "LatencySketch", "bucket_quantiles")
 
 RELATIVE_ERROR = 1 / 129 + 1e-6
 """The largest relative error of a quantile; the second term covers rounding to 24 bits."""
@@ -94,17 +94,10 @@ class LatencySketch(msgspec.Struct, array_like=True):
 
     def quantiles_ns(self, qs: Sequence[float]) -> list[float | None]:
         """See `quantile_ns`; several at once cost little more than one."""
-        if not self.count:
-            return [None] * len(qs)
         indexes = sorted(self.buckets)
-        reached = list(accumulate(map(self.buckets.__getitem__, indexes)))
-        low, high = float(self.min_ns), float(self.max_ns)
-        quantiles_ns: list[float | None] = []
-        for q in qs:
-            at = bisect_left(reached, max(1, math.ceil(q * self.count)))
-            middle = _middle(indexes[at]) if at < len(indexes) else high
-            quantiles_ns.append(min(max(middle, low), high))
-        return quantiles_ns
+        counts = map(self.buckets.__getitem__, indexes)
+        limits_ns = (self.min_ns, self.max_ns)
+        return bucket_quantiles(indexes, counts, count=self.count, limits_ns=limits_ns, qs=qs)
 
     def cumulative(self, bounds_ns: Sequence[int]) -> list[int]:
         """For each bound, in rising order, how many values are at or below it.
@@ -131,6 +124,35 @@ class LatencySketch(msgspec.Struct, array_like=True):
         if not self.count or low_ns < self.min_ns:
             self.min_ns = low_ns
         self.max_ns = max(self.max_ns, high_ns)
+
+
+def bucket_quantiles(
+    indexes: Sequence[int],
+    counts: Iterable[int],
+    *,
+    count: int,
+    limits_ns: tuple[int, int],
+    qs: Sequence[float],
+) -> list[float | None]:
+    """The middles of the buckets that hold the values of some ranks; None if there are no values.
+
+    Args:
+        indexes: buckets, in order.
+        counts: how many values each has.
+        count: how many there are altogether.
+        limits_ns: the smallest and the largest value; no quantile is beyond them.
+        qs: from 0 to 1.
+    """
+    if not count:
+        return [None] * len(qs)
+    reached = list(accumulate(counts))
+    low, high = map(float, limits_ns)
+    quantiles_ns: list[float | None] = []
+    for q in qs:
+        at = bisect_left(reached, max(1, math.ceil(q * count)))
+        middle = _middle(indexes[at]) if at < len(indexes) else high
+        quantiles_ns.append(min(max(middle, low), high))
+    return quantiles_ns
 
 
 def _lower_limit(index: int) -> float:

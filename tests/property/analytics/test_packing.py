@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lukhas.analytics.levels import LEVELS, cover
-from lukhas.analytics.packing import pack, unpacked
-from lukhas.analytics.rolling import rolled_points
+from lukhas.analytics.packing import pack, pack_block, points_of, unpacked
+from lukhas.analytics.rolling import rolled_blocks
 from lukhas.telemetry.histograms import RELATIVE_ERROR, LatencySketch
+from lukhas.telemetry.series import SeriesFigures
 
 durations = st.lists(st.integers(1, 10**12), max_size=40)
 
@@ -23,6 +24,21 @@ def sketch_of(values_ns: list[int]) -> LatencySketch:
 def test_packing_loses_nothing(values_ns: list[int]) -> None:
     """What is unpacked is what was packed."""
     assert unpacked([pack(sketch_of(values_ns))]) == sketch_of(values_ns)
+
+
+@given(st.dictionaries(st.integers(1, 20_000), st.tuples(durations, st.integers(0, 2**40))))
+def test_a_block_holds_each_series(figures: dict[int, tuple[list[int], int]]) -> None:
+    """In the order of their numbers, with requests, bytes and durations."""
+    sums = {
+        number: SeriesFigures(sketch_of(values_ns), bytes_out)
+        for number, (values_ns, bytes_out) in figures.items()
+    }
+    found = list(points_of(pack_block(sums)))
+    assert [point[0] for point in found] == sorted(sums)
+    for number, requests, bytes_out, packed in found:
+        values_ns, sent = figures[number]
+        assert (requests, bytes_out) == (len(values_ns), sent)
+        assert unpacked([packed]) == sketch_of(values_ns)
 
 
 @given(durations, st.lists(st.floats(0, 1), max_size=5))
@@ -47,14 +63,20 @@ def test_roll_ups_of_roll_ups_are_roll_ups_of_what_was_recorded(
     rolled = []
     everything = []
     for seconds in minutes:
-        rows = [(1, 7, pack(sketch_of(values_ns))) for values_ns in seconds if values_ns]
+        blocks = [
+            pack_block({7: SeriesFigures(sketch_of(values_ns), 1)})
+            for values_ns in seconds
+            if values_ns
+        ]
         everything += [value for values_ns in seconds for value in values_ns]
-        for number, figures in rolled_points(rows).items():
-            rolled.append((number, figures.bytes_out, pack(figures.latency)))
-    hour = rolled_points(rolled)
-    assert (hour[1].latency if hour else LatencySketch()) == sketch_of(everything)
+        rolled.append(pack_block(rolled_blocks(blocks)))
+    hour = rolled_blocks(rolled)
+    assert (hour[7].latency if hour else LatencySketch()) == sketch_of(everything)
+    assert sum(figures.bytes_out for figures in hour.values()) == sum(
+        1 for seconds in minutes for values_ns in seconds if values_ns
+    )
     for q in (0.5, 0.95, 0.99):
-        quantile_ns = hour[1].latency.quantile_ns(q) if hour else None
+        quantile_ns = hour[7].latency.quantile_ns(q) if hour else None
         if quantile_ns is not None:
             exact_ns = sorted(everything)[max(1, -(-int(q * 100) * len(everything) // 100)) - 1]
             assert abs(quantile_ns - exact_ns) <= 2 * RELATIVE_ERROR * exact_ns + 1

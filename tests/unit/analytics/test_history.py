@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from lukhas.analytics.history import History
 from lukhas.analytics.levels import Retention
 from lukhas.analytics.questions import Question
 from lukhas.analytics.reading import HistoryReader
+from lukhas.analytics.tables import BLOCKS, ROUTES
 from lukhas.errors import StoreError
 from lukhas.storage.sql import Database
 from lukhas.telemetry.recorder import Recorder
@@ -191,3 +193,84 @@ async def test_the_last_second_is_written_at_the_end(
     again = await opened(database, clock)
     answer = await HistoryReader(again).ask(Question(from_s=NOON_S, to_s=clock.time_s + 9))
     assert answer.groups[0].total.requests == 4
+
+
+async def test_more_routes_than_are_named_in_a_query_are_found(
+    history: History, clock: ManualClock
+) -> None:
+    """A filter by route names each; beyond 500 all rows of the stretch are read instead."""
+    for number in range(510):
+        history.keep(requests(f"/{number}"))
+    assert await history.flush()
+    clock.time_s += 400
+    assert await history.flush()
+    routes = frozenset(f"/{number}" for number in range(510))
+    for step_s in (60, 300):
+        assert history.done_s[step_s] > NOON_S
+        window = Question(from_s=NOON_S, to_s=clock.time_s, step_s=step_s, group_by=("route",))
+        for question in (window, replace(window, only={"route": routes})):
+            groups = (await HistoryReader(history).ask(question)).groups
+            assert {group.labels[0] for group in groups} == routes
+            assert all(group.total.requests == 1 for group in groups)
+
+
+async def test_what_another_process_has_just_begun_is_not_in_the_way(
+    database: Database, clock: ManualClock, history: History
+) -> None:
+    """A series that this process has not heard of is left out until its next second."""
+    other = await opened(database, clock)
+    for route in ("/a", "/new"):
+        other.keep(requests(route))
+    assert await other.flush()
+    clock.time_s += 400
+    assert await other.flush()
+    for level in history.done_s:
+        history.done_s[level] = other.done_s[level]
+    reader = HistoryReader(history)
+    for group_by in (("route",), ("status",)):
+        window = Question(from_s=NOON_S, to_s=clock.time_s, group_by=group_by)
+        assert (await reader.ask(window)).groups == []
+    history.keep(requests("/a"))
+    assert await history.flush()
+    clock.time_s += 1
+    answer = await reader.ask(
+        Question(from_s=NOON_S, to_s=clock.time_s + 9, step_s=60, group_by=("route",))
+    )
+    found = {group.labels[0]: group.total.requests for group in answer.groups}
+    assert found == {"/a": 2, "/new": 1}
+
+
+async def test_who_called_is_rolled_up_before_it_is_forgotten(
+    history: History, clock: ManualClock
+) -> None:
+    """Minutes of callers are kept six hours, but never less than until their hour is made."""
+    history.keep(requests(number=5))
+    assert await history.flush()
+    clock.time_s += 86_400
+    assert await history.flush()
+    _, _, crowd = await HistoryReader(history).crowd(NOON_S - 7200, NOON_S + 7200)
+    assert crowd.consumers.total().requests == 5
+
+
+async def test_many_rows_are_made_a_few_at_a_time(
+    database: Database, clock: ManualClock, history: History
+) -> None:
+    """After five-minute rows were lost, each second makes four of them; answers stay the same."""
+    for _ in range(10):
+        history.keep(requests(number=3))
+        assert await history.flush()
+        clock.time_s += 300
+    async with database.writing() as connection:
+        for table in (BLOCKS, ROUTES):
+            await connection.execute(sa.delete(table).where(table.c.level == 300))
+    again = await opened(database, clock)
+    assert again.done_s[300] == NOON_S
+    made = []
+    for _ in range(4):
+        window = Question(from_s=NOON_S, to_s=clock.time_s, step_s=300, group_by=("route",))
+        (group,) = (await HistoryReader(again).ask(window)).groups
+        assert [figures.requests for figures in group.steps.values()] == [3] * 10
+        assert await again.flush()
+        clock.time_s += 1
+        made.append((again.done_s[300] - NOON_S) // 300)
+    assert made == [4, 8, 10, 10]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from lukhas.analytics.history import History
+from lukhas.analytics.history import History, among
 from lukhas.analytics.levels import DAY_S, HOUR_S, MINUTE_S, floored
 from lukhas.analytics.series_book import EVERYTHING
 from lukhas.analytics.tables import ROUTES
@@ -99,6 +99,7 @@ async def _counts(history: History, level: int, from_s: int, to_s: int) -> _Coun
     """Requests by number of the route and begin of the row; without their durations."""
     columns = sa.select(ROUTES.c.start_s, ROUTES.c.route_id, ROUTES.c.requests)
     within = (ROUTES.c.level == level) & (ROUTES.c.start_s >= from_s) & (ROUTES.c.start_s < to_s)
+    within &= among(history.book.every_route())
     found: _Counts = {}
     async with history.database.reading() as connection:
         for start_s, route_id, requests in await connection.execute(columns.where(within)):

@@ -27,7 +27,9 @@ TERMS = InsightTerms(route_names={"/a": "first"}, cache_bytes=64, disk_bytes=5)
 def figures(*took_ms: int, errors: int = 0, hits: int = 0, misses: int = 0) -> Figures:
     sketch = LatencySketch()
     sketch.add_many([each * MILLISECOND_NS for each in took_ms])
-    return Figures(len(took_ms), errors=errors, hits=hits, misses=misses, latency=sketch)
+    made = Figures(len(took_ms), errors=errors, hits=hits, misses=misses)
+    made.latency.merge(sketch)
+    return made
 
 
 def group(route: str, cache: str, verdict: str, found: Figures, tier: str = "free") -> AnswerGroup:
