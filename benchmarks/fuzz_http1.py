@@ -26,6 +26,7 @@ from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.outbox import Outbox
+from lukhas.gateway.plain_answers import PlainAnswers
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
@@ -167,6 +168,7 @@ class _OriginPool:
             "origin",
             UpstreamTimeouts(),
             Outbox(self.loop),
+            PlainAnswers(),
             on_free=lambda _: None,
             on_gone=lambda _: None,
         )

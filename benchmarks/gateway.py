@@ -192,10 +192,12 @@ def _lukhas(
     ).stdout
     secret = next(word for word in key.split() if word.startswith("lk_"))
     process = stack.enter_context(running(lukhas_command(config, folder), port))
-    # The admin process is not part of a request; it is left out of the CPU figure.
-    worker = child_running(process.pid, "lukhas.gateway")
     headers = (*HEADERS, f"X-API-Key: {secret}")
     base = f"http://127.0.0.1:{port}"
+    # The port is open before there is a worker.
+    await_answer(f"{base}/", headers)
+    # The admin process is not part of a request; it is left out of the CPU figure.
+    worker = child_running(process.pid, "lukhas.gateway")
     return [
         (f"lukhas hit: key + 3 limits + cache{note}", f"{base}/cached", worker, headers),
         (f"{_DIFFERING}{note}", f"{base}/cached", worker, headers),

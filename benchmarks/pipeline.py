@@ -18,6 +18,7 @@ from lukhas.config.consumers import TierSettings
 from lukhas.config.settings import Settings
 from lukhas.config.targets import TargetAddress
 from lukhas.gateway.dialling import Dial
+from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
@@ -30,7 +31,6 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import start
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler
 
 __all__ = ("run",)
@@ -132,7 +132,7 @@ def _onion(hub: Hub, handler: Handler, head: RequestHead, status: int) -> Callab
 def _front(
     loop: "_Loop", hub: Hub, handler: Handler, more: Callable[[], bytes]
 ) -> Callable[[int], None]:
-    state = FrontState(ShortWay(hub.pipeline, handler).take, hub.intake, FrontLimits())
+    state = FrontState(DirectWay(hub.pipeline, handler).take, hub.intake, FrontLimits())
     clients: list[_Client] = []
     connections: list[FrontConnection] = []
     for _ in range(_TOGETHER):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
@@ -96,19 +96,20 @@ class Forwarding:
             BodyAbortedError: the client's body did not arrive.
         """
         # The front server and the stages make no other kind of body.
-        payload = body = cast("bytes | StreamedBody | None", exchange.body)
-        if isinstance(body, RequestBody):
+        body: Any = exchange.body
+        payload: bytes | StreamedBody | None = body
+        if body is not None and isinstance(body, RequestBody):
             limit = self._limit_of(exchange)
             if limit < max(body.length or 0, body.received):
                 return _too_large(exchange, limit)
             if body.complete:
-                payload = body.take_all()
-                # Taken once; whoever sends the exchange again finds it here.
-                exchange.body = cast("Any", payload)
+                # Taken once; whoever sends the exchange again finds it there.
+                whole: Any = body.take_all()
+                exchange.body = payload = whole
         method = exchange.head.method
         is_head = method == "HEAD"
         head = self._head(exchange, payload)
-        repeatable = method in _IDEMPOTENT and (payload is None or isinstance(payload, bytes))
+        repeatable = (payload is None or isinstance(payload, bytes)) and method in _IDEMPOTENT
         connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
         try:
             if connection is None:
@@ -157,6 +158,12 @@ class Forwarding:
         kept = request.forwarded
         if kept is None or kept[0] != self._origin:
             kept = request.forwarded = (self._origin, self._kept(request))
+        peer = exchange.peer
+        forwarded_for = (
+            peer.encode("ascii", "replace")
+            if exchange.client == peer
+            else self._forwarded_for(exchange)
+        )
         if payload is None:
             framing = b""
         elif isinstance(payload, bytes):
@@ -167,7 +174,7 @@ class Forwarding:
             framing = b"transfer-encoding: chunked\r\n"
         return b"%bx-forwarded-for: %b\r\nx-request-id: %b\r\n%b\r\n" % (
             kept[1],
-            self._forwarded_for(exchange),
+            forwarded_for,
             exchange.request_id,
             framing,
         )
@@ -195,8 +202,6 @@ class Forwarding:
 
     def _forwarded_for(self, exchange: Exchange) -> bytes:
         peer = exchange.peer.encode("ascii", "replace")
-        if exchange.client == exchange.peer:
-            return peer
         # The client differs from the peer only where the peer is trusted to have said so.
         said = exchange.head.headers.joined(b"x-forwarded-for")
         return b"%b, %b" % (said, peer) if said else peer

@@ -239,7 +239,7 @@ class FrontConnection(Protocol):
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
             self._run = run
-            future.add_done_callback(self._answered)
+            future.then(self._answered)
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
 

@@ -69,7 +69,7 @@ class FrontState:
     """Shared by the connections of one worker; read by them, kept up by the server.
 
     Args:
-        take: has the pipeline, around the forwarding, take an exchange: `ShortWay.take`.
+        take: has the pipeline, around the forwarding, take an exchange: `DirectWay.take`.
         intake: makes exchanges.
         limits: limits on everything a client sends.
         scheme: `"https"` where clients come by TLS.

@@ -184,7 +184,7 @@ class Http2Stream:
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
             self._run = run
-            future.add_done_callback(self._answered)
+            future.then(self._answered)
         else:
             self._task = self._shared.state.loop.create_task(self._serve(run, step))
 

@@ -1,6 +1,5 @@
 """One HTTP/1.1 connection to an upstream, carrying one exchange at a time."""
 
-import typing
 from asyncio import AbstractEventLoop, CancelledError, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +10,18 @@ import httptools
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
 from lukhas.gateway.outbox import Outbox
-from lukhas.http.headers import HOP_BY_HOP, HeaderPairs, Headers, connection_options
+from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
+from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture
+from lukhas.pipeline.exchange import Exchange
 
-__all__ = ("InterimAsker", "UpstreamConnection", "UpstreamTimeouts")
+__all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
 _NEVER_S = float("inf")
 _MAX_HEAD_BYTES = 256 * 1024
 _MAX_FIELDS = 1000
-# Said by us for every response, or by the framing we choose ourselves.
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
-_NOT_RELAYED = HOP_BY_HOP | {b"x-request-id", b"trailer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,6 @@ class UpstreamTimeouts:
     idle_s: float = 60.0
 
 
-class InterimAsker(typing.Protocol):
-    """Who asks; an exchange is one."""
-
-    @property
-    def relay_interim(self) -> "Callable[[int, HeaderPairs], None] | None":
-        """Sends an interim response on; None where nobody can."""
-        ...
-
-
 class UpstreamConnection(Protocol):
     """A connection of a pool.
 
@@ -57,6 +47,7 @@ class UpstreamConnection(Protocol):
         name: the name of the upstream, for errors.
         timeouts: how long to wait.
         outbox: what is written to upstreams.
+        answers: reads plain responses.
         on_free: called when the connection can carry another exchange...
         on_gone: ...and once when it is gone for good.
     """
@@ -67,6 +58,7 @@ class UpstreamConnection(Protocol):
         name: str,
         timeouts: UpstreamTimeouts,
         outbox: Outbox,
+        answers: PlainAnswers,
         *,
         on_free: "Callable[[UpstreamConnection], None]",
         on_gone: "Callable[[UpstreamConnection], None]",
@@ -75,6 +67,7 @@ class UpstreamConnection(Protocol):
         self._name = name
         self._timeouts = timeouts
         self._outbox = outbox
+        self._plain = answers
         self._on_free = on_free
         self._on_gone = on_gone
         self._parser: Any = None
@@ -83,17 +76,15 @@ class UpstreamConnection(Protocol):
         self._upload: Task[None] | None = None
         self._room: Future[None] | None = None
         self._is_head = False
-        self._asker: InterimAsker | None = None
+        self._asker: Exchange | None = None
         self._status = 0
         self._raw: HeaderPairs = []
-        self._dropped: frozenset[bytes] = _NOT_RELAYED
+        self._dropped: frozenset[bytes] = NOT_RELAYED
         self._head_bytes = 0
         self._body: BodyStream | None = None
         self._pieces: list[bytes] = []
-        self._head_done = False
-        self._message_done = False
-        self._until_close = False
-        self._reusable = False
+        self._head_done = self._message_done = self._until_close = False
+        self._reusable = True
         self.deadline_s = _NEVER_S
         self.exchanges = 0
         self.idle_since_s = 0.0
@@ -107,7 +98,7 @@ class UpstreamConnection(Protocol):
         body: bytes | StreamedBody | None,
         *,
         is_head: bool,
-        asker: "InterimAsker | None" = None,
+        asker: Exchange | None = None,
     ) -> Response:
         """Sends a request and gives its response, the body whole if it came in one piece.
 
@@ -122,16 +113,9 @@ class UpstreamConnection(Protocol):
             BodyAbortedError: the client did not send its body.
         """
         self.exchanges += 1
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
         self._is_head = is_head
         self._asker = asker
-        self._raw = []
-        self._pieces = []
-        self._body = None
-        self._head_bytes = 0
-        self._head_done = self._message_done = self._until_close = self.got_bytes = False
-        self._reusable = True
+        self.got_bytes = False
         self._answer = answer = DirectFuture(loop=self._loop)
         if isinstance(body, bytes):
             head += body
@@ -165,7 +149,8 @@ class UpstreamConnection(Protocol):
             if chunked:
                 write(b"0\r\n\r\n")
         except LukhasError as error:
-            self._fail(error)
+            # Not from this task: whoever waits goes on in the very call, and would be inside it.
+            self._loop.call_soon(self._fail, error)
             return
         self.deadline_s = self._loop.time() + self._timeouts.response_s
         self._upload = None
@@ -191,7 +176,8 @@ class UpstreamConnection(Protocol):
             # Our reader is the slow one; its own time limit is the front server's business.
             self.deadline_s = now_s + self._timeouts.idle_s
             return
-        what = "the response stopped" if self._head_done else "no response in time"
+        begun = self.got_bytes and self._head_done
+        what = "the response stopped" if begun else "no response in time"
         self._fail(UpstreamTimeoutError(self._name, what, sent=True))
 
     # -- transport callbacks ---------------------------------------------------------------------
@@ -214,7 +200,7 @@ class UpstreamConnection(Protocol):
         """See asyncio.Protocol."""
         self._reusable = False
         self.resume_writing()
-        if self._busy:
+        if self._answer is not None or self._body is not None:
             if self._until_close and exc is None:
                 self._complete()
             else:
@@ -225,11 +211,12 @@ class UpstreamConnection(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if not self._busy:
+        if self._answer is None and self._body is None:
             # Nothing was asked, so this answers nothing and the connection cannot be trusted.
             self.abort()
             return
-        self.got_bytes = True
+        if not self.got_bytes and self._gives_plain(data):
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -247,6 +234,28 @@ class UpstreamConnection(Protocol):
                 self._fail(self._broken("the response head is too large"))
         elif self._answer is not None and not self._answer.done():
             self._give_answer()
+
+    def _gives_plain(self, data: bytes) -> bool:
+        """Gives the response if it came whole and is plain; if not, the parser gets ready for it.
+
+        The parser sees nothing of a plain one, and goes on waiting for the next.
+        """
+        self.got_bytes = True
+        plain = None
+        if not self._is_head and self._upload is None:
+            plain = self._plain.read(data)
+        if plain is None:
+            if self._parser is None:
+                self._parser = httptools.HttpResponseParser(self)
+            self._raw, self._pieces, self._head_bytes = [], [], 0
+            self._head_done = self._message_done = self._until_close = False
+            return False
+        answer = self._answer
+        self._complete()
+        if answer is not None and not answer.done():
+            body = data[plain.size :]
+            answer.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
+        return True
 
     # -- parser callbacks ------------------------------------------------------------------------
 
@@ -272,9 +281,9 @@ class UpstreamConnection(Protocol):
         connection = index.get(b"connection")
         once = len(index) == len(self._raw)
         if once and (connection is None or connection.lower() in _PLAIN_CONNECTION):
-            self._dropped = _NOT_RELAYED
+            self._dropped = NOT_RELAYED
         else:
-            self._dropped = _NOT_RELAYED | connection_options(headers)
+            self._dropped = NOT_RELAYED | connection_options(headers)
         coding = index.get(b"transfer-encoding")
         if coding is not None and coding.lower() != b"chunked":
             raise self._broken("an unknown transfer coding")
@@ -316,14 +325,10 @@ class UpstreamConnection(Protocol):
         relay = self._asker.relay_interim if self._asker is not None else None
         if relay is None or status == 100 or len(self._raw) > _MAX_FIELDS:
             return
-        dropped = _NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
+        dropped = NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
         relay(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
-
-    @property
-    def _busy(self) -> bool:
-        return self._answer is not None or self._body is not None
 
     def _drop_behind_message(self) -> None:
         """What follows a whole response is nobody's: the response counts, the connection ends."""
@@ -377,7 +382,7 @@ class UpstreamConnection(Protocol):
             self._reusable = False
         if self._reusable and not self._transport.is_closing():
             self.idle_since_s = self._loop.time()
-            self._answer = None
+            self._answer = self._asker = None
             self._on_free(self)
         else:
             self._transport.close()

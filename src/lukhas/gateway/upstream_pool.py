@@ -5,6 +5,7 @@ import asyncio
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
 from lukhas.gateway.dialling import Dial
 from lukhas.gateway.outbox import Outbox
+from lukhas.gateway.plain_answers import PlainAnswers
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.pipeline.driving import enter_task
 from lukhas.policy.routing.priority_lane import LaneQueue
@@ -49,6 +50,7 @@ class UpstreamPool:
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(self._loop)
+        self._answers = PlainAnswers()
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
@@ -59,11 +61,12 @@ class UpstreamPool:
 
     def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
         """The connection used last, if there is one that has been idle no longer than this."""
-        while self._idle:
-            connection = self._idle[-1]
+        idle = self._idle
+        while idle:
+            connection = idle[-1]
             if self._loop.time() - connection.idle_since_s > at_most_s:
                 return None
-            self._idle.pop()
+            idle.pop()
             if connection.is_open:
                 return connection
         return None
@@ -107,6 +110,7 @@ class UpstreamPool:
                     self.name,
                     self._timeouts,
                     self._outbox,
+                    self._answers,
                     on_free=self._freed,
                     on_gone=self._gone,
                 )

@@ -16,6 +16,7 @@ import uvloop
 from lukhas.config.secret_values import redaction_of
 from lukhas.config.settings import Settings
 from lukhas.errors import LukhasError
+from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front_doors import FrontDoors, served_certificates
@@ -41,7 +42,6 @@ from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stages.observe import (
     Report,
     ReportedObserveStage,
@@ -215,7 +215,7 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     settings = hub.settings
     certificates = served_certificates(settings)
     state = FrontState(
-        ShortWay(hub.pipeline, upstreams.handler).take,
+        DirectWay(hub.pipeline, upstreams.handler).take,
         hub.intake,
         front_limits(settings),
         scheme="http" if certificates is None else "https",

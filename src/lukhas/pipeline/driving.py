@@ -16,7 +16,7 @@ of its own, so code that asks for the current task must first let itself be move
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final
 
 from lukhas.http.messages import Response
@@ -38,6 +38,9 @@ __all__ = (
 )
 
 Run = Coroutine[Any, Any, Response]
+
+# Looked up once: a call through `super` costs as much again.
+_set_result = asyncio.Future.set_result
 
 
 class Parked:
@@ -64,7 +67,39 @@ Step = Response | Parked | Waiting
 
 
 class DirectFuture(asyncio.Future[Response]):
-    """A future that a run may wait for outside any task; inside one it is like any other."""
+    """A future that a run may wait for outside any task; inside one it is like any other.
+
+    Who drives the run may go on with it `then`: in the very call that gives the result, and not
+    through a handle that the loop makes and calls later, as with `add_done_callback`.
+    """
+
+    _then: "Callable[[DirectFuture], None] | None" = None
+
+    def then(self, go_on: "Callable[[DirectFuture], None]") -> None:
+        """Has `go_on` called when there is a result or an error; not where it is cancelled."""
+        self._then = go_on
+
+    def set_result(self, result: Response, /) -> None:
+        """See `asyncio.Future`."""
+        _set_result(self, result)
+        then = self._then
+        if then is not None:
+            self._go_on(then)
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        """See `asyncio.Future`."""
+        super().set_exception(exception)
+        then = self._then
+        if then is not None:
+            self._go_on(then)
+
+    def _go_on(self, then: "Callable[[DirectFuture], None]") -> None:
+        self._then = None
+        try:
+            then(self)
+        except Exception as error:  # noqa: BLE001 - who gave the result cannot help it
+            told = {"message": "a run could not go on", "exception": error, "future": self}
+            self.get_loop().call_exception_handler(told)
 
 
 PARKED: Final = Parked()

@@ -63,9 +63,12 @@ class ShortWay:
             (stage, stage.enter) for stage in stages[:gates] if isinstance(stage, Gate)
         ]
         rest = stages[gates:]
-        at = 0
-        while at < len(rest) and isinstance(rest[at], Backstop):
-            at += 1
+        backstops: list[Backstop] = []
+        for stage in rest:
+            if not isinstance(stage, Backstop):
+                break
+            backstops.append(stage)
+        at = len(backstops)
         found = rest[at] if at < len(rest) else None
         self.cache = found if isinstance(found, CacheStage) else None
         self._ask: _Ask = _unknown if rest else _untouched
@@ -76,7 +79,9 @@ class ShortWay:
         self._unshared = self._plain
         if self.cache is not None:
             self._ask = self.cache.plain.ask
-            self._is_direct = len(rest) == 1
+            # A failure is met by the late run, and an answer by nobody but the cache.
+            looks = any(backstop.sees_answers for backstop in backstops)
+            self._is_direct = len(rest) == at + 1 and not looks
             self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:

@@ -69,10 +69,14 @@ class Backstop(ABC):
     """A stage that only does something when what is inside it fails with a `HandlerError`.
 
     What is answered without asking the handler needs none of it.
+
+    Attributes:
+        sees_answers: whether it also has a look at what is answered inside it.
     """
 
     name: str
     on_failure: FailureMode
+    sees_answers = False
 
     @abstractmethod
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:

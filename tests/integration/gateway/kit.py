@@ -12,6 +12,7 @@ from pathlib import Path
 from lukhas.config.settings import Settings
 from lukhas.config.targets import TargetAddress
 from lukhas.gateway.dialling import Dial
+from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
@@ -23,7 +24,6 @@ from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.gateway.websocket_upgrade import UpgradeTarget
 from lukhas.gateway.worker import front_limits
 from lukhas.hub.hub import Hub
-from lukhas.pipeline.short_way import ShortWay
 
 __all__ = (
     "Answer",
@@ -346,7 +346,7 @@ async def gateway(
     front = dataclasses.replace(front_limits(built), drain_s=5.0)
     certificates = served_certificates(built)
     state = FrontState(
-        ShortWay(hub.pipeline, forwarding).take,
+        DirectWay(hub.pipeline, forwarding).take,
         hub.intake,
         limits(front) if limits else front,
         scheme="http" if certificates is None else "https",

@@ -8,6 +8,7 @@ from typing import Any
 
 from lukhas.clock import Clock, SystemClock
 from lukhas.config.settings import Settings
+from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.faults import FaultStage
 from lukhas.gateway.upstreams import Upstreams
 from lukhas.http.headers import Headers
@@ -17,7 +18,6 @@ from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import finish, start
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.timed_way import TimedWay
 from tests.integration.gateway.kit import until
 
@@ -108,11 +108,11 @@ class Served:
     """A hub before upstreams, without the server in front."""
 
     def __init__(
-        self, hub: Hub, upstreams: Upstreams, way: ShortWay | TimedWay | None = None
+        self, hub: Hub, upstreams: Upstreams, way: DirectWay | TimedWay | None = None
     ) -> None:
         self.hub = hub
         self.upstreams = upstreams
-        self.way = way or ShortWay(hub.pipeline, upstreams.handler)
+        self.way = way or DirectWay(hub.pipeline, upstreams.handler)
 
     def gauge(self, name: str) -> float:
         return self.hub.recorder.gauges()[name]

@@ -296,7 +296,10 @@ async def test_the_wait_for_the_upstream_needs_no_task() -> None:
     await at_rest(connection)
     assert (len(upstream.waits), transport.written) == (1, b"")
     for number in range(2):
-        upstream.waits[number].set_result(Response(200, Headers([]), b"%d" % number))
+        # From a callback of the loop, as where a response comes in.
+        response = Response(200, Headers([]), b"%d" % number)
+        asyncio.get_running_loop().call_soon(upstream.waits[number].set_result, response)
+        await asyncio.sleep(0)
         await at_rest(connection)
     assert transport.written.count(b"HTTP/1.1 200 OK") == 2
     assert transport.written.endswith(b"1")

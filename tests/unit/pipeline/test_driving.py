@@ -13,6 +13,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import (
     PARKED,
+    DirectFuture,
     Parked,
     Run,
     Waiting,
@@ -576,3 +577,65 @@ def test_a_parked_run_may_be_closed() -> None:
     start(started)
     started.close()
     assert log == ["closed"]
+
+
+# -- futures that a run may wait for outside any task --------------------------------------------
+
+
+def made(loop: asyncio.AbstractEventLoop) -> tuple[DirectFuture, list[DirectFuture]]:
+    told: list[DirectFuture] = []
+    future = DirectFuture(loop=loop)
+    future.then(told.append)
+    return future, told
+
+
+async def test_who_waits_for_a_direct_future_goes_on_in_the_same_call() -> None:
+    """With a result and with an error, once."""
+    loop = asyncio.get_running_loop()
+    future, told = made(loop)
+    future.set_result(Response(200, Headers([])))
+    assert told == [future]
+    future, told = made(loop)
+    future.set_exception(OSError("gone"))
+    assert told == [future]
+    assert isinstance(future.exception(), OSError)
+
+
+async def test_a_cancelled_direct_future_goes_nowhere() -> None:
+    """As who cancels it knows."""
+    future, told = made(asyncio.get_running_loop())
+    future.cancel()
+    await asyncio.sleep(0)
+    assert told == []
+
+
+async def test_a_failure_to_go_on_is_not_that_of_who_gives_the_result() -> None:
+    """The loop is told instead, as of a callback of its own."""
+    loop = asyncio.get_running_loop()
+    contexts: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _loop, context: contexts.append(context))
+    future = DirectFuture(loop=loop)
+
+    def fails(_future: DirectFuture) -> None:
+        raise OSError("gone")
+
+    future.then(fails)
+    future.set_result(Response(200, Headers([])))
+    loop.set_exception_handler(None)
+    (context,) = contexts
+    assert isinstance(context["exception"], OSError)
+
+
+async def test_a_direct_future_is_like_any_other_inside_a_task() -> None:
+    """A task that awaits it is woken by the loop."""
+    future = DirectFuture(loop=asyncio.get_running_loop())
+
+    async def waits() -> Response:
+        return await future
+
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    response = Response(200, Headers([]))
+    future.set_result(response)
+    assert not task.done()
+    assert await task is response

@@ -9,7 +9,7 @@ import pytest
 from lukhas.errors import HandlerError
 from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import Parked, Run, complete, park, resume
+from lukhas.pipeline.driving import Parked, Run, complete, fail, park, resume
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
@@ -322,6 +322,26 @@ async def test_a_backstop_is_not_met_by_what_is_answered_without_the_handler() -
     assert isinstance(answer, Response)
     assert (answer.status, net.passed) == (502, 2)
     assert (recorder.in_flight, recorder.drain().request_count) == (0, 3)
+
+
+@pytest.mark.parametrize("sees_answers", [True, False])
+async def test_backstops_before_the_cache_are_met_by_failures_alone(sees_answers: bool) -> None:
+    """An answer needs no run because of them, but where one of them looks at answers too."""
+    net = Net()
+    net.sees_answers = sees_answers
+    seen = Seen(net, Door(lambda: None), _cache())
+    first = await _ran(seen.way.enter(known()))
+    assert isinstance(resume(first, Response(200, Headers([]), b"ab")), Response)
+    exchange = known()
+    step = seen.way.enter(exchange)
+    assert (step is UNSHARED) is not sees_answers
+    if isinstance(step, Onward):
+        step = seen.way.late(exchange, step)
+    run = await _ran(step)
+    answer = fail(run, HandlerError(OSError("gone")))
+    assert isinstance(answer, Response)
+    assert (answer.status, net.passed) == (502, 2)
+    assert (seen.recorder.in_flight, seen.recorder.drain().request_count) == (0, 2)
 
 
 async def test_without_a_cache_a_backstop_is_run() -> None:

@@ -25,6 +25,7 @@ class FallbackStage(Backstop):
 
     name = "fallback"
     on_failure = FailureMode.OPEN
+    sees_answers = True
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Passes the exchange on, once more to another upstream if need be.
