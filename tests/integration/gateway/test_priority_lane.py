@@ -73,7 +73,7 @@ async def test_the_lane_gets_the_better_server(tmp_path: Path, by: str) -> None:
 
         return say
 
-    async with Api(slowly(0.0, b"quick")) as quick, Api(slowly(0.02, b"slow")) as slow:
+    async with Api(slowly(0.01, b"quick")) as quick, Api(slowly(0.2, b"slow")) as slow:
         lane = {**LANE, "give_way_percent": 90, "most_times": 100}
         upstream = {
             "url": quick.url,

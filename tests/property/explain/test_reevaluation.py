@@ -1,5 +1,7 @@
 """A record of a limit decision holds all that the decision depended on."""
 
+from dataclasses import replace
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,8 @@ def plans(draw: st.DrawFn) -> LimitPlan:
     groups = []
     for index, mode in enumerate(sorted(modes, key=lambda mode: mode is Mode.SHADOW)):
         kind = draw(kinds)
-        limits = draw(limit_sets(kind))
+        # Limits that apply together have names of their own; see `plan_for`.
+        limits = [replace(limit, name=f"{index}-{limit.name}") for limit in draw(limit_sets(kind))]
         groups.append(
             LimitGroup(
                 table=str(index),

@@ -15,6 +15,7 @@ from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules, RouteLimits
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.modes import FailureMode, Mode
+from lukhas.policy.rate_limiting.costs import parse_cost
 from lukhas.policy.rate_limiting.decisions import LimitDecision, Violation
 from lukhas.policy.rate_limiting.dimensions import Dimension
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
@@ -355,18 +356,21 @@ def test_the_tiers_limits_can_be_tried_in_shadow() -> None:
     assert shown == ["", "tier-free", "tier-free"]
 
 
+@pytest.mark.parametrize("cost", ["1", "request-kib"])
 @pytest.mark.parametrize(
     ("on_failure", "status"), [(FailureMode.OPEN, 200), (FailureMode.CLOSED, 503)]
 )
-def test_a_failing_store_is_contained_by_on_failure(on_failure: FailureMode, status: int) -> None:
+def test_a_failing_store_is_contained_by_on_failure(
+    on_failure: FailureMode, status: int, cost: str
+) -> None:
     """It leaves a verdict that names the store, and nothing is told to the client."""
 
     class Store(MemoryCounters):
         def decide(self, *_given: object) -> LimitDecision:
             raise StoreError("gone")
 
-    limits = {Tier.FREE: parse_limits("1/20s", policy="free")}
-    stage = LimitStage(Store(), LimitRules(limits), on_failure=on_failure)
+    rules = LimitRules({}, (replace(policy("p", "1/20s"), cost=parse_cost(cost)),))
+    stage = LimitStage(Store(), rules, on_failure=on_failure)
     contained = Contained()
     one = known()
     assert ran(Pipeline([stage], contained), handler, one).status == status
