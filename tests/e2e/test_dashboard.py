@@ -275,10 +275,12 @@ def test_a_purge_is_asked_about_and_done(
 
 
 def test_a_limited_request_is_explained(
-    somebody: Somebody, running: Gateway, http: httpx.Client
+    somebody: Somebody, running: Gateway, http: httpx.Client, api: httpx.Client
 ) -> None:
     """By its id: the stage that refused it, the figures, and the same decision again."""
     request_id = _limited_id(running, http, "/plain/%3Cimg%20src=x%3E")
+    # Workers report once a second.
+    wait_for(lambda: api.get(f"/api/v1/explain/{request_id}").status_code == 200, "record")
     person = somebody("/explain")
     page = person.page
     page.get_by_label("Request id").fill(request_id)

@@ -38,12 +38,13 @@ class MonitoringChoices:
 
 def prometheus_files(choices: MonitoringChoices) -> dict[str, str]:
     """Rules, their tests, and the configuration of Prometheus and of Alertmanager."""
+    recordings = recording_groups()
     alerts = alerting_groups(objective=choices.objective, p99_ms=choices.p99_ms)
     return {
-        f"prometheus/{_RECORDING}": rules_text(recording_groups(), comments=(_MADE,)),
+        f"prometheus/{_RECORDING}": rules_text(recordings, comments=(_MADE,)),
         f"prometheus/{_ALERTING}": rules_text(alerts, comments=(_MADE,)),
         "prometheus/rules.test.yml": trials_text(
-            alerts,
+            (*recordings, *alerts),
             rule_files=_RULE_FILES,
             comments=(_MADE, "Run it with: promtool test rules rules.test.yml"),
         ),

@@ -48,7 +48,8 @@ def trials_text(
     """A file of tests for `promtool test rules`.
 
     Args:
-        groups: rules with trials.
+        groups: all groups of the files, in the order in which they are to be evaluated: what
+            records comes before what alerts by it.
         rule_files: the files with the rules, from where this one is.
         comments: what stands on top.
     """
@@ -59,7 +60,13 @@ def trials_text(
         if isinstance(rule, AlertingRule)
         for trial in rule.trials
     ]
-    content = {"rule_files": list(rule_files), "evaluation_interval": "2m", "tests": tests}
+    content = {
+        "rule_files": list(rule_files),
+        "evaluation_interval": "2m",
+        # Else promtool takes the groups in another order each time.
+        "group_eval_order": [group.name for group in groups],
+        "tests": tests,
+    }
     return yaml_text(content, comments=comments)
 
 
