@@ -285,11 +285,14 @@ class RedisNode:
             error: what is wrong.
             is_sure: whether one is too many already.
         """
+        if self._breaker.phase is not BreakerPhase.CLOSED:
+            # A call from before it opened. All that waited fail at once, and counting each of them
+            # would make one failure a long row of ever longer pauses.
+            return
         now_ns = self._clock.now_ns()
-        before = self._breaker.phase
         count = breaker.tripped if is_sure else breaker.failed
         self._breaker = count(self._breaker, self._settings.breaker, now_ns)
-        if before is BreakerPhase.CLOSED and self._breaker.phase is BreakerPhase.OPEN:
+        if self._breaker.phase is BreakerPhase.OPEN:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.abort(error)

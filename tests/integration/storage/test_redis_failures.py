@@ -16,7 +16,7 @@ from lukhas.policy.breaker import BreakerSettings
 from lukhas.storage.redis_link import RedisLink
 from lukhas.testing.fault_proxy import Fault, FaultProxy
 from lukhas.testing.redis_server import RedisServer, free_port
-from lukhas.units import HOUR_NS
+from lukhas.units import HOUR_NS, MILLISECOND_NS
 from tests.integration.storage.kit import ADD, PATIENT_S, failure_of, opened, until
 
 FOR_EVER = BreakerSettings(failures=3, pause_ns=HOUR_NS, longest_pause_ns=HOUR_NS)
@@ -100,6 +100,23 @@ async def test_a_server_that_hangs(server: RedisServer, proxy: FaultProxy) -> No
             await link.script(ADD, [b"k"], [5])
         assert (link.counters.timeouts, link.counters.errors) == (1, 3)
         assert link.health().state == "failed"
+
+
+async def test_calls_that_hang_together_are_one_failure(
+    server: RedisServer, proxy: FaultProxy
+) -> None:
+    """However many wait when a server hangs, it is tried again after the first, short pause."""
+    once = BreakerSettings(pause_ns=MILLISECOND_NS, growth=1e9, longest_pause_ns=HOUR_NS)
+    async with opened(
+        f"redis://127.0.0.1:{proxy.port}", deadline_s=SHORT_S, breaker=once
+    ) as link:
+        await until(lambda: link.health().state == "ok")
+        await proxy.switch(Fault.HANG)
+        errors = await asyncio.gather(*(failure_of(link, "PING") for _ in range(20)))
+        assert all(isinstance(error, StoreError) for error in errors)
+        assert link.health().state == "failed"
+        await proxy.switch(Fault.PASS)
+        await recovers(link)
 
 
 async def test_a_server_that_answers_others_is_slow(server: RedisServer) -> None:

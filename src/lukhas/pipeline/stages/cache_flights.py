@@ -1,6 +1,7 @@
 """Request collapsing: of concurrent misses one asks the origin, the others wait for its answer."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
@@ -35,18 +36,21 @@ class Flight:
     """One fetch on its way, and those who wait for it.
 
     Attributes:
+        asked_s: since when the leader asks the origin after it waited for another process, in the
+            time of the loop; infinite while it waits, minus infinite if it did not.
         key: what is fetched.
         ticket: the store's ticket, drawn before the fetch began.
         is_promising: whether its answer is likely to be for sharing.
         on_end: told once how it ended, before those who wait are.
     """
 
-    __slots__ = ("is_promising", "joined_s", "key", "on_end", "ticket", "waiters")
+    __slots__ = ("asked_s", "is_promising", "joined_s", "key", "on_end", "ticket", "waiters")
 
     def __init__(self, key: FlightKey, ticket: int, *, is_promising: bool) -> None:
         self.key = key
         self.ticket = ticket
         self.is_promising = is_promising
+        self.asked_s = -math.inf
         self.joined_s = 0.0
         self.on_end: Callable[[FlightEnd], None] | None = None
         self.waiters: list[asyncio.Future[FlightEnd]] = []
@@ -57,7 +61,8 @@ class Flights:
 
     Args:
         wait_limit_s: longest time to wait for a fetch; a leader whose client reads slowly must
-            not hold up the others.
+            not hold up the others. Time in which the leader waits for another process is not
+            counted: if it were, all would go to the origin at the moment the leader does.
         patience_s: how long a few wait where nothing is known about the answers: if the answer is
             not for sharing, they have not lost the time of a whole fetch. Of a crowd nobody asks
             after so long: keeping it off a slow origin is what waiting is for.
@@ -122,14 +127,19 @@ class Flights:
     def is_worth_waiting(self, flight: Flight, begun_s: float) -> bool:
         """Whether its leader should go on waiting for a fetch of another process.
 
+        If not, it asks the origin itself, and those who wait for it have their patience anew.
+
         Args:
             flight: the fetch that it would make itself.
             begun_s: since when it waits, in the time of the loop.
         """
-        waited_s = asyncio.get_running_loop().time() - begun_s
-        if flight.is_promising or len(flight.waiters) > _FEW:
-            return waited_s < self.wait_limit_s
-        return waited_s < min(self._patience_s, self.wait_limit_s)
+        now_s = asyncio.get_running_loop().time()
+        limit_s = self.wait_limit_s
+        if not flight.is_promising and len(flight.waiters) <= _FEW:
+            limit_s = min(self._patience_s, limit_s)
+        is_worth = now_s - begun_s < limit_s
+        flight.asked_s = math.inf if is_worth else now_s
+        return is_worth
 
     def go_alone(self, key: FlightKey, now_ns: int) -> None:
         """Remembers for a while that answers to this key cannot be shared, so nobody waits."""
@@ -152,10 +162,17 @@ class Flights:
             self._shared.popitem(last=False)
 
     def _give_up(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
+        if waiter.done():
+            return
+        loop = waiter.get_loop()
+        # The leader itself waits for another process no longer than the limit.
+        left_s = min(flight.asked_s + self.wait_limit_s - loop.time(), self.wait_limit_s)
+        if left_s > 0:
+            loop.call_later(left_s, self._give_up, flight, waiter)
+            return
         # Too slow for one is too slow for those who come later: they get another leader.
         self._leave(flight)
-        if not waiter.done():
-            waiter.set_result(FlightEnd.NOT_SHARED)
+        waiter.set_result(FlightEnd.NOT_SHARED)
 
     def _lose_patience(self, flight: Flight, waiter: "asyncio.Future[FlightEnd]") -> None:
         if waiter.done() or len(flight.waiters) > _FEW:

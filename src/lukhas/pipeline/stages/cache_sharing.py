@@ -170,6 +170,7 @@ class SharedFetches:
         while self._flights.is_worth_waiting(flight, begun_s):
             await asyncio.sleep(pause_s)
             if not await cluster.is_locked(name):
+                flight.asked_s = asyncio.get_running_loop().time()
                 return await self._adopted(fetch, cluster)
             pause_s = min(pause_s * 1.5, _LONGEST_CLUSTER_WAIT_S)
         return False

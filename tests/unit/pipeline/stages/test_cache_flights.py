@@ -122,3 +122,24 @@ async def test_while_others_join_nobody_loses_patience() -> None:
     flights._lose_patience(flight, waiter)
     assert await waiting is FlightEnd.NOT_SHARED
     flights._lose_patience(flight, waiter)
+
+
+async def test_r16_waiting_for_another_process_is_no_part_of_a_fetch() -> None:
+    """Whoever waits for the leader has the whole limit left when it goes to the origin itself."""
+    now_s = asyncio.get_running_loop().time()
+    flights = Flights(60)
+    flight = flights.begin(KEY, 0, is_promising=True)
+    waiting = asyncio.ensure_future(flights.wait(flight))
+    await asyncio.sleep(0)
+    (waiter,) = flight.waiters
+    assert flights.is_worth_waiting(flight, now_s)
+    flights._give_up(flight, waiter)
+    assert not flights.is_worth_waiting(flight, now_s - 61)
+    flights._give_up(flight, waiter)
+    assert flights.find(KEY) is flight
+    assert not waiter.done()
+    flight.asked_s = now_s - 61
+    flights._give_up(flight, waiter)
+    assert flights.find(KEY) is None
+    assert await waiting is FlightEnd.NOT_SHARED
+    flights._give_up(flight, waiter)

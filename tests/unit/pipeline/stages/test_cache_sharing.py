@@ -152,6 +152,19 @@ async def test_waiting_has_an_end(times: dict[str, float]) -> None:
     assert (await sharing.kit.ask("/y")).body == b"origin"
 
 
+@pytest.mark.parametrize("by_cluster", [False, True])
+async def test_those_who_wait_with_a_leader_in_vain_do_not_all_ask(by_cluster: bool) -> None:
+    """When the leader has waited long enough for another process, it asks for all of them."""
+    sharing = Sharing(wait_s=0.02)
+    if by_cluster:
+        sharing.shared.cluster, sharing.cluster.locked_for = sharing.cluster, 1_000_000
+    else:
+        sharing.shared.node, sharing.locks.held_for = sharing.locks, 1_000_000
+    told = await asyncio.gather(*(sharing.kit.ask("/x") for _ in range(20)))
+    assert {each.body for each in told} == {b"origin"}
+    assert sharing.kit.calls == 1
+
+
 async def test_what_a_node_has_is_taken_over(sharing: Sharing) -> None:
     """It serves here from now on."""
     sharing.shared.cluster = sharing.cluster
