@@ -107,9 +107,7 @@ async def test_calls_that_hang_together_are_one_failure(
 ) -> None:
     """However many wait when a server hangs, it is tried again after the first, short pause."""
     once = BreakerSettings(pause_ns=MILLISECOND_NS, growth=1e9, longest_pause_ns=HOUR_NS)
-    async with opened(
-        f"redis://127.0.0.1:{proxy.port}", deadline_s=SHORT_S, breaker=once
-    ) as link:
+    async with opened(f"redis://127.0.0.1:{proxy.port}", deadline_s=SHORT_S, breaker=once) as link:
         await until(lambda: link.health().state == "ok")
         await proxy.switch(Fault.HANG)
         errors = await asyncio.gather(*(failure_of(link, "PING") for _ in range(20)))
