@@ -62,7 +62,11 @@ class CacheSettings(Section):
         description="How eagerly a response is fetched again shortly before its end; 0 is never.",
     )
     collapse_wait_s: float = Field(
-        5.0, ge=0, le=60, description="How long a request waits for an equal one at most."
+        5.0,
+        ge=0,
+        le=60,
+        description="How long a request waits for an equal one at most; up to "
+        "twice as long where that one waits for another node.",
     )
     size_bytes: SizeBytes = Field(64 * MIB, description="How much memory the entries may take.")
     disk_bytes: SizeBytes | None = Field(
