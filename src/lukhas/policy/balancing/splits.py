@@ -19,7 +19,7 @@ def place_of(salt: str, caller: bytes) -> float:
     return int.from_bytes(digest, "big") / _SPAN
 
 
-def chosen_share(weights: Sequence[int], place: float) -> int:
+def chosen_share(weights: Sequence[float], place: float) -> int:
     """The index of the part that a place falls into.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from lukhas.policy.balancing.splits import place_of
+from lukhas.policy.balancing.splits import chosen_share, place_of
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.verdicts import Fact
 from lukhas.units import MILLISECOND_NS, SECOND_NS
@@ -168,8 +168,8 @@ def choose_upstream(facts: BestOfFacts) -> tuple[int, BestOfReason]:
     if facts.is_bound:
         names = [figures[at].name for at in usable]
         return usable[_bound(names, parts, facts.place)], BestOfReason.BOUND
-    first = usable[_drawn(parts, facts.place)]
-    other = usable[_drawn(parts, facts.glance)]
+    first = usable[chosen_share(parts, facts.place)]
+    other = usable[chosen_share(parts, facts.glance)]
     if other != first and _ahead(facts, other) < _ahead(facts, first):
         return other, BestOfReason.BUSIER
     return first, BestOfReason.ALL_OUT if all_out else BestOfReason.PART
@@ -198,18 +198,6 @@ def _looked_at(facts: BestOfFacts, usable: Sequence[int]) -> int | None:
     if slow and facts.glance < facts.look * len(slow):
         return slow[min(len(slow) - 1, int(facts.glance / facts.look))]
     return None
-
-
-def _drawn(parts: Sequence[float], place: float) -> int:
-    left = place * sum(parts)
-    last = 0
-    for index, part in enumerate(parts):
-        if part > 0:
-            last = index
-            if left < part:
-                return index
-            left -= part
-    return last
 
 
 def _bound(names: Sequence[str], parts: Sequence[float], place: float) -> int:
