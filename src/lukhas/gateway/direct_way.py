@@ -6,6 +6,7 @@ from typing import Any
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.known_hits import KnownHits
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler
@@ -35,6 +36,11 @@ class DirectWay:
         self._ended = way.ended
         # What came of exchanges whose onion is about to ask for it.
         self._outcomes: dict[Exchange, Response | BaseException] = {}
+
+    @property
+    def hits(self) -> KnownHits | None:
+        """See `ShortWay.hits`."""
+        return self._way.hits
 
     def take(self, exchange: Exchange) -> Response | Run:
         """See `ShortWay.take`."""

@@ -14,11 +14,12 @@ from lukhas.gateway.front_state import FrontState, first_step, peer_address
 from lukhas.gateway.lingering import LINGER_S, Lingering
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
-from lukhas.gateway.serialisation import ready_response
+from lukhas.gateway.serialisation import ready_response, repeated_response
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
 from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.known_hits import KnownHits
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -104,14 +105,17 @@ class FrontConnection(Protocol):
             if self._lingering is not None:
                 self._lingering.take(len(data))
             return
-        if self._parser.at_rest and self._is_free():
+        # As `_is_free`, without the call.
+        is_free = self._active is None and not self._queue and not self._writer.paused
+        if is_free and self._parser.at_rest:
             state = self._state
             head = state.known_heads.get(data)
-            if head is None:
-                head = state.plain_heads.read(data)
-                if head is not None:
-                    state.known_heads.remember(data, head)
             if head is not None:
+                self._answer_known(head)
+                return
+            head = state.plain_heads.read(data)
+            if head is not None:
+                state.known_heads.remember(data, head)
                 self._answer_read(head)
                 return
         fault = self._parser.feed(data)
@@ -176,7 +180,22 @@ class FrontConnection(Protocol):
         if self._read_pauses == 0 and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _answer_read(self, head: RequestHead) -> None:
+    def _answer_known(self, head: RequestHead) -> None:
+        """A request that is like one before: the same answer, if it is as it was."""
+        state = self._state
+        hits = state.hits
+        if hits is None or state.draining:
+            self._answer_read(head)
+            return
+        repeated = hits.answer(head, self._peer, self._intake)
+        if repeated is None:
+            self._answer_read(head, hits)
+            return
+        state.requests += 1
+        state.outbox.send(self._transport, repeated_response(repeated))
+        self._between_requests()
+
+    def _answer_read(self, head: RequestHead, hits: KnownHits | None = None) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
         exchange = self._intake.exchange(head, self._peer)
@@ -201,6 +220,8 @@ class FrontConnection(Protocol):
                     state.outbox.send(self._transport, ready)
                     if step.on_close is not None:
                         close(step)
+                    elif hits is not None:
+                        hits.learn(exchange, step)
                     self._between_requests()
                     return
             request = FrontRequest(exchange, None, version="1.1", keep_alive=True)

@@ -14,6 +14,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run, Step, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.known_hits import KnownHits
 
 __all__ = ("Connection", "FrontState", "Handshakes", "Take", "first_step", "peer_address")
 
@@ -70,6 +71,8 @@ class FrontState:
 
     Args:
         take: has the pipeline, around the forwarding, take an exchange: `DirectWay.take`.
+        hits: answers heads that were answered from the cache before; None where every request is
+            to be taken.
         intake: makes exchanges.
         limits: limits on everything a client sends.
         scheme: `"https"` where clients come by TLS.
@@ -91,9 +94,16 @@ class FrontState:
     """
 
     def __init__(
-        self, take: Take, intake: Intake, limits: FrontLimits, *, scheme: str = "http"
+        self,
+        take: Take,
+        intake: Intake,
+        limits: FrontLimits,
+        *,
+        scheme: str = "http",
+        hits: KnownHits | None = None,
     ) -> None:
         self.take = take
+        self.hits = hits
         self.intake = intake
         self.limits = limits
         self.scheme = scheme

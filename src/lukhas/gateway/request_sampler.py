@@ -30,6 +30,7 @@ class RequestSampler:
     ) -> None:
         self._state = state
         self._plain = state.take
+        self._hits = state.hits
         self._timed = timed
         self._per_second = per_second
         self._draw = draw
@@ -44,7 +45,9 @@ class RequestSampler:
     def arm(self) -> None:
         """The next request goes the other way."""
         self._state.take = self._once
+        self._state.hits = None
 
     def _once(self, exchange: Exchange) -> Response | Run:
         self._state.take = self._plain
+        self._state.hits = self._hits
         return self._timed(exchange)

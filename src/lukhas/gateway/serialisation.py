@@ -7,8 +7,16 @@ from typing import Final, cast
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import Response
 from lukhas.http.status import status_line
+from lukhas.pipeline.known_hits import RepeatedHit
 
-__all__ = ("Framing", "framing_of", "ready_response", "response_head", "through_taps")
+__all__ = (
+    "Framing",
+    "framing_of",
+    "ready_response",
+    "repeated_response",
+    "response_head",
+    "through_taps",
+)
 
 
 class Framing(Enum):
@@ -40,6 +48,23 @@ def ready_response(ready_head: bytes, added: HeaderPairs, body: bytes) -> bytes:
     lines = [b": ".join(field) for field in added]
     lines += (b"", b"")
     return b"".join((ready_head, b"\r\n".join(lines), body))
+
+
+def repeated_response(repeated: RepeatedHit) -> bytes:
+    """The response to a request that is like one before."""
+    known, entry, request_id, figures = repeated
+    told = entry.told_fields
+    if known.told is not told:
+        known.told = told
+        known.told_lines = b"".join([b"%b: %b\r\n" % pair for pair in told])
+    limits = known.limit_lines
+    return b"%bx-request-id: %b\r\n%b%b\r\n%b" % (
+        entry.ready_head,
+        request_id,
+        limits and limits % figures,
+        known.told_lines,
+        entry.body,
+    )
 
 
 def through_taps(response: Response, body: bytes) -> tuple[Response, bytes]:

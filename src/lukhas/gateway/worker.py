@@ -42,6 +42,7 @@ from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stages.observe import (
     Report,
     ReportedObserveStage,
@@ -214,11 +215,14 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
     """The server, and the ways in to it."""
     settings = hub.settings
     certificates = served_certificates(settings)
+    way = DirectWay(hub.pipeline, upstreams.handler)
     state = FrontState(
-        DirectWay(hub.pipeline, upstreams.handler).take,
+        way.take,
         hub.intake,
         front_limits(settings),
         scheme="http" if certificates is None else "https",
+        # A trace is looked for in each request.
+        hits=way.hits if type(hub.intake) is Intake else None,
     )
     doors = FrontDoors(settings, state, certificates)
     doors.take_websockets(hub.pipeline, upstreams.upgrade)
@@ -241,6 +245,7 @@ def _time_traced(
         return timed(exchange) if recorded else plain(exchange)
 
     state.take = take
+    state.hits = None
 
 
 def _sampling(

@@ -16,13 +16,14 @@ from lukhas.middleware.connections import Serving
 from lukhas.middleware.cpu_time import metered
 from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.middleware.openapi import describe_limits
-from lukhas.middleware.relay import Message, Relay, Send, send_response
+from lukhas.middleware.relay import Message, Relay, Send, send_repeated, send_response
 from lukhas.middleware.request_bodies import ReceivedBody, has_body, receiving
 from lukhas.middleware.request_heads import RequestHeads
 from lukhas.middleware.short_relay import ShortRelay
 from lukhas.pipeline.driving import Run, Waiting, finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.known_hits import KnownHits
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stages.cache_plain import Onward
@@ -127,11 +128,17 @@ class OptimizerMiddleware:
         if head is None:
             await _refuse_host(scope, send, intake=intake, peer=peer)
             return
+        way = binding.way(scope.get("root_path", ""))
+        hits = way.hits
+        if hits is not None:
+            repeated = hits.answer(head, peer, intake)
+            if repeated is not None:
+                await send_repeated(send, repeated)
+                return
         exchange = intake.exchange(head, peer)
         exchange.parks = True
         if binding.reads_bodies and has_body(head):
             exchange.body = ReceivedBody(receive)
-        way = binding.way(scope.get("root_path", ""))
         step = way.enter(exchange)
         if isinstance(step, Onward):
             if not (binding.tagged and binding.tags(exchange)):
@@ -141,7 +148,7 @@ class OptimizerMiddleware:
             # The answer may get an ETag, so it is looked at as a whole.
             step = way.late(exchange, step)
         if isinstance(step, Response):
-            await send_response(send, step, exchange=exchange)
+            await _send_learnt(send, step, exchange, hits)
         else:
             await self._run(scope, receive, send, _UnderWay(exchange, step, binding.tagged, head))
 
@@ -329,6 +336,14 @@ def _without_body(receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return receive_again
+
+
+async def _send_learnt(
+    send: Send, response: Response, exchange: Exchange, hits: KnownHits | None
+) -> None:
+    if hits is not None:
+        hits.learn(exchange, response)
+    await send_response(send, response, exchange=exchange)
 
 
 async def _refuse_host(scope: Scope, send: Send, *, intake: Intake, peer: str) -> None:

@@ -10,9 +10,10 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Parked, Run, Waiting, fail, finish, resume
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.known_hits import RepeatedHit
 from lukhas.pipeline.pipeline import close, discard
 
-__all__ = ("Message", "Relay", "Send", "send_response")
+__all__ = ("Message", "Relay", "Send", "send_repeated", "send_response")
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -276,6 +277,18 @@ async def send_response(send: Send, response: Response, *, exchange: Exchange) -
     finally:
         if response.taps is not None or response.on_close is not None:
             (close if seen else discard)(response)
+
+
+async def send_repeated(send: Send, repeated: RepeatedHit) -> None:
+    """Sends the response to a request that is like one before."""
+    known, entry, request_id, figures = repeated
+    headers = [*entry.headers.raw, (b"x-request-id", request_id)]
+    plan = known.plan
+    if plan is not None and known.limit_lines:
+        headers += (plan.policy_pair, (b"ratelimit", plan.limit_template % figures))
+    headers += entry.told_fields
+    await send({"type": "http.response.start", "status": entry.status, "headers": headers})
+    await send({"type": "http.response.body", "body": entry.body})
 
 
 async def _send_pieces(send: Send, response: Response, pieces: AsyncIterator[bytes]) -> None:

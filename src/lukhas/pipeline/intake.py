@@ -28,6 +28,10 @@ class Intake:
         self._prefix = prefix.encode("ascii") + b"-%x"
         self._numbers = count(1)
 
+    def new_id(self) -> bytes:
+        """A request id, unique over processes."""
+        return self._prefix % next(self._numbers)
+
     def exchange(
         self,
         head: RequestHead,
@@ -42,5 +46,5 @@ class Intake:
         """
         request_id = head.headers.index().get(b"x-request-id")
         if request_id is None or not valid_request_id(request_id):
-            request_id = self._prefix % next(self._numbers)
+            request_id = self.new_id()
         return Exchange(head, peer, self.now_ns(), request_id, body, asserted)

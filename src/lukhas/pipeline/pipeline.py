@@ -32,11 +32,11 @@ class Pipeline:
 
     def __init__(self, stages: Sequence[Stage], on_contained: OnContained) -> None:
         self.stages = tuple(stages)
-        self._on_contained = on_contained
+        self.on_contained = on_contained
 
     def with_stages(self, stages: Sequence[Stage]) -> "Pipeline":
         """A pipeline of other stages that reports failures to the same place."""
-        return Pipeline(stages, self._on_contained)
+        return Pipeline(stages, self.on_contained)
 
     def around(self, handler: Handler) -> Handler:
         """The whole onion around `handler`, as one handler."""
@@ -59,7 +59,7 @@ class Pipeline:
         Returns:
             The refusal, if it fails closed; None to go on without it.
         """
-        self._on_contained(stage.name, error)
+        self.on_contained(stage.name, error)
         _tell(exchange, stage)
         if stage.on_failure is FailureMode.OPEN:
             return None
@@ -77,7 +77,7 @@ class Pipeline:
             except HandlerError:
                 raise
             except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
-                self._on_contained(stage.name, error)
+                self.on_contained(stage.name, error)
                 response = await _contained(exchange, stage, index, call_next)
             except BaseException:
                 # Cancelled: nobody will send what was answered below.

@@ -12,11 +12,15 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.known_hits import HitStages, KnownHits
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import UNSHARED, UNTOUCHED, Onward
+from lukhas.pipeline.stages.identify import IdentifyStage
+from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
+from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.modes import FailureMode
 
 __all__ = ("ShortWay",)
@@ -39,6 +43,8 @@ class ShortWay:
     Attributes:
         observe: the observe stage, if it is the first.
         cache: the cache stage, if it is the first behind the gates.
+        hits: answers heads that were answered from the cache before; None where the stages do more
+            than it knows of.
         ended: takes the exchange, the status and the size of the body, when the response to a
             request that went on is out, or given up.
     """
@@ -54,6 +60,7 @@ class ShortWay:
         gates, rest = _divided(stages)
         self._stages = (*gates, *rest)
         self._divide(len(gates))
+        self.hits = self._known_hits(gates)
         self.ended = _nothing if self.observe is None else self.observe.ended
 
     def _divide(self, gates: int) -> None:
@@ -83,6 +90,22 @@ class ShortWay:
             looks = any(backstop.sees_answers for backstop in backstops)
             self._is_direct = len(rest) == at + 1 and not looks
             self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
+
+    def _known_hits(self, gates: Sequence[Stage]) -> KnownHits | None:
+        observe, cache = self.observe, self.cache
+        # Subclasses do more, so that only these very stages are known.
+        if type(observe) is not ObserveStage or type(cache) is not CacheStage or len(gates) != 3:
+            return None
+        route, identify, limit = gates
+        if (
+            type(route) is not RouteStage
+            or type(identify) is not IdentifyStage
+            or type(limit) is not LimitStage
+            or limit.is_remote
+        ):
+            return None
+        told = self._pipeline.on_contained
+        return KnownHits(HitStages(observe, route, identify, limit, cache, told))
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:
         """Takes a request as far as it gets without waiting.
@@ -172,6 +195,7 @@ class ShortWay:
 
         It will have to for other requests too, so from now on it is no longer walked.
         """
+        self.hits = None
         index = self._stages.index(gate)
         handler = self._onion((_Asked(gate, asked), *self._stages[index + 1 :]))
         self._divide(index)

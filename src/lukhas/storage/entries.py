@@ -56,6 +56,7 @@ class StoredResponse:
         size_bytes: what it takes in memory, about.
         watched: whether the leak guard has yet to see that it is the same for everybody.
         visits: for the store's eviction.
+        mark: an object of its own, by which it is recognised without being kept alive.
         serial: its number in the store of the node; 0 if it is not there.
         tier: which store it was found in, until it has told so; empty for the process's memory.
         told_age_s: the age that `told_fields` are for; -1 at first. Cache and store run on one
@@ -73,6 +74,7 @@ class StoredResponse:
         "initial_age_ns",
         "key",
         "large",
+        "mark",
         "not_modified",
         "open_to_all",
         "plain_until_ns",
@@ -129,6 +131,7 @@ class StoredResponse:
         self.size_bytes = _memory_bytes(self)
         self.watched = False
         self.visits = 0
+        self.mark = object()
         self.serial = 0
         self.tier = ""
         self.told_age_s = -1

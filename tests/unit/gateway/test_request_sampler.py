@@ -19,6 +19,7 @@ class State:
     def __init__(self) -> None:
         self.ways: list[str] = []
         self.take: Any = self.plain
+        self.hits: Any = "hits"
 
     def plain(self, _exchange: Exchange) -> Response:
         self.ways.append("plain")
@@ -41,7 +42,9 @@ def test_one_request_goes_the_other_way() -> None:
     state.take(known())
     sampler.arm()
     sampler.arm()
+    assert state.hits is None  # Nor is it answered as one before.
     state.take(known())
+    assert state.hits == "hits"
     state.take(known())
     assert state.ways == ["plain", "timed", "plain"]
 

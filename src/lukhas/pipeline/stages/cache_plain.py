@@ -25,7 +25,7 @@ from lukhas.storage.entries import EntryStore, StoredResponse
 from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import SECOND_NS
 
-__all__ = ("CACHED_METHODS", "UNSHARED", "UNTOUCHED", "Onward", "PlainCache")
+__all__ = ("CACHED_METHODS", "UNSHARED", "UNTOUCHED", "Onward", "PlainCache", "SeenHit")
 
 CACHED_METHODS = frozenset(("GET", "HEAD"))
 # A request without any of these fields is answered from a fresh entry without further questions.
@@ -58,6 +58,29 @@ UNTOUCHED: Final = Onward.UNTOUCHED
 UNSHARED: Final = Onward.UNSHARED
 _ENFORCE: Final = Mode.ENFORCE
 _OFF: Final = Mode.OFF
+
+
+class SeenHit:
+    """What the cache found when it answered a request at a glance.
+
+    It does not keep the entry alive, so what is evicted or purged is free.
+
+    Attributes:
+        key: the key.
+        mark: that of the entry.
+        is_open: whether the entry was for everybody.
+        watched: whether it was being watched.
+        filled_by: whose request had filled it.
+    """
+
+    __slots__ = ("filled_by", "is_open", "key", "mark", "watched")
+
+    def __init__(self, entry: StoredResponse) -> None:
+        self.key = entry.key
+        self.mark = entry.mark
+        self.is_open = entry.open_to_all
+        self.watched = entry.watched
+        self.filled_by = entry.filled_by
 
 
 class PlainCache:
@@ -125,6 +148,38 @@ class PlainCache:
             return None
         exchange.ticket = self._ticket()
         return UNSHARED
+
+    def again(self, seen: SeenHit, now_ns: int) -> StoredResponse | None:
+        """The entry, if it answers the same head of the same caller again; None if unsure.
+
+        Args:
+            seen: what was found when `ask` answered that head, on the same route.
+            now_ns: the time of the request.
+        """
+        variants = self._get(seen.key)
+        if variants is None:
+            return None
+        entry = variants[0]
+        if (
+            entry.mark is not seen.mark
+            or now_ns >= entry.plain_until_ns
+            or entry.tier
+            or (len(variants) > 1 and not entry.vary)
+            or self._guard.quarantined
+        ):
+            return None
+        if not entry.open_to_all or not seen.is_open:
+            is_same = (
+                entry.open_to_all is seen.is_open
+                and entry.watched is seen.watched
+                and entry.filled_by == seen.filled_by
+            )
+            if not is_same or self._guard.suspects:
+                return None
+        self._touch(entry)
+        if entry.told_age_s != (now_ns - entry.born_ns) // SECOND_NS:
+            self._tell(entry, now_ns)
+        return entry
 
     def in_quarantine(self, exchange: Exchange, rule: RouteRule) -> bool:
         """Whether the route of the request is in quarantine."""
@@ -197,19 +252,21 @@ class PlainCache:
 
     def tell_hit(self, exchange: Exchange, entry: StoredResponse, now_ns: int) -> None:
         """Adds Age and Cache-Status of a hit."""
-        age_s = (now_ns - entry.born_ns) // SECOND_NS
-        if entry.told_age_s != age_s or entry.tier:
-            # A request may have arrived before the response that answers it.
-            age_s = max(age_s, entry.initial_age_ns // SECOND_NS)
-            ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
-            entry.told_fields = (
-                (b"age", b"%d" % age_s),
-                (b"cache-status", self._status.hit(ttl_s, entry.tier)),
-            )
-            # Only the first answer came from there: the next one is told without.
-            entry.told_age_s = -1 if entry.tier else age_s
-            entry.tier = ""
+        if entry.told_age_s != (now_ns - entry.born_ns) // SECOND_NS or entry.tier:
+            self._tell(entry, now_ns)
         exchange.added += entry.told_fields
+
+    def _tell(self, entry: StoredResponse, now_ns: int) -> None:
+        # A request may have arrived before the response that answers it.
+        age_s = max((now_ns - entry.born_ns) // SECOND_NS, entry.initial_age_ns // SECOND_NS)
+        ttl_s = entry.terms.freshness.lifetime_ns // SECOND_NS - age_s
+        entry.told_fields = (
+            (b"age", b"%d" % age_s),
+            (b"cache-status", self._status.hit(ttl_s, entry.tier)),
+        )
+        # Only the first answer came from there: the next one is told without.
+        entry.told_age_s = -1 if entry.tier else age_s
+        entry.tier = ""
 
 
 def _looked_up(

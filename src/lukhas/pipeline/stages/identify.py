@@ -91,6 +91,9 @@ class IdentifyStage(Gate):
         settings: see there.
         credentials: checks API keys; None where none are kept.
         tokens: verifies bearer tokens; None where no issuer is trusted.
+
+    Attributes:
+        credentials: what API keys are checked with; None where none are.
     """
 
     name = "identify"
@@ -125,7 +128,7 @@ class IdentifyStage(Gate):
 
     def check_with(self, credentials: Credentials | None) -> None:
         """Sets what API keys are checked with from now on; None where none are kept."""
-        self._credentials = None if self._mode is Mode.OFF else credentials
+        self.credentials = None if self._mode is Mode.OFF else credentials
 
     def enter(self, exchange: Exchange) -> Response | None:
         """Refuses the exchange with 401, or lets it pass with its client and consumer."""
@@ -153,6 +156,28 @@ class IdentifyStage(Gate):
             return _token_unauthorized(exchange) if is_token else _unauthorized(exchange)
         return None
 
+    def shown_key(self, exchange: Exchange) -> bytes | None:
+        """What an exchange that was let through was identified by, and nothing else.
+
+        Returns:
+            The API key; empty where the client's address alone was looked at; None where it was
+            anything else, such as a token.
+        """
+        if exchange.asserted is not None:
+            return None
+        fields = exchange.head.headers.index()
+        key = fields.get(self._header)
+        if key is None:
+            authorization = fields.get(b"authorization")
+            if authorization is None:
+                return b""
+            key = _bearer(authorization)
+            if key is None or not key.startswith(KEY_PREFIX):
+                return None
+        consumer = exchange.consumer
+        is_known = _KNOWN in exchange.verdicts and consumer is not None
+        return key if is_known else None
+
     def _identify(self, exchange: Exchange, headers: Headers) -> Verdict:
         first = headers.index()
         field = self._header
@@ -164,13 +189,13 @@ class IdentifyStage(Gate):
             if not presented.startswith(KEY_PREFIX):
                 return self._identify_token(exchange, headers, presented)
             field = b"authorization"
-        if self._credentials is None:
+        if self.credentials is None:
             return self._unchecked
         if len(first) != len(headers.raw) and len(headers.get_all(field)) > 1:
             # The handler might look at another of them than we do.
             return self._several
         try:
-            answer = self._credentials.consumer_for(presented, exchange.now_ns)
+            answer = self.credentials.consumer_for(presented, exchange.now_ns)
         except StoreError:
             exchange.verdicts.append(_STORE_FAILED)
             raise

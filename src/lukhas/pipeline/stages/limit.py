@@ -37,6 +37,11 @@ class LimitStage(Gate):
         remote: counters across the network, in place of `store`.
         clock: tells when responses end; the system's if None.
         on_failure: what to do when the store fails, and nothing else was said about that.
+
+    Attributes:
+        store: as given.
+        plans: the plans that follow from the rules.
+        fields: which fields tell the client about its limits.
     """
 
     name = "limit"
@@ -51,7 +56,7 @@ class LimitStage(Gate):
         on_failure: FailureMode = FailureMode.OPEN,
     ) -> None:
         self.on_failure = on_failure
-        self._store = store
+        self.store = store
         self._remote = remote
         self._now_ns = (clock or SystemClock()).now_ns
         self._route_limits: Mapping[str, RouteLimits] = {}
@@ -65,9 +70,9 @@ class LimitStage(Gate):
     @rules.setter
     def rules(self, rules: LimitRules) -> None:
         self._rules = rules
-        self._fields = rules.fields
+        self.fields = rules.fields
         self._has_exempt = bool(rules.exempt_consumers or rules.exempt_addresses.networks)
-        self._plans = LimitPlans(rules, self._route_limits)
+        self.plans = LimitPlans(rules, self._route_limits)
 
     @property
     def is_remote(self) -> bool:
@@ -77,7 +82,7 @@ class LimitStage(Gate):
     @property
     def settles(self) -> bool:
         """Whether some limit has to be told when a response has ended."""
-        return self._plans.settles
+        return self.plans.settles
 
     def bound(self, route_limits: Mapping[str, RouteLimits]) -> "LimitStage":
         """A stage with the same store and rules that knows these routes, by name, too.
@@ -110,7 +115,7 @@ class LimitStage(Gate):
         if rule.exempt or (self._has_exempt and self._is_exempt(exchange, consumer)):
             exchange.verdicts.append(_EXEMPT if rule.exempt else _EXEMPT_CLIENT)
             return None
-        plans = self._plans
+        plans = self.plans
         if plans.is_fixed:
             # The usual case without calls; the rest is in `fixed`.
             plan = plans.known[consumer.tier].get(rule.name) or plans.fixed(
@@ -125,14 +130,14 @@ class LimitStage(Gate):
             return self._decide(exchange, consumer, rule, plan)
         # The usual case without a call.
         try:
-            decision = self._store.decide(plan, (consumer.key,), exchange.now_ns, rule.cost)
+            decision = self.store.decide(plan, (consumer.key,), exchange.now_ns, rule.cost)
         except StoreError as error:
             return self._failed(exchange, error)
         return self._act(exchange, decision)
 
     def may_refuse(self, route: str) -> bool:
         """Whether some limit may refuse a request on this route, by its name."""
-        return self._plans.may_refuse(route)
+        return self.plans.may_refuse(route)
 
     def messages(self, exchange: Exchange) -> LimitPlan | None:
         """The limits on the messages of a WebSocket connection; None where there are none."""
@@ -142,7 +147,7 @@ class LimitStage(Gate):
         if self._has_exempt and self._is_exempt(exchange, consumer):
             return None
         facts = ExchangeFacts(exchange, consumer)
-        plan = self._plans.of(consumer, route.rule.name, facts, messages=True)
+        plan = self.plans.of(consumer, route.rule.name, facts, messages=True)
         return plan if plan.groups else None
 
     async def admit_message(
@@ -160,7 +165,7 @@ class LimitStage(Gate):
         try:
             if self._remote is not None:
                 return await self._remote.decide(plan, subjects, now_ns, 1)
-            return self._store.decide(plan, subjects, now_ns, 1)
+            return self.store.decide(plan, subjects, now_ns, 1)
         except CountersUnavailableError:
             raise
         except StoreError:
@@ -187,7 +192,7 @@ class LimitStage(Gate):
         changes = changes_of(decision, exchange, response, body_bytes)
         if any(changes):
             subjects = subjects_of(decision.plan, consumer, exchange)
-            store = self._store if self._remote is None else self._remote
+            store = self.store if self._remote is None else self._remote
             store.settle(decision, subjects, self._now_ns(), changes)
 
     def _decide(
@@ -199,7 +204,7 @@ class LimitStage(Gate):
             asked = self._remote.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
             return self._ask(exchange, asked)
         try:
-            decision = self._store.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
+            decision = self.store.decide(plan, subjects, exchange.now_ns, rule.cost, costs)
         except StoreError as error:
             return self._failed(exchange, error)
         return self._act(exchange, decision)
@@ -217,7 +222,7 @@ class LimitStage(Gate):
         exchange.verdicts.append(decision)
         plan = decision.plan
         if plan.enforced:
-            fields = self._fields
+            fields = self.fields
             if fields.standard:
                 exchange.added += (
                     plan.policy_pair,

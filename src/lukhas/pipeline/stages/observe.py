@@ -14,15 +14,26 @@ from lukhas.policy.modes import FailureMode, Mode
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.routing.splitting import DEFAULT_UPSTREAM
 from lukhas.policy.verdicts import Outcome
-from lukhas.telemetry.recorder import LIMITED, Recorder
+from lukhas.telemetry.recorder import LIMITED, Recorder, Sample
 
-__all__ = ("CLIENT_GONE", "ObserveStage", "Report", "ReportedObserveStage", "SampledObserveStage")
+__all__ = (
+    "CLIENT_GONE",
+    "PASSED",
+    "ObserveStage",
+    "Report",
+    "ReportedObserveStage",
+    "SampledObserveStage",
+    "sample_of",
+)
 
 Report = Callable[[Exchange, int, int, int], None]
 """Told of each request that has ended: the exchange, its status, the bytes of the body that went
 out, and how long it took in nanoseconds. It must neither block nor raise."""
 
 _NEVER_NS = 1 << 62
+PASSED = "passed"
+"""The verdict on a request that no policy had anything against."""
+
 CLIENT_GONE = 499
 """The status under which a request is counted whose client went away before the response head."""
 
@@ -42,6 +53,10 @@ class ObserveStage:
         recorder: takes the samples.
         clock: the clock that `exchange.now_ns` was read from.
         explain: keeps records of refused, failed and slow requests; None for none.
+
+    Attributes:
+        record: takes a sample.
+        slow_ns: from which duration on a request is notable.
     """
 
     name = "observe"
@@ -52,9 +67,9 @@ class ObserveStage:
     ) -> None:
         self._explain = explain
         slow_ns = 0 if explain is None else explain.rules.slow_ns
-        self._slow_ns = slow_ns or _NEVER_NS
+        self.slow_ns = slow_ns or _NEVER_NS
         self._recorder = recorder
-        self._record = recorder.record
+        self.record = recorder.record
         self._now_ns = clock.now_ns
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
@@ -115,33 +130,16 @@ class ObserveStage:
         self._sample(exchange, status, body_bytes)
 
     def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
-        route = exchange.route
-        consumer = exchange.consumer
-        upstream = exchange.upstream
         limit = exchange.limit
         took_ns = self._now_ns() - exchange.now_ns
-        self._record(
-            (
-                "" if route is None else route.rule.template,
-                exchange.head.method,
-                status,
-                # `value` is a property written in Python and costs ten times as much.
-                "" if consumer is None else consumer.tier._value_,
-                exchange.cache_result,
-                body_bytes,
-                took_ns,
-                "" if consumer is None else consumer.tenant,
-                upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
-                # What simply passes pays for no call.
-                "passed"
-                if status < 400
-                and took_ns < self._slow_ns
-                and (limit is None or not limit.shadow_violations)
-                else self._noted(exchange, status, took_ns),
-                "" if consumer is None else consumer.key,
-                exchange.head.headers.index().get(b"user-agent", b""),
-            )
+        # What simply passes pays for no call.
+        passed = (
+            status < 400
+            and took_ns < self.slow_ns
+            and (limit is None or not limit.shadow_violations)
         )
+        verdict = PASSED if passed else self._noted(exchange, status, took_ns)
+        self.record(sample_of(exchange, status, body_bytes, took_ns, verdict))
 
     def _noted(self, exchange: Exchange, status: int, took_ns: int) -> str:
         """Keeps a record of a request that did not simply pass; gives the word for it."""
@@ -268,6 +266,38 @@ class SampledObserveStage(ReportedObserveStage):
         return super()._noted(exchange, status, took_ns)
 
 
+def sample_of(
+    exchange: Exchange, status: int, body_bytes: int, took_ns: int, verdict: str
+) -> Sample:
+    """The sample of a request that has ended.
+
+    Args:
+        exchange: what the stages left of it.
+        status: that of the response.
+        body_bytes: how much of its body went out.
+        took_ns: how long it took.
+        verdict: that of all policies, in a word.
+    """
+    route = exchange.route
+    consumer = exchange.consumer
+    upstream = exchange.upstream
+    return (
+        "" if route is None else route.rule.template,
+        exchange.head.method,
+        status,
+        # `value` is a property written in Python and costs ten times as much.
+        "" if consumer is None else consumer.tier._value_,
+        exchange.cache_result,
+        body_bytes,
+        took_ns,
+        "" if consumer is None else consumer.tenant,
+        upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
+        verdict,
+        "" if consumer is None else consumer.key,
+        exchange.head.headers.index().get(b"user-agent", b""),
+    )
+
+
 def _word(exchange: Exchange, status: int) -> str:
     """The verdict of all policies in a word, for the history."""
     limit = exchange.limit
@@ -277,7 +307,7 @@ def _word(exchange: Exchange, status: int) -> str:
         return "shed"
     if status >= 400 and _refused(exchange):
         return "refused"
-    return "shadow" if limit is not None and limit.shadow_violations else "passed"
+    return "shadow" if limit is not None and limit.shadow_violations else PASSED
 
 
 def _refused(exchange: Exchange) -> bool:

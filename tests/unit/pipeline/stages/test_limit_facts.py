@@ -92,7 +92,7 @@ def test_long_and_odd_values_are_kept_short() -> None:
     for value in (b"x" * 60_000, b"\x01\x02"):
         one = request(headers=[(DEVICE, value)])
         send(stage, one)
-    tables = stage._store._tables  # type: ignore[attr-defined]
+    tables = stage.store._tables  # type: ignore[attr-defined]
     subjects = [subject for shard in tables["p:header:x-device"].shards for subject in shard]
     assert len(subjects) == 2
     assert all(subject.startswith("header:") for subject in subjects)

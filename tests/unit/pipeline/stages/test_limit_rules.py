@@ -129,7 +129,7 @@ def test_plans_of_functions_do_not_pile_up() -> None:
     texts = iter(f"{quota}/20s" for quota in range(1, 3000))
     stage = stage_of("", named(policy("p", "1/20s"), limits_for=lambda _found: next(texts)))
     assert statuses(stage, [request() for _ in range(2500)]) == [200] * 2500
-    assert len(stage._plans._made) <= 1024
+    assert len(stage.plans._made) <= 1024
 
 
 def test_texts_go_to_their_policies() -> None:

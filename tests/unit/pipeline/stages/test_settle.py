@@ -248,7 +248,7 @@ async def test_shadow_changes_no_byte_and_counts_like_enforced(text: str, cost: 
         await through(enforced, Response(200, Headers([]), b"12"))
     states = []
     for stage in (enforced, shadow):
-        tables = stage._store._tables  # type: ignore[attr-defined]
+        tables = stage.store._tables  # type: ignore[attr-defined]
         (name,) = [name for name in tables if name.startswith("p:")]
         states.append([shard for shard in tables[name].shards if shard])
     assert states[0] == states[1]

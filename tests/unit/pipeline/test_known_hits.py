@@ -1,0 +1,421 @@
+"""Hits for heads that came before: what is repeated, and what is looked at anew."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from lukhas.errors import CountersUnavailableError, StoreError
+from lukhas.http.headers import HeaderPairs, Headers
+from lukhas.http.messages import RequestHead, Response
+from lukhas.pipeline.driving import Run, Waiting, start
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.explaining import Explainer, ExplainRules
+from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.known_hits import KnownHits, RepeatedHit
+from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.short_way import ShortWay
+from lukhas.pipeline.stage import Gate
+from lukhas.pipeline.stages.cache import CacheStage
+from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
+from lukhas.pipeline.stages.limit import LimitStage
+from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
+from lukhas.pipeline.stages.observe import ObserveStage, ReportedObserveStage
+from lukhas.pipeline.stages.route import RouteStage
+from lukhas.pipeline.tracing import TracingIntake, TracingRules
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.purges import Purge
+from lukhas.policy.explain.records import DecisionRecord
+from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.limit_syntax import parse_limits
+from lukhas.policy.rate_limiting.tiers import Tier
+from lukhas.policy.routing.routes import RouteRule, RouteTable
+from lukhas.storage.memory_counters import MemoryCounters
+from lukhas.storage.memory_entries import MemoryEntryStore
+from lukhas.telemetry.recorder import Recorder
+from lukhas.testing.clock import ManualClock
+
+PEER = "192.0.2.1"
+PUBLIC = (b"cache-control", b"public, max-age=60")
+
+
+class Keys:
+    """One API key."""
+
+    def __init__(self) -> None:
+        self.consumer = Consumer("key:a", Tier.BASIC)
+        self.fails = False
+
+    def consumer_for(self, _presented: bytes, _now_ns: int) -> Consumer:
+        if self.fails:
+            raise StoreError("no table")
+        return self.consumer
+
+
+class Counters(MemoryCounters):
+    """Counters that fail once with what they are given."""
+
+    __slots__ = ("error",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: Exception | None = None
+
+    def decide(self, *args: object, **named: object) -> LimitDecision:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return super().decide(*args, **named)  # type: ignore[arg-type]
+
+
+def _slow_intake(clock: ManualClock) -> Intake:
+    """Every look at the clock takes a second."""
+    intake = Intake(clock, "p")
+
+    def now_ns() -> int:
+        clock.advance(seconds=1)
+        return clock.now_ns()
+
+    intake.now_ns = now_ns
+    return intake
+
+
+@dataclass
+class Way:
+    """A short way with hits, and what was told of it."""
+
+    limits: str = "100/minute"
+    fields: LimitFields = field(default_factory=LimitFields)
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock()
+        self.recorder = Recorder()
+        self.records: list[DecisionRecord] = []
+        self.contained: list[str] = []
+        self.keys = Keys()
+        self.counters = Counters()
+        self.entries = MemoryEntryStore(1 << 20)
+        self.cache = CacheStage(self.entries, self.clock, draw=lambda: 1.0)
+        self.fields_sent: HeaderPairs = [PUBLIC]
+        self.body = b"body"
+        limits = parse_limits(self.limits, policy="all") if self.limits else ()
+        self.limit = LimitStage(
+            self.counters,
+            LimitRules(dict.fromkeys(Tier, limits), fields=self.fields),
+            clock=self.clock,
+        )
+        explain = Explainer(ExplainRules(slow_ns=500_000_000), self.records.append)
+        table = RouteTable([], default=RouteRule("default", "*", CachePolicy()))
+        self.stages = (
+            ObserveStage(self.recorder, self.clock, explain=explain),
+            RouteStage(table),
+            IdentifyStage(IdentitySettings(), self.keys),
+            self.limit,
+            self.cache,
+        )
+        self.way = ShortWay(Pipeline(self.stages, self._contain), self._origin)
+        self.intake = Intake(self.clock, "p")
+        hits = self.way.hits
+        assert hits is not None
+        self.hits = hits
+
+    def _contain(self, stage: str, _error: Exception) -> None:
+        self.contained.append(stage)
+
+    async def _origin(self, _exchange: Exchange) -> Response:
+        return Response(200, Headers(list(self.fields_sent)), self.body)
+
+    def usual(self, head: RequestHead) -> Response:
+        """The answer of the usual way, from which is learnt."""
+        exchange = self.intake.exchange(head, PEER)
+        taken = self.way.take(exchange)
+        response = taken if isinstance(taken, Response) else _done(taken)
+        self.hits.learn(exchange, response)
+        return response
+
+    def learnt(self, head: RequestHead) -> RequestHead:
+        """The same head, after it was a hit twice."""
+        for _ in range(3):
+            self.usual(head)
+        return head
+
+    def again(self, head: RequestHead, intake: Intake | None = None) -> RepeatedHit | None:
+        return self.hits.answer(head, PEER, intake or self.intake)
+
+
+def _done(run: Run) -> Response:
+    step = start(run)
+    assert isinstance(step, Response)
+    return step
+
+
+def _head(*fields: tuple[bytes, bytes], method: str = "GET", path: bytes = b"/") -> RequestHead:
+    return RequestHead(method, "http", b"a.test", path, b"", Headers(list(fields)))
+
+
+KEY = (b"x-api-key", b"lk_a")
+
+
+@pytest.mark.parametrize("fields", [(), (KEY,), ((b"authorization", b"Bearer lk_a"),)])
+def test_what_was_a_hit_is_one_again(fields: HeaderPairs) -> None:
+    way = Way()
+    head = way.learnt(_head(*fields))
+    repeated = way.again(head)
+    assert repeated is not None
+    known, entry, request_id, figures = repeated
+    assert (entry.body, request_id, figures) == (b"body", b"p-4", (96, 62))
+    assert known.limit_lines % figures == (
+        b'ratelimit-policy: "all-minute";q=100;w=60\r\nratelimit: "all-minute";r=96;t=62\r\n'
+    )
+    assert [name for name, _value in entry.told_fields] == [b"age", b"cache-status"]
+    counted = way.recorder.snapshot().requests
+    tier = "basic" if fields else "free"
+    assert counted == {("*", "GET", "2xx", tier, "miss"): 1, ("*", "GET", "2xx", tier, "hit"): 3}
+
+
+def test_where_nothing_limits_no_fields_tell_of_it() -> None:
+    way = Way(limits="")
+    repeated = way.again(way.learnt(_head()))
+    assert repeated is not None
+    assert (repeated[0].limit_lines, repeated[3]) == (b"", ())
+
+
+def test_the_id_of_the_client_is_kept() -> None:
+    way = Way()
+    repeated = way.again(way.learnt(_head((b"x-request-id", b"mine"))))
+    assert repeated is not None
+    assert repeated[2] == b"mine"
+
+
+def test_a_head_that_was_a_hit_once_is_not_kept() -> None:
+    way = Way()
+    head = _head()
+    way.usual(head)
+    way.usual(head)
+    assert way.again(head) is None
+    way.usual(head)
+    assert way.again(head) is not None
+
+
+def test_where_exchanges_know_more_the_usual_way_makes_them() -> None:
+    way = Way()
+    intake = TracingIntake(way.clock, "p", TracingRules(), random.getrandbits)
+    assert way.again(way.learnt(_head()), intake) is None
+
+
+def test_an_answer_that_holds_something_is_not_learnt() -> None:
+    way = Way()
+    head = _head()
+    for _ in range(2):
+        way.usual(head)
+    exchange = way.intake.exchange(head, PEER)
+    response = way.way.take(exchange)
+    assert isinstance(response, Response)
+    response.on_close = lambda: None
+    way.hits.learn(exchange, response)
+    assert way.again(head) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ((b"authorization", b"Basic YTpi"),),
+        ((b"authorization", b"Bearer other"),),
+        (KEY, KEY),
+        ((b"range", b"bytes=0-1"),),
+        ((b"if-none-match", b'"a"'),),
+    ],
+)
+def test_what_takes_more_than_a_glance_is_not_learnt(fields: HeaderPairs) -> None:
+    way = Way()
+    assert way.again(way.learnt(_head(*fields))) is None
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+def test_other_methods_are_not_learnt(method: str) -> None:
+    way = Way()
+    way.learnt(_head())
+    assert way.again(way.learnt(_head(method=method))) is None
+
+
+def test_legacy_fields_go_the_usual_way() -> None:
+    way = Way(fields=LimitFields(legacy=True))
+    assert way.again(way.learnt(_head())) is None
+
+
+def test_another_asserted_consumer_goes_the_usual_way() -> None:
+    way = Way()
+    head = _head()
+    way.usual(head)
+    (way.entries.get(head.looked_up[2]) or ())[0].settle()  # type: ignore[index,arg-type]
+    exchange = way.intake.exchange(head, PEER, asserted=Consumer("user:a", Tier.FREE))
+    response = way.way.take(exchange)
+    assert isinstance(response, Response)
+    way.hits.learn(exchange, response)
+    assert way.again(head) is None
+
+
+def test_another_way_does_not_use_what_this_one_found() -> None:
+    way, other = Way(), Way()
+    head = way.learnt(_head())
+    assert other.hits.answer(head, PEER, other.intake) is None
+
+
+def test_a_key_that_is_another_consumer_now_is_not_taken_for_the_first() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    way.keys.consumer = Consumer("key:b", Tier.BASIC)
+    assert way.again(head) is None
+
+
+def test_a_key_that_cannot_be_checked_goes_the_usual_way() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    way.keys.fails = True
+    assert way.again(head) is None
+    identify = way.stages[2]
+    assert isinstance(identify, IdentifyStage)
+    identify.check_with(None)
+    assert way.again(head) is None
+
+
+def test_what_is_stored_in_its_place_is_looked_at_anew() -> None:
+    """The new response varies by what the request does not have."""
+    way = Way()
+    head = way.learnt(_head())
+    way.entries.purge(Purge())
+    assert way.again(head) is None
+    way.fields_sent = [PUBLIC, (b"vary", b"accept")]
+    way.usual(_head((b"accept", b"text/html")))
+    assert way.again(head) is None
+
+
+def test_of_several_variants_one_that_does_not_vary_is_not_sure() -> None:
+    way = Way()
+    way.fields_sent = [PUBLIC, (b"vary", b"accept")]
+    way.usual(_head((b"accept", b"text/html")))
+    way.fields_sent = [PUBLIC]
+    head = _head()
+    way.usual(head)
+    assert len(way.entries.get(head.looked_up[2]) or ()) == 2  # type: ignore[index,arg-type]
+    assert way.again(way.learnt(head)) is None
+
+
+def test_what_is_no_longer_fresh_goes_the_usual_way() -> None:
+    way = Way()
+    head = way.learnt(_head())
+    way.clock.advance(seconds=59)
+    repeated = way.again(head)
+    assert repeated is not None
+    assert repeated[1].told_fields[0] == (b"age", b"59")
+    way.clock.advance(seconds=1)
+    assert way.again(head) is None
+
+
+def test_a_quarantine_holds_at_once() -> None:
+    way = Way()
+    head = way.learnt(_head())
+    way.cache.guard.quarantined["default", b"/"] = "leaks"
+    assert way.again(head) is None
+
+
+def test_a_watched_entry_is_repeated_for_whom_it_was_made_until_callers_differ() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    entry = (way.entries.get(head.looked_up[2]) or ())[0]  # type: ignore[index,arg-type]
+    assert entry.watched
+    assert way.again(head) is not None
+    way.cache.guard.suspects.add(entry.guard_key)
+    assert way.again(head) is None
+    way.cache.guard.suspects.clear()
+    entry.settle()
+    assert way.again(head) is None
+    assert way.again(way.learnt(head)) is not None
+    entry.watch()
+    assert way.again(head) is None
+
+
+def test_a_refused_request_is_charged_nothing_and_refused_by_the_usual_way() -> None:
+    way = Way(limits="4/minute")
+    head = way.learnt(_head())
+    assert way.again(head) is not None
+    assert way.again(head) is None
+    assert way.usual(head).status == 429
+    assert way.recorder.snapshot().near == {("tier-free", "free"): 1}
+
+
+def test_a_failure_of_the_counters_is_told() -> None:
+    way = Way()
+    head = way.learnt(_head())
+    way.counters.error = StoreError("full")
+    assert way.again(head) is None
+    assert way.contained == ["limit"]
+    way.counters.error = CountersUnavailableError("all")
+    assert way.again(head) is None
+    assert way.contained == ["limit"]
+
+
+def test_a_failure_of_the_cache_goes_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Way()
+    head = way.learnt(_head())
+
+    def fail(_entry: object) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr(way.cache.plain, "_touch", fail)
+    assert way.again(head) is None
+
+
+def test_a_slow_one_is_explained_as_the_usual_way_would() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    assert way.again(head, _slow_intake(way.clock)) is not None
+    record = way.records[0]
+    assert (record.why, record.consumer, record.cache_result) == ("slow", "key:a", "hit")
+    assert [stage.stage for stage in record.stages] == ["route", "identify", "limit", "cache"]
+    assert record.limit is not None
+    assert record.cache is not None
+    assert record.route is not None
+
+
+class Door(Gate):
+    name = "door"
+
+    def enter(self, _exchange: Exchange) -> None:
+        return None
+
+
+def test_there_are_none_where_stages_do_more() -> None:
+    way = Way()
+
+    def hits(*stages: object) -> KnownHits | None:
+        pipeline = Pipeline(stages, way._contain)  # type: ignore[arg-type]
+        return ShortWay(pipeline, way._origin).hits
+
+    observe, route, identify, limit, cache = way.stages
+    assert hits(*way.stages) is not None
+    reported = ReportedObserveStage(way.recorder, way.clock, reports=())
+    assert hits(reported, route, identify, limit, cache) is None
+    assert hits(route, identify, limit, cache) is None
+    assert hits(observe, route, identify, Door(), limit, cache) is None
+    assert hits(observe, route, limit, identify, cache) is None
+    assert hits(observe, route, identify, limit) is None
+
+
+def test_there_are_none_any_more_behind_a_gate_that_waits() -> None:
+    way = Way()
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    limit = way.limit
+    limit.enter = lambda _exchange: waits()  # type: ignore[method-assign,assignment]
+    way.way = ShortWay(Pipeline(way.stages, way._contain), way._origin)
+    assert way.way.hits is not None
+    run = way.way.take(way.intake.exchange(_head(), PEER))
+    assert not isinstance(run, Response)
+    assert isinstance(start(run), Waiting)
+    run.close()
+    assert way.way.hits is None
