@@ -6,7 +6,7 @@ from typing import Any
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.known_hits import KnownHits
+from lukhas.pipeline.known_ways import KnownWays
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler
@@ -38,9 +38,9 @@ class DirectWay:
         self._outcomes: dict[Exchange, Response | BaseException] = {}
 
     @property
-    def hits(self) -> KnownHits | None:
-        """See `ShortWay.hits`."""
-        return self._way.hits
+    def known(self) -> KnownWays | None:
+        """See `ShortWay.known`."""
+        return self._way.known
 
     def take(self, exchange: Exchange) -> Response | Run:
         """See `ShortWay.take`."""

@@ -18,8 +18,8 @@ from lukhas.gateway.serialisation import ready_response, repeated_response
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_hits import KnownHits
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
 
@@ -116,7 +116,7 @@ class FrontConnection(Protocol):
             head = state.plain_heads.read(data)
             if head is not None:
                 state.known_heads.remember(data, head)
-                self._answer_read(head)
+                self._answer_read(self._intake.exchange(head, self._peer))
                 return
         fault = self._parser.feed(data)
         if fault is not None:
@@ -181,24 +181,24 @@ class FrontConnection(Protocol):
             self._transport.resume_reading()
 
     def _answer_known(self, head: RequestHead) -> None:
-        """A request that is like one before: the same answer, if it is as it was."""
+        """A request with a head that came before: its answer, or its way, may be known."""
         state = self._state
-        hits = state.hits
-        if hits is None or state.draining:
-            self._answer_read(head)
+        known = state.known
+        if known is None or head.known_way is None:
+            self._answer_read(self._intake.exchange(head, self._peer))
             return
-        repeated = hits.answer(head, self._peer, self._intake)
+        repeated = None if state.draining else known.answer(head, self._peer, self._intake)
         if repeated is None:
-            self._answer_read(head, hits)
+            exchange = known.admit(head, self._peer, self._intake)
+            self._answer_read(exchange or self._intake.exchange(head, self._peer))
             return
         state.requests += 1
         state.outbox.send(self._transport, repeated_response(repeated))
         self._between_requests()
 
-    def _answer_read(self, head: RequestHead, hits: KnownHits | None = None) -> None:
+    def _answer_read(self, exchange: Exchange) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""
         state = self._state
-        exchange = self._intake.exchange(head, self._peer)
         state.requests += 1
         run: driving.Run | None = None
         try:
@@ -220,8 +220,6 @@ class FrontConnection(Protocol):
                     state.outbox.send(self._transport, ready)
                     if step.on_close is not None:
                         close(step)
-                    elif hits is not None:
-                        hits.learn(exchange, step)
                     self._between_requests()
                     return
             request = FrontRequest(exchange, None, version="1.1", keep_alive=True)

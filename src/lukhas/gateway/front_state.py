@@ -14,7 +14,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run, Step, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_hits import KnownHits
+from lukhas.pipeline.known_ways import KnownWays
 
 __all__ = ("Connection", "FrontState", "Handshakes", "Take", "first_step", "peer_address")
 
@@ -71,8 +71,7 @@ class FrontState:
 
     Args:
         take: has the pipeline, around the forwarding, take an exchange: `DirectWay.take`.
-        hits: answers heads that were answered from the cache before; None where every request is
-            to be taken.
+        known: takes requests that are like one before; None where each is to be looked at.
         intake: makes exchanges.
         limits: limits on everything a client sends.
         scheme: `"https"` where clients come by TLS.
@@ -100,10 +99,10 @@ class FrontState:
         limits: FrontLimits,
         *,
         scheme: str = "http",
-        hits: KnownHits | None = None,
+        known: KnownWays | None = None,
     ) -> None:
         self.take = take
-        self.hits = hits
+        self.known = known
         self.intake = intake
         self.limits = limits
         self.scheme = scheme

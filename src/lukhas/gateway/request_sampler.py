@@ -30,7 +30,7 @@ class RequestSampler:
     ) -> None:
         self._state = state
         self._plain = state.take
-        self._hits = state.hits
+        self._known = state.known
         self._timed = timed
         self._per_second = per_second
         self._draw = draw
@@ -45,9 +45,9 @@ class RequestSampler:
     def arm(self) -> None:
         """The next request goes the other way."""
         self._state.take = self._once
-        self._state.hits = None
+        self._state.known = None
 
     def _once(self, exchange: Exchange) -> Response | Run:
         self._state.take = self._plain
-        self._state.hits = self._hits
+        self._state.known = self._known
         return self._timed(exchange)

@@ -7,7 +7,7 @@ from typing import Final, cast
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import Response
 from lukhas.http.status import status_line
-from lukhas.pipeline.known_hits import RepeatedHit
+from lukhas.pipeline.known_ways import RepeatedHit
 
 __all__ = (
     "Framing",

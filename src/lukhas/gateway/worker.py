@@ -42,7 +42,6 @@ from lukhas.hub.fallbacks import fallback_stages
 from lukhas.hub.hub import Hub
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.stages.observe import (
     Report,
     ReportedObserveStage,
@@ -221,8 +220,7 @@ def _front(hub: Hub, upstreams: Upstreams) -> tuple[FrontServer, FrontDoors]:
         hub.intake,
         front_limits(settings),
         scheme="http" if certificates is None else "https",
-        # A trace is looked for in each request.
-        hits=way.hits if type(hub.intake) is Intake else None,
+        known=way.known,
     )
     doors = FrontDoors(settings, state, certificates)
     doors.take_websockets(hub.pipeline, upstreams.upgrade)
@@ -245,7 +243,7 @@ def _time_traced(
         return timed(exchange) if recorded else plain(exchange)
 
     state.take = take
-    state.hits = None
+    state.known = None
 
 
 def _sampling(

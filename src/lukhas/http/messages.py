@@ -30,7 +30,7 @@ class RequestHead:
         looked_up: a memo of the cache: under which policy and for which tenant it was asked, what
             was looked up then (None if it asks something special), and whether its fields tell
             who asks.
-        known_hit: a memo of the short way: how it was answered from the cache.
+        known_way: a memo of the short way: what the stages found of it.
         forwarded: a memo of the gateway: to which origin this head was sent on, and what of it.
     """
 
@@ -48,7 +48,7 @@ class RequestHead:
     looked_up: tuple[object, str, tuple[Any, ...] | None, bool] | None = field(
         default=None, init=False, compare=False, repr=False
     )
-    known_hit: Any = field(default=None, init=False, compare=False, repr=False)
+    known_way: Any = field(default=None, init=False, compare=False, repr=False)
     forwarded: tuple[bytes, bytes] | None = field(
         default=None, init=False, compare=False, repr=False
     )

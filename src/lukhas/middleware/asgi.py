@@ -23,7 +23,6 @@ from lukhas.middleware.short_relay import ShortRelay
 from lukhas.pipeline.driving import Run, Waiting, finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_hits import KnownHits
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stages.cache_plain import Onward
@@ -129,13 +128,13 @@ class OptimizerMiddleware:
             await _refuse_host(scope, send, intake=intake, peer=peer)
             return
         way = binding.way(scope.get("root_path", ""))
-        hits = way.hits
-        if hits is not None:
-            repeated = hits.answer(head, peer, intake)
-            if repeated is not None:
-                await send_repeated(send, repeated)
-                return
-        exchange = intake.exchange(head, peer)
+        known = way.known if head.known_way is not None else None
+        repeated = None if known is None else known.answer(head, peer, intake)
+        if repeated is not None:
+            await send_repeated(send, repeated)
+            return
+        exchange = None if known is None else known.admit(head, peer, intake)
+        exchange = exchange or intake.exchange(head, peer)
         exchange.parks = True
         if binding.reads_bodies and has_body(head):
             exchange.body = ReceivedBody(receive)
@@ -148,7 +147,7 @@ class OptimizerMiddleware:
             # The answer may get an ETag, so it is looked at as a whole.
             step = way.late(exchange, step)
         if isinstance(step, Response):
-            await _send_learnt(send, step, exchange, hits)
+            await send_response(send, step, exchange=exchange)
         else:
             await self._run(scope, receive, send, _UnderWay(exchange, step, binding.tagged, head))
 
@@ -336,14 +335,6 @@ def _without_body(receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return receive_again
-
-
-async def _send_learnt(
-    send: Send, response: Response, exchange: Exchange, hits: KnownHits | None
-) -> None:
-    if hits is not None:
-        hits.learn(exchange, response)
-    await send_response(send, response, exchange=exchange)
 
 
 async def _refuse_host(scope: Scope, send: Send, *, intake: Intake, peer: str) -> None:

@@ -10,7 +10,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Parked, Run, Waiting, fail, finish, resume
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.known_hits import RepeatedHit
+from lukhas.pipeline.known_ways import RepeatedHit
 from lukhas.pipeline.pipeline import close, discard
 
 __all__ = ("Message", "Relay", "Send", "send_repeated", "send_response")
@@ -284,7 +284,7 @@ async def send_repeated(send: Send, repeated: RepeatedHit) -> None:
     known, entry, request_id, figures = repeated
     headers = [*entry.headers.raw, (b"x-request-id", request_id)]
     plan = known.plan
-    if plan is not None and known.limit_lines:
+    if plan is not None and known.is_told:
         headers += (plan.policy_pair, (b"ratelimit", plan.limit_template % figures))
     headers += entry.told_fields
     await send({"type": "http.response.start", "status": entry.status, "headers": headers})

@@ -43,6 +43,7 @@ class Exchange:
         shed: whether it was refused because the upstream had too much to do; it then has cost the
             upstream nothing, also where a stale response was served in its place.
         cpu_ns: processor time that the handler spent, where the way in can measure it.
+        admitted: whether it has passed the gates already, as one that was like it did.
         response: the innermost response so far; used to contain a failing stage.
         depth: index of the innermost stage entered; used to contain a failing stage.
         ticket: the store's, from before an unshared request went to the handler; else not set.
@@ -62,6 +63,7 @@ class Exchange:
 
     __slots__ = (
         "added",
+        "admitted",
         "asserted",
         "best_of",
         "body",
@@ -115,6 +117,7 @@ class Exchange:
         self.added: HeaderPairs = [(b"x-request-id", request_id)]
         self.verdicts: list[Reasoned] = []
         self.shed = False
+        self.admitted = False
         self.cpu_ns = 0
         self.response: Response | None = None
         self.depth = 0

@@ -12,7 +12,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.known_hits import HitStages, KnownHits
+from lukhas.pipeline.known_ways import KnownStages, KnownWays
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
@@ -43,8 +43,8 @@ class ShortWay:
     Attributes:
         observe: the observe stage, if it is the first.
         cache: the cache stage, if it is the first behind the gates.
-        hits: answers heads that were answered from the cache before; None where the stages do more
-            than it knows of.
+        known: takes requests that are like one before; None where the gates do more than it knows
+            of.
         ended: takes the exchange, the status and the size of the body, when the response to a
             request that went on is out, or given up.
     """
@@ -60,7 +60,7 @@ class ShortWay:
         gates, rest = _divided(stages)
         self._stages = (*gates, *rest)
         self._divide(len(gates))
-        self.hits = self._known_hits(gates)
+        self.known = self._known_ways(gates)
         self.ended = _nothing if self.observe is None else self.observe.ended
 
     def _divide(self, gates: int) -> None:
@@ -91,12 +91,11 @@ class ShortWay:
             self._is_direct = len(rest) == at + 1 and not looks
             self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
 
-    def _known_hits(self, gates: Sequence[Stage]) -> KnownHits | None:
-        observe, cache = self.observe, self.cache
-        # Subclasses do more, so that only these very stages are known.
-        if type(observe) is not ObserveStage or type(cache) is not CacheStage or len(gates) != 3:
+    def _known_ways(self, gates: Sequence[Stage]) -> KnownWays | None:
+        if len(gates) != 3:
             return None
         route, identify, limit = gates
+        # Subclasses do more, so that only these very stages are known.
         if (
             type(route) is not RouteStage
             or type(identify) is not IdentifyStage
@@ -104,8 +103,9 @@ class ShortWay:
             or limit.is_remote
         ):
             return None
+        observe = self.observe if type(self.observe) is ObserveStage else None
         told = self._pipeline.on_contained
-        return KnownHits(HitStages(observe, route, identify, limit, cache, told))
+        return KnownWays(KnownStages(route, identify, limit, observe, self.cache, told))
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:
         """Takes a request as far as it gets without waiting.
@@ -114,28 +114,40 @@ class ShortWay:
             The response, which was counted already; or how the request goes on to the handler, for
             `headed` and what follows it; or a run that was not started yet.
         """
-        for gate, enter in self._gates:
-            try:
-                answer = enter(exchange)
-            except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
-                answer = self._pipeline.contain(exchange, gate, error)
-            if answer is not None:
-                if isinstance(answer, Response):
-                    return self._answered(exchange, answer)
-                return self._waiting(gate, answer)(exchange)
+        if not exchange.admitted:
+            stopped = self._stopped(exchange)
+            if stopped is not None:
+                return stopped
         try:
             asked = self._ask(exchange)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
             asked = self._without_cache(exchange, error)
         if asked is None:
             return self._long(exchange)
         if isinstance(asked, Response):
+            if self.known is not None:
+                self.known.learn_hit(exchange, asked)
             return self._answered(exchange, asked)
         if not self._is_direct:
             return self._run(exchange, asked)
         if self.observe is not None:
             self.observe.began()
         return asked
+
+    def _stopped(self, exchange: Exchange) -> Response | Run | None:
+        """What comes of a request that does not pass the gates."""
+        for gate, enter in self._gates:
+            try:
+                answer = enter(exchange)
+            except Exception as error:  # noqa: BLE001 - as above
+                answer = self._pipeline.contain(exchange, gate, error)
+            if answer is not None:
+                if isinstance(answer, Response):
+                    return self._answered(exchange, answer)
+                return self._waiting(gate, answer)(exchange)
+        if self.known is not None:
+            self.known.learn(exchange)
+        return None
 
     def take(self, exchange: Exchange) -> Response | Run:
         """As `enter`, where the handler does not park: what goes on to it is a run."""
@@ -195,7 +207,7 @@ class ShortWay:
 
         It will have to for other requests too, so from now on it is no longer walked.
         """
-        self.hits = None
+        self.known = None
         index = self._stages.index(gate)
         handler = self._onion((_Asked(gate, asked), *self._stages[index + 1 :]))
         self._divide(index)

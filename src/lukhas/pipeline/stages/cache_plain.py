@@ -93,6 +93,9 @@ class PlainCache:
         guard: knows the routes in quarantine.
         hit: the verdict on a hit.
         repeats: takes what a lifetime would have let the cache answer; None for nobody.
+
+    Attributes:
+        hit: as given.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class PlainCache:
         self._is_uncacheable = keeper.is_uncacheable
         self._status = status
         self._guard = guard
-        self._hit = hit
+        self.hit = hit
         self._repeats = repeats
         self._miss_field = (b"cache-status", status.forwarded(Forward.URI_MISS))
 
@@ -231,7 +234,7 @@ class PlainCache:
         self._touch(entry)
         exchange.cache_result = "hit"
         exchange.stored = entry
-        exchange.verdicts.append(self._hit)
+        exchange.verdicts.append(self.hit)
         self.tell_hit(exchange, entry, exchange.now_ns)
         body = entry.body if head.method == "GET" else b""
         return Response(entry.status, entry.headers, body, entry.ready_head)

@@ -126,6 +126,11 @@ class IdentifyStage(Gate):
         self._several_tokens = _rejected(_SEVERAL_TOKENS, settings)
         self._token_verdicts = frozenset((*self._rejected_tokens.values(), self._several_tokens))
 
+    @property
+    def looks_at_proxies(self) -> bool:
+        """Whether the client may be another than the peer."""
+        return self._has_trusted
+
     def check_with(self, credentials: Credentials | None) -> None:
         """Sets what API keys are checked with from now on; None where none are kept."""
         self.credentials = None if self._mode is Mode.OFF else credentials

@@ -80,6 +80,11 @@ class LimitStage(Gate):
         return self._remote is not None
 
     @property
+    def looks_at_addresses(self) -> bool:
+        """Whether the address of the client may tell that no limit applies."""
+        return bool(self._rules.exempt_addresses.networks)
+
+    @property
     def settles(self) -> bool:
         """Whether some limit has to be told when a response has ended."""
         return self.plans.settles

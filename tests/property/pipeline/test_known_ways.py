@@ -117,13 +117,12 @@ class Side:
         observe = ObserveStage(self.recorder, self.clock)
         stages = (observe, self.route, self.identify, self.limit, self.cache)
         way = DirectWay(Pipeline(stages, self._contain), self._origin)
-        hits = way.hits
-        assert hits is not None
+        assert way.known is not None
         self.state = FrontState(
             way.take,
             Intake(self.clock, "p"),
             FrontLimits(),
-            hits=hits if self.repeats else None,
+            known=way.known if self.repeats else None,
         )
         self.answer = {"control": _CONTROLS[0], "version": b"1", "vary": b""}
         self.connections = [self._connected(peer) for peer in _PEERS]

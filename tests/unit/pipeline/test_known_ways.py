@@ -2,18 +2,19 @@
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from lukhas.errors import CountersUnavailableError, StoreError
+from lukhas.http.client_address import TrustedProxies
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.driving import Run, Waiting, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.explaining import Explainer, ExplainRules
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_hits import KnownHits, RepeatedHit
+from lukhas.pipeline.known_ways import KnownWays, RepeatedHit
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Gate
@@ -117,9 +118,9 @@ class Way:
         )
         self.way = ShortWay(Pipeline(self.stages, self._contain), self._origin)
         self.intake = Intake(self.clock, "p")
-        hits = self.way.hits
-        assert hits is not None
-        self.hits = hits
+        known = self.way.known
+        assert known is not None
+        self.known = known
 
     def _contain(self, stage: str, _error: Exception) -> None:
         self.contained.append(stage)
@@ -129,20 +130,17 @@ class Way:
 
     def usual(self, head: RequestHead) -> Response:
         """The answer of the usual way, from which is learnt."""
-        exchange = self.intake.exchange(head, PEER)
-        taken = self.way.take(exchange)
-        response = taken if isinstance(taken, Response) else _done(taken)
-        self.hits.learn(exchange, response)
-        return response
+        taken = self.way.take(self.intake.exchange(head, PEER))
+        return taken if isinstance(taken, Response) else _done(taken)
 
     def learnt(self, head: RequestHead) -> RequestHead:
-        """The same head, after it was a hit twice."""
-        for _ in range(3):
-            self.usual(head)
+        """The same head, after it came twice."""
+        self.usual(head)
+        self.usual(head)
         return head
 
     def again(self, head: RequestHead, intake: Intake | None = None) -> RepeatedHit | None:
-        return self.hits.answer(head, PEER, intake or self.intake)
+        return self.known.answer(head, PEER, intake or self.intake)
 
 
 def _done(run: Run) -> Response:
@@ -165,14 +163,14 @@ def test_what_was_a_hit_is_one_again(fields: HeaderPairs) -> None:
     repeated = way.again(head)
     assert repeated is not None
     known, entry, request_id, figures = repeated
-    assert (entry.body, request_id, figures) == (b"body", b"p-4", (96, 62))
+    assert (entry.body, request_id, figures) == (b"body", b"p-3", (97, 62))
     assert known.limit_lines % figures == (
-        b'ratelimit-policy: "all-minute";q=100;w=60\r\nratelimit: "all-minute";r=96;t=62\r\n'
+        b'ratelimit-policy: "all-minute";q=100;w=60\r\nratelimit: "all-minute";r=97;t=62\r\n'
     )
     assert [name for name, _value in entry.told_fields] == [b"age", b"cache-status"]
     counted = way.recorder.snapshot().requests
     tier = "basic" if fields else "free"
-    assert counted == {("*", "GET", "2xx", tier, "miss"): 1, ("*", "GET", "2xx", tier, "hit"): 3}
+    assert counted == {("*", "GET", "2xx", tier, "miss"): 1, ("*", "GET", "2xx", tier, "hit"): 2}
 
 
 def test_where_nothing_limits_no_fields_tell_of_it() -> None:
@@ -189,11 +187,11 @@ def test_the_id_of_the_client_is_kept() -> None:
     assert repeated[2] == b"mine"
 
 
-def test_a_head_that_was_a_hit_once_is_not_kept() -> None:
+def test_a_head_that_came_once_is_not_kept() -> None:
     way = Way()
+    way.usual(_head())
     head = _head()
-    way.usual(head)
-    way.usual(head)
+    assert way.usual(head).ready_head is not None
     assert way.again(head) is None
     way.usual(head)
     assert way.again(head) is not None
@@ -207,14 +205,13 @@ def test_where_exchanges_know_more_the_usual_way_makes_them() -> None:
 
 def test_an_answer_that_holds_something_is_not_learnt() -> None:
     way = Way()
-    head = _head()
-    for _ in range(2):
-        way.usual(head)
+    head = way.learnt(_head())
     exchange = way.intake.exchange(head, PEER)
     response = way.way.take(exchange)
     assert isinstance(response, Response)
-    response.on_close = lambda: None
-    way.hits.learn(exchange, response)
+    head.known_way.seen = None
+    response.taps = []
+    way.known.learn_hit(exchange, response)
     assert way.again(head) is None
 
 
@@ -250,17 +247,16 @@ def test_another_asserted_consumer_goes_the_usual_way() -> None:
     head = _head()
     way.usual(head)
     (way.entries.get(head.looked_up[2]) or ())[0].settle()  # type: ignore[index,arg-type]
-    exchange = way.intake.exchange(head, PEER, asserted=Consumer("user:a", Tier.FREE))
-    response = way.way.take(exchange)
-    assert isinstance(response, Response)
-    way.hits.learn(exchange, response)
+    for _ in range(2):
+        exchange = way.intake.exchange(head, PEER, asserted=Consumer("user:a", Tier.FREE))
+        assert isinstance(way.way.take(exchange), Response)
     assert way.again(head) is None
 
 
 def test_another_way_does_not_use_what_this_one_found() -> None:
     way, other = Way(), Way()
     head = way.learnt(_head())
-    assert other.hits.answer(head, PEER, other.intake) is None
+    assert other.known.answer(head, PEER, other.intake) is None
 
 
 def test_a_key_that_is_another_consumer_now_is_not_taken_for_the_first() -> None:
@@ -338,7 +334,7 @@ def test_a_watched_entry_is_repeated_for_whom_it_was_made_until_callers_differ()
 
 
 def test_a_refused_request_is_charged_nothing_and_refused_by_the_usual_way() -> None:
-    way = Way(limits="4/minute")
+    way = Way(limits="3/minute")
     head = way.learnt(_head())
     assert way.again(head) is not None
     assert way.again(head) is None
@@ -380,6 +376,100 @@ def test_a_slow_one_is_explained_as_the_usual_way_would() -> None:
     assert record.route is not None
 
 
+def _left(exchange: Exchange | None) -> dict[str, object]:
+    """What the gates have left on an exchange."""
+    assert exchange is not None
+    limit = exchange.limit
+    return {
+        "client": exchange.client,
+        "consumer": exchange.consumer,
+        "route": exchange.route,
+        "figures": None if limit is None else limit.figures,
+        "verdicts": [each.verdict() for each in exchange.verdicts],
+        "added": exchange.added,
+        "id": exchange.request_id,
+        "now": exchange.now_ns,
+    }
+
+
+@pytest.mark.parametrize("limits", ["", "100/minute", "5/second; 100/hour; 200/day"])
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("fields", [(), (KEY,), ((b"x-request-id", b"mine"),)])
+def test_the_gates_leave_what_they_would_leave(
+    limits: str, fields: HeaderPairs, *, is_told: bool
+) -> None:
+    usual, way = (Way(limits, LimitFields(standard=is_told)) for _ in range(2))
+    head, same = way.learnt(_head(*fields)), usual.learnt(_head(*fields))
+    expected = usual.intake.exchange(same, PEER)
+    for stage in usual.stages[1:4]:
+        assert isinstance(stage, Gate)
+        assert stage.enter(expected) is None
+    admitted = way.known.admit(head, PEER, way.intake)
+    assert _left(admitted) == _left(expected)
+    assert admitted is not None
+    assert admitted.admitted
+    # It is not charged twice.
+    taken = way.way.take(admitted)
+    assert isinstance(taken, Response)
+    if limits:
+        assert _left(admitted)["figures"] == _left(expected)["figures"]
+
+
+def test_what_was_never_seen_is_not_admitted() -> None:
+    way = Way()
+    assert way.known.admit(_head(), PEER, way.intake) is None
+
+
+def test_nobody_is_admitted_with_a_key_that_is_taken_back() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    way.keys.consumer = Consumer("key:b", Tier.BASIC)
+    assert way.known.admit(head, PEER, way.intake) is None
+
+
+def test_what_a_limit_refuses_is_not_admitted() -> None:
+    way = Way(limits="2/minute")
+    head = way.learnt(_head())
+    assert way.known.admit(head, PEER, way.intake) is None
+
+
+def test_a_head_of_several_callers_without_a_key_is_of_no_use() -> None:
+    way = Way()
+    head = way.learnt(_head())
+    assert way.known.answer(head, "192.0.2.9", way.intake) is None
+    way.way.take(way.intake.exchange(head, "192.0.2.9"))
+    for peer in (PEER, "192.0.2.9"):
+        way.way.take(way.intake.exchange(head, peer))
+        assert way.known.answer(head, peer, way.intake) is None
+
+
+def test_a_key_is_the_same_wherever_it_comes_from() -> None:
+    way = Way()
+    head = way.learnt(_head(KEY))
+    exchange = way.known.admit(head, "192.0.2.9", way.intake)
+    assert exchange is not None
+    assert exchange.client == "192.0.2.9"
+
+
+@pytest.mark.parametrize("what", ["proxies", "addresses"])
+def test_a_key_is_not_the_same_where_addresses_are_looked_at(what: str) -> None:
+    way = Way()
+    if what == "proxies":
+        trusted = IdentitySettings(trusted=TrustedProxies((PEER,)))
+        stages = (*way.stages[:2], IdentifyStage(trusted, way.keys), *way.stages[3:])
+        way.way = ShortWay(Pipeline(stages, way._contain), way._origin)
+        assert way.way.known is not None
+        way.known = way.way.known
+    else:
+        exempt = TrustedProxies(("198.51.100.0/24",))
+        way.limit.rules = replace(way.limit.rules, exempt_addresses=exempt)
+    head = way.learnt(_head(KEY, (b"x-forwarded-for", b"198.51.100.7")))
+    assert way.known.admit(head, "192.0.2.9", way.intake) is None
+    exchange = way.known.admit(head, PEER, way.intake)
+    assert exchange is not None
+    assert exchange.client == ("198.51.100.7" if what == "proxies" else PEER)
+
+
 class Door(Gate):
     name = "door"
 
@@ -390,18 +480,27 @@ class Door(Gate):
 def test_there_are_none_where_stages_do_more() -> None:
     way = Way()
 
-    def hits(*stages: object) -> KnownHits | None:
+    def known(*stages: object) -> KnownWays | None:
         pipeline = Pipeline(stages, way._contain)  # type: ignore[arg-type]
-        return ShortWay(pipeline, way._origin).hits
+        return ShortWay(pipeline, way._origin).known
 
     observe, route, identify, limit, cache = way.stages
-    assert hits(*way.stages) is not None
+    assert known(*way.stages) is not None
+    assert known(observe, route, identify, Door(), limit, cache) is None
+    assert known(observe, route, limit, identify, cache) is None
+
+
+def test_hits_are_answered_only_where_the_stage_around_them_just_counts() -> None:
+    """And admitted all the same."""
+    way = Way()
     reported = ReportedObserveStage(way.recorder, way.clock, reports=())
-    assert hits(reported, route, identify, limit, cache) is None
-    assert hits(route, identify, limit, cache) is None
-    assert hits(observe, route, identify, Door(), limit, cache) is None
-    assert hits(observe, route, limit, identify, cache) is None
-    assert hits(observe, route, identify, limit) is None
+    for outer in ((reported,), ()):
+        way.way = ShortWay(Pipeline((*outer, *way.stages[1:]), way._contain), way._origin)
+        assert way.way.known is not None
+        way.known = way.way.known
+        head = way.learnt(_head())
+        assert way.again(head) is None
+        assert way.known.admit(head, PEER, way.intake) is not None
 
 
 def test_there_are_none_any_more_behind_a_gate_that_waits() -> None:
@@ -413,9 +512,9 @@ def test_there_are_none_any_more_behind_a_gate_that_waits() -> None:
     limit = way.limit
     limit.enter = lambda _exchange: waits()  # type: ignore[method-assign,assignment]
     way.way = ShortWay(Pipeline(way.stages, way._contain), way._origin)
-    assert way.way.hits is not None
+    assert way.way.known is not None
     run = way.way.take(way.intake.exchange(_head(), PEER))
     assert not isinstance(run, Response)
     assert isinstance(start(run), Waiting)
     run.close()
-    assert way.way.hits is None
+    assert way.way.known is None
