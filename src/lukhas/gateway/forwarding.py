@@ -1,17 +1,19 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
+from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
@@ -88,8 +90,11 @@ class Forwarding:
         self._lane = lane
         self.tally = ServerTally()
 
-    async def __call__(self, exchange: Exchange) -> Response:
+    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         """See `Handler`.
+
+        Where nothing has to be waited for, the request is sent at once: what is given then is a
+        `DirectCall`.
 
         Raises:
             UpstreamError: the upstream could not answer.
@@ -97,33 +102,75 @@ class Forwarding:
         """
         # The front server and the stages make no other kind of body.
         body: Any = exchange.body
-        payload: bytes | StreamedBody | None = body
         if body is not None and isinstance(body, RequestBody):
             limit = self._limit_of(exchange)
             if limit < max(body.length or 0, body.received):
                 return _too_large(exchange, limit)
             if body.complete:
                 # Taken once; whoever sends the exchange again finds it there.
-                whole: Any = body.take_all()
-                exchange.body = payload = whole
+                exchange.body = body = body.take_all()
+        head = self._head(exchange, body)
+        if body is not None:
+            if not isinstance(body, bytes):
+                return self._carried(exchange, head, body)
+            head += body
+        idle_s = _IDLE_S if exchange.head.method in _IDEMPOTENT else _FRESH_S
+        connection = self._pool.take_idle(at_most_s=idle_s)
+        if connection is None:
+            return self._carried(exchange, head)
+        call = DirectCall(exchange, head, connection, self)
+        connection.begin(call)
+        return call
+
+    def passes(self, _call: DirectCall, response: Response) -> bool:
+        """See `Layer`: counts the answer."""
+        tally = self.tally
+        tally.answers += 1
+        if response.status >= _FIRST_FAULT:
+            tally.faults += 1
+        return True
+
+    def around(self, call: DirectCall, inner: Awaitable[Response]) -> Run:
+        """See `Layer`: counts what comes, and sends the request again where that is safe."""
+        return self._carried(call.exchange, call.request, begun=(call.connection, inner))
+
+    async def _carried(
+        self,
+        exchange: Exchange,
+        request: bytes,
+        upload: StreamedBody | None = None,
+        *,
+        begun: tuple[UpstreamConnection, Awaitable[Response]] | None = None,
+    ) -> Response:
+        """What comes of a request.
+
+        Args:
+            exchange: the request.
+            request: the bytes of it.
+            upload: the body, if that is not among them.
+            begun: the connection that carries it already, and what comes of that.
+        """
         method = exchange.head.method
         is_head = method == "HEAD"
-        head = self._head(exchange, payload)
-        repeatable = (payload is None or isinstance(payload, bytes)) and method in _IDEMPOTENT
-        connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
+        repeatable = upload is None and method in _IDEMPOTENT
         try:
-            if connection is None:
-                connection = await self._opened(exchange)
+            if begun is not None:
+                connection, answer = begun
+            else:
+                connection = self._pool.take_idle(
+                    at_most_s=_IDLE_S if repeatable else _FRESH_S
+                ) or await self._opened(exchange)
+                answer = connection.carry(request, upload, is_head=is_head, asker=exchange)
             response = None
             try:
-                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
+                response = await answer
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not _may_repeat(connection, repeatable=repeatable):
                     raise
             if response is None:
                 connection = await self._opened(exchange)
-                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
+                response = await connection.carry(request, None, is_head=is_head, asker=exchange)
         except UpstreamError as error:
             self._failed(error)
             raise
@@ -207,7 +254,7 @@ class Forwarding:
         return b"%b, %b" % (said, peer) if said else peer
 
 
-def _too_large(exchange: Exchange, limit: float) -> Response:
+async def _too_large(exchange: Exchange, limit: float) -> Response:
     return refusal(
         exchange,
         status=413,

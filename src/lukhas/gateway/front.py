@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
@@ -18,6 +19,7 @@ from lukhas.gateway.serialisation import ready_response
 from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import close, discard
 from lukhas.pipeline.refusals import problem_response
@@ -187,6 +189,9 @@ class FrontConnection(Protocol):
             step: driving.Step
             if isinstance(taken, Response):
                 step = taken
+            elif type(taken) is DirectCall:
+                self._wait_for(state.plain_request, taken)
+                return
             else:
                 run = taken
                 step = driving.start(run)
@@ -239,16 +244,40 @@ class FrontConnection(Protocol):
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
             self._run = run
-            future.then(self._answered)
+            future.then(self.resume)
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
 
-    def _answered(self, _future: Future[Response]) -> None:
-        """What the run waits for outside any task is there."""
+    def _wait_for(self, request: FrontRequest, call: DirectCall) -> None:
+        """Lets a request wait for its upstream, with nothing made for the wait."""
+        self._active = request
+        self._run = call
+        call.exchange.relay_interim = self._send_interim
+        call.taker = self
+
+    def take_answer(self, exchange: Exchange, response: Response) -> None:
+        """See `AnswerTaker`."""
+        self._run = None
+        ready_head = response.ready_head
+        request = cast("FrontRequest", self._active)
+        if ready_head is not None and request.plain and not self._state.draining:
+            self._active = None
+            ready = ready_response(ready_head, exchange.added, cast("bytes", response.body))
+            self._state.outbox.send(self._transport, ready)
+            self._between_requests()
+        else:
+            self._go_on(self._state.own(request, exchange), None, response)
+        if self._queue and self._active is None:
+            self._next()
+
+    def resume(self, _future: Future[Response] | None = None) -> None:
+        """What the run waits for outside any task is there. See also `AnswerTaker`."""
         run, request = self._run, self._active
         if run is None or request is None:
             return
         self._run = None
+        if type(run) is DirectCall:
+            request = self._state.own(request, run.exchange)
         try:
             step = driving.start(run)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`

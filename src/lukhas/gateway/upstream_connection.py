@@ -9,6 +9,7 @@ import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
@@ -63,7 +64,7 @@ class UpstreamConnection(Protocol):
         on_free: "Callable[[UpstreamConnection], None]",
         on_gone: "Callable[[UpstreamConnection], None]",
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._name = name
         self._timeouts = timeouts
         self._outbox = outbox
@@ -72,7 +73,7 @@ class UpstreamConnection(Protocol):
         self._on_gone = on_gone
         self._parser: Any = None
         self._transport = cast("Transport", None)
-        self._answer: Future[Response] | None = None
+        self._answer: DirectFuture | DirectCall | None = None
         self._upload: Task[None] | None = None
         self._room: Future[None] | None = None
         self._is_head = False
@@ -116,25 +117,56 @@ class UpstreamConnection(Protocol):
         self._is_head = is_head
         self._asker = asker
         self.got_bytes = False
-        self._answer = answer = DirectFuture(loop=self._loop)
+        self._answer = answer = DirectFuture(loop=self.loop)
         if isinstance(body, bytes):
             head += body
         self._outbox.send(self._transport, head)
-        self.deadline_s = self._loop.time() + self._timeouts.response_s
+        self.deadline_s = self.loop.time() + self._timeouts.response_s
         if body is not None and not isinstance(body, bytes):
-            self._upload = self._loop.create_task(self._send_body(body))
+            self._upload = self.loop.create_task(self._send_body(body))
+        return await self._wait(answer)
+
+    def begin(self, call: DirectCall) -> None:
+        """Sends the request of a call, and tells it what comes of that."""
+        exchange = call.exchange
+        self.exchanges += 1
+        self._is_head = exchange.head.method == "HEAD"
+        self._asker = exchange
+        self.got_bytes = False
+        self._answer = call
+        self._outbox.send(self._transport, call.request)
+        self.deadline_s = self.loop.time() + self._timeouts.response_s
+
+    async def outcome_of(self, call: DirectCall) -> Response:
+        """What comes of a call, for those who await it; raises as `carry` does."""
+        if not call.done():
+            self._answer = answer = DirectFuture(loop=self.loop)
+            return await self._wait(answer)
+        self._release(call)
+        outcome = call.take_outcome()
+        if isinstance(outcome, Response):
+            return outcome
         try:
-            response: Response = await answer
+            raise cast("BaseException", outcome)
+        finally:
+            # It holds the frame that it is raised from.
+            del outcome
+
+    async def _wait(self, answer: DirectFuture) -> Response:
+        try:
+            return await answer
         except (CancelledError, GeneratorExit):
             # Unless the response was whole already, and the connection is free or another's.
             if self._answer is answer:
                 self.abort()
             raise
         finally:
-            # By now it may carry the next exchange already.
-            if self._answer is answer:
-                self._answer = self._asker = None
-        return response
+            self._release(answer)
+
+    def _release(self, answer: DirectFuture | DirectCall) -> None:
+        # By now it may carry the next exchange already.
+        if self._answer is answer:
+            self._answer = self._asker = None
 
     async def _send_body(self, body: StreamedBody) -> None:
         chunked = body.length is None
@@ -143,16 +175,16 @@ class UpstreamConnection(Protocol):
         try:
             async for piece in body:
                 write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                self.deadline_s = self._loop.time() + self._timeouts.idle_s
+                self.deadline_s = self.loop.time() + self._timeouts.idle_s
                 if self._room is not None:
                     await self._room
             if chunked:
                 write(b"0\r\n\r\n")
         except LukhasError as error:
             # Not from this task: whoever waits goes on in the very call, and would be inside it.
-            self._loop.call_soon(self._fail, error)
+            self.loop.call_soon(self._fail, error)
             return
-        self.deadline_s = self._loop.time() + self._timeouts.response_s
+        self.deadline_s = self.loop.time() + self._timeouts.response_s
         self._upload = None
 
     def abort(self) -> None:
@@ -188,7 +220,7 @@ class UpstreamConnection(Protocol):
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
-        self._room = self._loop.create_future()
+        self._room = self.loop.create_future()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -306,7 +338,7 @@ class UpstreamConnection(Protocol):
             self._pieces.append(piece)
         else:
             self._body.feed(piece)
-            self.deadline_s = self._loop.time() + self._timeouts.idle_s
+            self.deadline_s = self.loop.time() + self._timeouts.idle_s
 
     def on_message_complete(self) -> None:
         """A message is whole."""
@@ -345,17 +377,17 @@ class UpstreamConnection(Protocol):
             # RFC 9110 section 8.6; a client that believed it would wait for a body.
             dropped = dropped | {b"content-length"}
         headers = Headers([pair for pair in raw if pair[0] not in dropped])
-        answer = cast("Future[Response]", self._answer)
+        answer = cast("DirectFuture | DirectCall", self._answer)
         if self._message_done:
             answer.set_result(Response(self._status, headers, b"".join(self._pieces)))
             self._complete()
             return
         self._body = body = BodyStream(
-            self._loop, pause=self._transport.pause_reading, resume=self._resume
+            self.loop, pause=self._transport.pause_reading, resume=self._resume
         )
         for piece in self._pieces:
             body.feed(piece)
-        self.deadline_s = self._loop.time() + self._timeouts.idle_s
+        self.deadline_s = self.loop.time() + self._timeouts.idle_s
         answer.set_result(
             Response(self._status, headers, body, on_close=lambda: self._given_up(body))
         )
@@ -381,7 +413,7 @@ class UpstreamConnection(Protocol):
             self._upload = None
             self._reusable = False
         if self._reusable and not self._transport.is_closing():
-            self.idle_since_s = self._loop.time()
+            self.idle_since_s = self.loop.time()
             self._answer = self._asker = None
             self._on_free(self)
         else:
