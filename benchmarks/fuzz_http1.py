@@ -188,7 +188,7 @@ class _OriginPool:
 
 
 def _received(connection: UpstreamConnection, data: bytes) -> None:
-    if connection.is_open:
+    if not connection.is_closing():
         connection.data_received(data)
 
 

@@ -7,16 +7,17 @@ call, past the *layers* that look at it, to whoever waits, all in the call in wh
 Coroutines are made when something else comes up, and find the outcome that is there by then.
 """
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from lukhas.errors import LukhasError
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import Run
+from lukhas.pipeline.driving import DirectFuture, Run
 from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.pipeline import discard
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from lukhas.gateway.upstream_connection import UpstreamConnection
 
 __all__ = ("AnswerTaker", "DirectCall", "Layer")
@@ -58,42 +59,44 @@ class DirectCall(Coroutine[Any, Any, Response]):
 
     Args:
         exchange: the exchange.
-        request: it as bytes, body included.
+        head: the request head as bytes, empty line included.
         connection: carries it.
         layer: the innermost layer.
 
     Attributes:
         exchange: as given.
-        request: as given.
+        head: as given.
         connection: as given.
         layers: what stands around it, innermost first.
         taker: who waits for it; None where it is awaited, or driven as a run.
     """
 
     __slots__ = (
+        "_future",
         "_is_done",
         "_outcome",
         "_run",
         "connection",
         "exchange",
+        "head",
         "layers",
-        "request",
         "taker",
     )
 
     def __init__(
-        self, exchange: Exchange, request: bytes, connection: "UpstreamConnection", layer: Layer
+        self, exchange: Exchange, head: bytes, connection: "UpstreamConnection", layer: Layer
     ) -> None:
         self.exchange = exchange
-        self.request = request
+        self.head = head
         self.connection = connection
         self.layers = [layer]
         self.taker: AnswerTaker | None = None
         self._is_done = False
         self._outcome: Response | BaseException | None = None
+        self._future: DirectFuture | None = None
         self._run: Run | None = None
 
-    # -- what the connection tells; as it would a future -----------------------------------------
+    # -- what the connection tells; as it would tell a future ------------------------------------
 
     def done(self) -> bool:
         """Whether the connection has told what came of it."""
@@ -104,27 +107,40 @@ class DirectCall(Coroutine[Any, Any, Response]):
         self._is_done = True
         taker = self.taker
         if taker is None:
-            self._outcome = response
+            self._settle(response)
             return
         try:
             if type(response.body) is bytes and self._passes(response):
                 taker.take_answer(self.exchange, response)
             else:
-                self._outcome = self._outcome or response
+                if self._outcome is None:
+                    self._outcome = response
                 taker.resume()
         except Exception as error:  # noqa: BLE001 - the connection cannot help it
             self._tell(error)
 
-    def set_exception(self, error: BaseException) -> None:
+    def set_exception(self, error: LukhasError) -> None:
         """There is none."""
         self._is_done = True
-        self._outcome = error
         taker = self.taker
-        if taker is not None:
-            try:
-                taker.resume()
-            except Exception as failure:  # noqa: BLE001 - as above
-                self._tell(failure)
+        if taker is None:
+            self._settle(error)
+            return
+        self._outcome = error
+        try:
+            taker.resume()
+        except Exception as failure:  # noqa: BLE001 - as above
+            self._tell(failure)
+
+    def _settle(self, outcome: Response | LukhasError) -> None:
+        future = self._future
+        if future is None:
+            self._outcome = outcome
+        elif not future.done():
+            if isinstance(outcome, Response):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
 
     def _passes(self, response: Response) -> bool:
         """Whether all layers let the answer pass; those that did are gone if not."""
@@ -147,10 +163,33 @@ class DirectCall(Coroutine[Any, Any, Response]):
         told = {"message": "a call could not go on", "exception": error}
         self.connection.loop.call_exception_handler(told)
 
-    def take_outcome(self) -> Response | BaseException | None:
-        """What came of it, once; None while nothing did."""
+    # -- what comes of it, for coroutines --------------------------------------------------------
+
+    async def outcome(self) -> Response:
+        """What the connection tells.
+
+        Raises:
+            UpstreamError: the upstream did not answer properly.
+            BodyAbortedError: the client did not send its body.
+        """
+        connection = self.connection
+        try:
+            if not self._is_done:
+                self._future = future = DirectFuture(loop=connection.loop)
+                return await future
+        except (CancelledError, GeneratorExit):
+            connection.give_up(self)
+            raise
+        finally:
+            connection.release(self)
         outcome, self._outcome = self._outcome, None
-        return outcome
+        if isinstance(outcome, Response):
+            return outcome
+        try:
+            raise cast("BaseException", outcome)
+        finally:
+            # It holds the frame that it is raised from.
+            del outcome
 
     # -- for everybody else: a coroutine ---------------------------------------------------------
 
@@ -158,7 +197,8 @@ class DirectCall(Coroutine[Any, Any, Response]):
         """The coroutine that it is from now on."""
         run = self._run
         if run is None:
-            run = self.connection.outcome_of(self)
+            self.taker = None
+            run = self.outcome()
             for layer in self.layers:
                 run = layer.around(self, run)
             self._run = run
@@ -172,22 +212,20 @@ class DirectCall(Coroutine[Any, Any, Response]):
         """See `collections.abc.Coroutine`."""
         return self._begun().send(value)
 
-    def throw(
-        self,
-        typ: Any,
-        val: BaseException | object = None,
-        tb: "TracebackType | None" = None,
-    ) -> Any:
+    def throw(self, typ: Any, val: Any = None, _tb: Any = None) -> Any:
         """See `collections.abc.Coroutine`."""
-        self._enter()
-        return self._begun().throw(typ)
+        if self._run is None:
+            # Into its wait: a coroutine that was not started yet would do nothing about it.
+            self.send(None)
+        return self._begun().throw(typ if val is None else val)
 
     def close(self) -> None:
         """See `collections.abc.Coroutine`."""
-        self._enter()
-        self._begun().close()
-
-    def _enter(self) -> None:
-        """Takes the coroutine into its wait: one that was not started yet would just end."""
         if self._run is None:
-            self._begun().send(None)
+            try:
+                self.send(None)
+            except StopIteration as stop:
+                discard(stop.value)
+            except Exception:  # noqa: BLE001, S110 - there is nobody to be told
+                pass
+        self._begun().close()

@@ -2,18 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
 from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
-from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.gateway.upstream_pool import ANY_S, UpstreamPool
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
-from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
@@ -22,7 +21,6 @@ __all__ = ("Forwarding", "ServerTally")
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
 _FRESH_S = 0.5
-_IDLE_S = 3600.0
 _FIRST_FAULT = 500
 
 # Fields that name another host, address, scheme, path or method than the request has. They are
@@ -108,19 +106,29 @@ class Forwarding:
                 return _too_large(exchange, limit)
             if body.complete:
                 # Taken once; whoever sends the exchange again finds it there.
-                exchange.body = body = body.take_all()
+                whole: Any = body.take_all()
+                exchange.body = body = whole
         head = self._head(exchange, body)
-        if body is not None:
-            if not isinstance(body, bytes):
-                return self._carried(exchange, head, body)
-            head += body
-        idle_s = _IDLE_S if exchange.head.method in _IDEMPOTENT else _FRESH_S
-        connection = self._pool.take_idle(at_most_s=idle_s)
+        connection = self._idle(exchange)
         if connection is None:
             return self._carried(exchange, head)
         call = DirectCall(exchange, head, connection, self)
-        connection.begin(call)
+        connection.begin(call, body)
         return call
+
+    def _idle(self, exchange: Exchange) -> UpstreamConnection | None:
+        return self._pool.take_idle(at_most_s=ANY_S if _is_repeatable(exchange) else _FRESH_S)
+
+    async def _carried(self, exchange: Exchange, head: bytes) -> Response:
+        """Sends a request over the first connection that there is."""
+        try:
+            connection = self._idle(exchange) or await self._opened(exchange)
+        except UpstreamError as error:
+            self._failed(error)
+            raise
+        call = DirectCall(exchange, head, connection, self)
+        connection.begin(call, cast("Any", exchange.body))
+        return await call
 
     def passes(self, _call: DirectCall, response: Response) -> bool:
         """See `Layer`: counts the answer."""
@@ -130,54 +138,26 @@ class Forwarding:
             tally.faults += 1
         return True
 
-    def around(self, call: DirectCall, inner: Awaitable[Response]) -> Run:
+    async def around(self, call: DirectCall, inner: Awaitable[Response]) -> Response:
         """See `Layer`: counts what comes, and sends the request again where that is safe."""
-        return self._carried(call.exchange, call.request, begun=(call.connection, inner))
-
-    async def _carried(
-        self,
-        exchange: Exchange,
-        request: bytes,
-        upload: StreamedBody | None = None,
-        *,
-        begun: tuple[UpstreamConnection, Awaitable[Response]] | None = None,
-    ) -> Response:
-        """What comes of a request.
-
-        Args:
-            exchange: the request.
-            request: the bytes of it.
-            upload: the body, if that is not among them.
-            begun: the connection that carries it already, and what comes of that.
-        """
-        method = exchange.head.method
-        is_head = method == "HEAD"
-        repeatable = upload is None and method in _IDEMPOTENT
+        exchange = call.exchange
         try:
-            if begun is not None:
-                connection, answer = begun
-            else:
-                connection = self._pool.take_idle(
-                    at_most_s=_IDLE_S if repeatable else _FRESH_S
-                ) or await self._opened(exchange)
-                answer = connection.carry(request, upload, is_head=is_head, asker=exchange)
             response = None
             try:
-                response = await answer
+                response = await inner
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
-                if not _may_repeat(connection, repeatable=repeatable):
+                if not (_is_repeatable(exchange) and call.connection.was_stale()):
                     raise
             if response is None:
                 connection = await self._opened(exchange)
-                response = await connection.carry(request, None, is_head=is_head, asker=exchange)
+                again = DirectCall(exchange, call.head, connection, self)
+                connection.begin(again, cast("Any", exchange.body))
+                response = await again.outcome()
         except UpstreamError as error:
             self._failed(error)
             raise
-        tally = self.tally
-        tally.answers += 1
-        if response.status >= _FIRST_FAULT:
-            tally.faults += 1
+        self.passes(call, response)
         return response
 
     def _failed(self, error: UpstreamError) -> None:
@@ -264,5 +244,7 @@ async def _too_large(exchange: Exchange, limit: float) -> Response:
     )
 
 
-def _may_repeat(connection: UpstreamConnection, *, repeatable: bool) -> bool:
-    return repeatable and not connection.got_bytes and connection.exchanges > 1
+def _is_repeatable(exchange: Exchange) -> bool:
+    """Whether a request may be sent again though it may have arrived."""
+    body: Any = exchange.body
+    return exchange.head.method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
