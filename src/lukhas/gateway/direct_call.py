@@ -12,21 +12,38 @@ from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lukhas.errors import LukhasError
+from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture, Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 
 if TYPE_CHECKING:
+    from lukhas.gateway.forwarding import Forwarding
     from lukhas.gateway.upstream_connection import UpstreamConnection
 
-__all__ = ("AnswerTaker", "DirectCall", "Layer")
+__all__ = ("Answer", "AnswerTaker", "DirectCall", "Layer")
+
+_FIRST_FAULT = 500
+
+
+class Answer(Protocol):
+    """What there is to know of a whole answer without its body: see `Response`."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    @property
+    def ready_head(self) -> bytes | None: ...
 
 
 class AnswerTaker(Protocol):
     """Who waits for what comes of a call, outside any task."""
 
-    def take_answer(self, exchange: Exchange, response: Response) -> None:
+    def take_answer(self, exchange: Exchange, answer: Answer, body: bytes) -> None:
         """A whole answer, which goes out as it is."""
         ...
 
@@ -34,11 +51,15 @@ class AnswerTaker(Protocol):
         """Something else came: the call is to be driven on, as any run."""
         ...
 
+    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+        """An interim response."""
+        ...
+
 
 class Layer(Protocol):
     """What stands around a call. It has two forms, and each call meets one of them."""
 
-    def passes(self, call: "DirectCall", response: Response) -> bool:
+    def passes(self, exchange: Exchange, answer: Answer, body: bytes) -> bool:
         """Looks at a whole answer.
 
         Returns:
@@ -46,7 +67,7 @@ class Layer(Protocol):
         """
         ...
 
-    def around(self, call: "DirectCall", inner: Awaitable[Response]) -> Run:
+    def around(self, exchange: Exchange, inner: Awaitable[Response]) -> Run:
         """The coroutine that it is around whatever else comes, and around what is awaited."""
         ...
 
@@ -61,7 +82,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
         exchange: the exchange.
         head: the request head as bytes, empty line included.
         connection: carries it.
-        layer: the innermost layer.
+        sender: makes it.
 
     Attributes:
         exchange: as given.
@@ -69,95 +90,116 @@ class DirectCall(Coroutine[Any, Any, Response]):
         connection: as given.
         layers: what stands around it, innermost first.
         taker: who waits for it; None where it is awaited, or driven as a run.
+        is_done: whether the connection has told what came of it.
     """
 
     __slots__ = (
         "_future",
-        "_is_done",
         "_outcome",
         "_run",
+        "_sender",
         "connection",
         "exchange",
         "head",
+        "is_done",
         "layers",
         "taker",
     )
 
     def __init__(
-        self, exchange: Exchange, head: bytes, connection: "UpstreamConnection", layer: Layer
+        self,
+        exchange: Exchange,
+        head: bytes,
+        connection: "UpstreamConnection",
+        sender: "Forwarding",
     ) -> None:
         self.exchange = exchange
         self.head = head
         self.connection = connection
-        self.layers = [layer]
+        self._sender = sender
+        self.layers: tuple[Layer, ...] = ()
         self.taker: AnswerTaker | None = None
-        self._is_done = False
+        self.is_done = False
         self._outcome: Response | BaseException | None = None
         self._future: DirectFuture | None = None
         self._run: Run | None = None
 
-    # -- what the connection tells; as it would tell a future ------------------------------------
+    # -- what the connection tells ---------------------------------------------------------------
 
-    def done(self) -> bool:
-        """Whether the connection has told what came of it."""
-        return self._is_done
-
-    def set_result(self, response: Response) -> None:
-        """There is an answer."""
-        self._is_done = True
-        taker = self.taker
+    def answer_whole(self, answer: Answer, body: bytes) -> None:
+        """There is an answer, with all of its body."""
+        self.is_done = True
+        tally = self._sender.tally
+        tally.answers += 1
+        if answer.status >= _FIRST_FAULT:
+            tally.faults += 1
+        taker, exchange = self.taker, self.exchange
         if taker is None:
-            self._settle(response)
+            self._settle(_response(answer, body))
+            return
+        layer = None
+        try:
+            for layer in self.layers:
+                if not layer.passes(exchange, answer, body):
+                    break
+            else:
+                layer = None
+        except Exception as error:  # noqa: BLE001 - the layers around it meet it
+            self._drop_until(layer)
+            self.layers = self.layers[1:]
+            self._settle(error)
+            return
+        if layer is not None:
+            self._drop_until(layer)
+            self._settle(_response(answer, body))
             return
         try:
-            if type(response.body) is bytes and self._passes(response):
-                taker.take_answer(self.exchange, response)
-            else:
-                if self._outcome is None:
-                    self._outcome = response
-                taker.resume()
+            taker.take_answer(exchange, answer, body)
         except Exception as error:  # noqa: BLE001 - the connection cannot help it
             self._tell(error)
 
-    def set_exception(self, error: LukhasError) -> None:
-        """There is none."""
-        self._is_done = True
-        taker = self.taker
-        if taker is None:
-            self._settle(error)
-            return
-        self._outcome = error
-        try:
-            taker.resume()
-        except Exception as failure:  # noqa: BLE001 - as above
-            self._tell(failure)
+    def answer(self, response: Response) -> None:
+        """There is an answer whose body is a stream."""
+        self.is_done = True
+        tally = self._sender.tally
+        tally.answers += 1
+        if response.status >= _FIRST_FAULT:
+            tally.faults += 1
+        self._settle(response)
 
-    def _settle(self, outcome: Response | LukhasError) -> None:
-        future = self._future
+    def fail(self, error: LukhasError) -> None:
+        """There is no answer."""
+        self.is_done = True
+        self._settle(error)
+
+    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+        """There is an interim response."""
+        relay = self.exchange.relay_interim if self.taker is None else self.taker.relay_interim
+        if relay is not None:
+            relay(status, fields)
+
+    def _settle(self, outcome: Response | Exception) -> None:
+        """Hands the outcome to the coroutine, or has one begun for it."""
+        taker, future = self.taker, self._future
         if future is None:
             self._outcome = outcome
+            if taker is not None:
+                try:
+                    taker.resume()
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._tell(error)
         elif not future.done():
             if isinstance(outcome, Response):
                 future.set_result(outcome)
             else:
                 future.set_exception(outcome)
 
-    def _passes(self, response: Response) -> bool:
-        """Whether all layers let the answer pass; those that did are gone if not."""
+    def _drop_until(self, layer: Layer | None) -> None:
+        """Leaves the layers before this one out: they have let the answer pass."""
         layers = self.layers
-        at = 0
-        try:
-            for layer in layers:
-                if not layer.passes(self, response):
-                    break
-                at += 1
-            else:
-                return True
-        except Exception as error:  # noqa: BLE001 - the layers around it meet it
-            self._outcome = error
-            at += 1
-        del layers[:at]
-        return False
+        while layers and layers[0] is not layer:
+            layers = layers[1:]
+        self.layers = layers
 
     def _tell(self, error: Exception) -> None:
         told = {"message": "a call could not go on", "exception": error}
@@ -174,7 +216,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
         """
         connection = self.connection
         try:
-            if not self._is_done:
+            if not self.is_done:
                 self._future = future = DirectFuture(loop=connection.loop)
                 return await future
         except (CancelledError, GeneratorExit):
@@ -198,9 +240,9 @@ class DirectCall(Coroutine[Any, Any, Response]):
         run = self._run
         if run is None:
             self.taker = None
-            run = self.outcome()
+            run = self._sender.settled(self)
             for layer in self.layers:
-                run = layer.around(self, run)
+                run = layer.around(self.exchange, run)
             self._run = run
         return run
 
@@ -229,3 +271,9 @@ class DirectCall(Coroutine[Any, Any, Response]):
             except Exception:  # noqa: BLE001, S110 - there is nobody to be told
                 pass
         self._begun().close()
+
+
+def _response(answer: Answer, body: bytes) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    return Response(answer.status, answer.headers, body, answer.ready_head)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
@@ -48,9 +48,9 @@ class DirectWay:
             return self._late(exchange, step, error)
         passage = self._unshared if step is UNSHARED else self._untouched
         if type(forwarded) is DirectCall:
-            forwarded.layers.append(passage)
+            forwarded.layers += (passage,)
             return forwarded
-        return passage.awaited(exchange, forwarded)
+        return passage.around(exchange, forwarded)
 
     def _late(
         self, exchange: Exchange, onward: Onward, outcome: Response | BaseException
@@ -88,32 +88,25 @@ class _Passage:
         self._late = late
         self._onward = onward
 
-    def passes(self, call: DirectCall, response: Response) -> bool:
-        """See `Layer`."""
-        return self._is_left(call.exchange, response)
+    def passes(self, exchange: Exchange, answer: Answer, body: bytes) -> bool:
+        """See `Layer`; an answer that goes out as it is is counted."""
+        status = answer.status
+        if not self._headed(exchange, self._onward, status, answer.headers):
+            return False
+        self._ended(exchange, status, len(body))
+        return True
 
-    def around(self, call: DirectCall, inner: Awaitable[Response]) -> Run:
+    async def around(self, exchange: Exchange, inner: Awaitable[Response]) -> Response:
         """See `Layer`."""
-        return self.awaited(call.exchange, inner)
-
-    async def awaited(self, exchange: Exchange, forwarded: Awaitable[Response]) -> Response:
-        """What comes of an exchange that is forwarded."""
         onward = self._onward
         try:
-            response = await forwarded
+            response = await inner
         except BaseException as error:  # noqa: BLE001 - the onion raises it again
             return await self._late(exchange, onward, error)
-        if type(response.body) is bytes and self._is_left(exchange, response):
+        body = response.body
+        if type(body) is bytes and self.passes(exchange, response, body):
             return response
         return await self._late(exchange, onward, response)
-
-    def _is_left(self, exchange: Exchange, response: Response) -> bool:
-        """Whether a whole answer goes out as it is; it is counted then."""
-        status = response.status
-        if not self._headed(exchange, self._onward, status, response.headers):
-            return False
-        self._ended(exchange, status, len(cast("bytes", response.body)))
-        return True
 
 
 async def _given(outcome: Response | BaseException) -> Response:

@@ -1,6 +1,6 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,7 +21,6 @@ __all__ = ("Forwarding", "ServerTally")
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
 _FRESH_S = 0.5
-_FIRST_FAULT = 500
 
 # Fields that name another host, address, scheme, path or method than the request has. They are
 # in no cache key, so an origin that believed them could be made to poison the cache.
@@ -130,21 +129,18 @@ class Forwarding:
         connection.begin(call, cast("Any", exchange.body))
         return await call
 
-    def passes(self, _call: DirectCall, response: Response) -> bool:
-        """See `Layer`: counts the answer."""
-        tally = self.tally
-        tally.answers += 1
-        if response.status >= _FIRST_FAULT:
-            tally.faults += 1
-        return True
+    async def settled(self, call: DirectCall) -> Response:
+        """What comes of a call; the request is sent again where that is safe.
 
-    async def around(self, call: DirectCall, inner: Awaitable[Response]) -> Response:
-        """See `Layer`: counts what comes, and sends the request again where that is safe."""
+        Raises:
+            UpstreamError: the upstream could not answer.
+            BodyAbortedError: the client's body did not arrive.
+        """
         exchange = call.exchange
         try:
             response = None
             try:
-                response = await inner
+                response = await call.outcome()
             except UpstreamProtocolError:
                 # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
                 if not (_is_repeatable(exchange) and call.connection.was_stale()):
@@ -157,7 +153,6 @@ class Forwarding:
         except UpstreamError as error:
             self._failed(error)
             raise
-        self.passes(call, response)
         return response
 
     def _failed(self, error: UpstreamError) -> None:

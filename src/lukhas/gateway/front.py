@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
@@ -162,7 +162,8 @@ class FrontConnection(Protocol):
             self._state.outbox.flush()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+        """See `AnswerTaker`."""
         if not (self._closing or self._writer.paused):
             self._answers.send_interim(status, fields)
 
@@ -190,7 +191,10 @@ class FrontConnection(Protocol):
             if isinstance(taken, Response):
                 step = taken
             elif type(taken) is DirectCall:
-                self._wait_for(state.plain_request, taken)
+                # It waits for its upstream, with nothing made for the wait.
+                self._active = state.plain_request
+                self._run = taken
+                taken.taker = self
                 return
             else:
                 run = taken
@@ -238,7 +242,7 @@ class FrontConnection(Protocol):
             self._finished(request)
             return
         if request.exchange is not None and request.version == "1.1":
-            request.exchange.relay_interim = self._send_interim
+            request.exchange.relay_interim = self.relay_interim
         if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
@@ -248,25 +252,20 @@ class FrontConnection(Protocol):
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
 
-    def _wait_for(self, request: FrontRequest, call: DirectCall) -> None:
-        """Lets a request wait for its upstream, with nothing made for the wait."""
-        self._active = request
-        self._run = call
-        call.exchange.relay_interim = self._send_interim
-        call.taker = self
-
-    def take_answer(self, exchange: Exchange, response: Response) -> None:
+    def take_answer(self, exchange: Exchange, answer: Answer, body: bytes) -> None:
         """See `AnswerTaker`."""
+        state = self._state
         self._run = None
-        ready_head = response.ready_head
         request = cast("FrontRequest", self._active)
-        if ready_head is not None and request.plain and not self._state.draining:
+        ready_head = answer.ready_head
+        if ready_head is not None and request.plain and not state.draining:
+            state.outbox.send(self._transport, ready_response(ready_head, exchange.added, body))
             self._active = None
-            ready = ready_response(ready_head, exchange.added, cast("bytes", response.body))
-            self._state.outbox.send(self._transport, ready)
-            self._between_requests()
+            self._head_timed = False
+            self.deadline = state.now_s + state.limits.keep_alive_s
         else:
-            self._go_on(self._state.own(request, exchange), None, response)
+            response = Response(answer.status, answer.headers, body, ready_head)
+            self._go_on(state.own(request, exchange), None, response)
         if self._queue and self._active is None:
             self._next()
 

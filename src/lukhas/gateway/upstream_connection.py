@@ -220,9 +220,9 @@ class UpstreamConnection(Protocol):
                 plain = self._read_plain(data)
                 if plain is not None:
                     # The parser sees nothing of it, and goes on waiting for the next.
-                    self._complete()
-                    body = data[plain.size :]
-                    call.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
+                    self.deadline_s = _NEVER_S
+                    self._free()
+                    call.answer_whole(plain, data[plain.size :])
                     return
             self._get_parser_ready()
         self._parse(data)
@@ -249,7 +249,7 @@ class UpstreamConnection(Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES:
                 self._fail(self._broken("the response head is too large"))
-        elif self._call is not None and not self._call.done():
+        elif self._call is not None and not self._call.is_done:
             self._give_answer(self._call)
 
     # -- parser callbacks ------------------------------------------------------------------------
@@ -317,18 +317,17 @@ class UpstreamConnection(Protocol):
 
     def _pass_interim(self, status: int) -> None:
         """Passes a 102 or 103 on; a 100 is between the two ends of this connection only."""
-        relay = None if self._call is None else self._call.exchange.relay_interim
-        if relay is None or status == 100 or len(self._raw) > _MAX_FIELDS:
+        if self._call is None or status == 100 or len(self._raw) > _MAX_FIELDS:
             return
         dropped = NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
-        relay(status, [pair for pair in self._raw if pair[0] not in dropped])
+        self._call.relay_interim(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
 
     def _drop_behind_message(self) -> None:
         """What follows a whole response is nobody's: the response counts, the connection ends."""
         self._reusable = False
-        if self._call is not None and not self._call.done():
+        if self._call is not None and not self._call.is_done:
             self._give_answer(self._call)
         else:
             self.abort()
@@ -341,17 +340,18 @@ class UpstreamConnection(Protocol):
             dropped = dropped | {b"content-length"}
         headers = Headers([pair for pair in raw if pair[0] not in dropped])
         if self._message_done:
-            call.set_result(Response(self._status, headers, b"".join(self._pieces)))
+            body = b"".join(self._pieces)
+            call.answer_whole(Response(self._status, headers, body), body)
             self._complete()
             return
-        self._body = body = BodyStream(
+        self._body = stream = BodyStream(
             self.loop, pause=self._transport.pause_reading, resume=self._resume
         )
         for piece in self._pieces:
-            body.feed(piece)
+            stream.feed(piece)
         self.deadline_s = self.loop.time() + self._timeouts.idle_s
-        call.set_result(
-            Response(self._status, headers, body, on_close=lambda: self._given_up(body))
+        call.answer(
+            Response(self._status, headers, stream, on_close=lambda: self._given_up(stream))
         )
 
     def _resume(self) -> None:
@@ -374,6 +374,9 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
             self._reusable = False
+        self._free()
+
+    def _free(self) -> None:
         if self._reusable and not self.is_closing():
             self._call = None
             self._on_free(self)
@@ -385,8 +388,8 @@ class UpstreamConnection(Protocol):
         body, self._body = self._body, None
         if body is not None:
             body.abort(error)
-        elif self._call is not None and not self._call.done():
-            self._call.set_exception(error)
+        elif self._call is not None and not self._call.is_done:
+            self._call.fail(error)
         self.abort()
 
     def _broken(self, what: str) -> UpstreamProtocolError:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from lukhas.clock import SystemClock
 from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
@@ -15,7 +16,7 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 
-__all__ = ("Through", "Transport", "at_rest", "called", "connected")
+__all__ = ("Transport", "at_rest", "called", "connected")
 
 PEER = ("192.0.2.1", 1)
 
@@ -83,20 +84,6 @@ async def at_rest(connection: FrontConnection) -> None:
         await asyncio.sleep(0)
 
 
-class Through:
-    """A layer around calls that only counts the answers that pass."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-
-    def passes(self, _call: DirectCall, _response: Response) -> bool:
-        self.passed += 1
-        return True
-
-    async def around(self, _call: DirectCall, inner: Awaitable[Response]) -> Response:
-        return await inner
-
-
 def called(
     connection: UpstreamConnection, method: str = "GET", body: bytes | None = None
 ) -> DirectCall:
@@ -104,6 +91,6 @@ def called(
     head = RequestHead(method, "http", b"a.example", b"/", b"", Headers([]))
     exchange = Exchange(head, "192.0.2.1", 0, b"id-1")
     sent = b"%b / HTTP/1.1\r\nhost: a.example\r\n\r\n" % method.encode()
-    call = DirectCall(exchange, sent, connection, Through())
+    call = DirectCall(exchange, sent, connection, Forwarding(cast("Any", None)))
     connection.begin(call, body)
     return call
