@@ -9,7 +9,7 @@ from lukhas.gateway.body_stream import RequestBody, StreamedBody
 from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
-from lukhas.gateway.upstream_pool import ANY_S, UpstreamPool
+from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.headers import HOP_BY_HOP, connection_options
 from lukhas.http.messages import RequestHead, Response
 from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
@@ -78,6 +78,7 @@ class Forwarding:
         lane: UpstreamLane | None = None,
     ) -> None:
         self._pool = pool
+        self._take_idle = pool.take_idle
         self._prefix = prefix
         self._host = host
         # What heads for this server have in common that others have not.
@@ -108,20 +109,25 @@ class Forwarding:
                 whole: Any = body.take_all()
                 exchange.body = body = whole
         head = self._head(exchange, body)
-        connection = self._idle(exchange)
+        if body is None and exchange.head.method in _IDEMPOTENT:
+            connection = self._take_idle()
+        else:
+            connection = self._at_hand(exchange)
         if connection is None:
             return self._carried(exchange, head)
         call = DirectCall(exchange, head, connection, self)
         connection.begin(call, body)
         return call
 
-    def _idle(self, exchange: Exchange) -> UpstreamConnection | None:
-        return self._pool.take_idle(at_most_s=ANY_S if _is_repeatable(exchange) else _FRESH_S)
+    def _at_hand(self, exchange: Exchange) -> UpstreamConnection | None:
+        if _is_repeatable(exchange):
+            return self._take_idle()
+        return self._pool.take_fresh(at_most_s=_FRESH_S)
 
     async def _carried(self, exchange: Exchange, head: bytes) -> Response:
         """Sends a request over the first connection that there is."""
         try:
-            connection = self._idle(exchange) or await self._opened(exchange)
+            connection = self._at_hand(exchange) or await self._opened(exchange)
         except UpstreamError as error:
             self._failed(error)
             raise
@@ -176,32 +182,33 @@ class Forwarding:
 
     def _head(self, exchange: Exchange, payload: bytes | StreamedBody | None) -> bytes:
         request = exchange.head
-        # The same request comes again and again, and heads are kept (see `KnownHeads`).
-        kept = request.forwarded
-        if kept is None or kept[0] != self._origin:
-            kept = request.forwarded = (self._origin, self._kept(request))
         peer = exchange.peer
-        forwarded_for = (
-            peer.encode("ascii", "replace")
-            if exchange.client == peer
-            else self._forwarded_for(exchange)
-        )
-        if payload is None:
-            framing = b""
-        elif isinstance(payload, bytes):
-            framing = b"content-length: %d\r\n" % len(payload)
-        elif payload.length is not None:
-            framing = b"content-length: %d\r\n" % payload.length
+        # The same request comes again and again, and heads are kept (see `KnownHeads`); mostly
+        # from the same few peers.
+        kept = request.forwarded
+        if kept is None or kept[0] != self._origin or kept[1] != peer:
+            kept = request.forwarded = self._kept(request, peer, kept)
+        if exchange.client == peer:
+            start = kept[3]
         else:
-            framing = b"transfer-encoding: chunked\r\n"
-        return b"%bx-forwarded-for: %b\r\nx-request-id: %b\r\n%b\r\n" % (
-            kept[1],
-            forwarded_for,
-            exchange.request_id,
-            framing,
+            start = _started(kept[2], self._forwarded_for(exchange))
+        if payload is None:
+            return start + exchange.request_id + b"\r\n\r\n"
+        length = len(payload) if isinstance(payload, bytes) else payload.length
+        framing = (
+            b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
         )
+        return b"%b%b\r\n%b\r\n\r\n" % (start, exchange.request_id, framing)
 
-    def _kept(self, request: RequestHead) -> bytes:
+    def _kept(
+        self, request: RequestHead, peer: str, before: tuple[bytes, str, bytes, bytes] | None
+    ) -> tuple[bytes, str, bytes, bytes]:
+        """For `RequestHead.forwarded`; `before` is what it was."""
+        origin = self._origin
+        own = self._own(request) if before is None or before[0] != origin else before[2]
+        return (origin, peer, own, _started(own, peer.encode("ascii", "replace")))
+
+    def _own(self, request: RequestHead) -> bytes:
         """The request line and the fields that depend on the request head alone."""
         headers = request.headers
         dropped = self._dropped
@@ -243,3 +250,8 @@ def _is_repeatable(exchange: Exchange) -> bool:
     """Whether a request may be sent again though it may have arrived."""
     body: Any = exchange.body
     return exchange.head.method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
+
+
+def _started(own: bytes, forwarded_for: bytes) -> bytes:
+    """A head as far as it is the same for all requests with this head from this client."""
+    return b"%bx-forwarded-for: %b\r\nx-request-id: " % (own, forwarded_for)

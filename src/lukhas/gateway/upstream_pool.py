@@ -1,7 +1,6 @@
 """Connections to one target of an upstream, kept open for the next request."""
 
 import asyncio
-from typing import Final
 
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamTimeoutError
 from lukhas.gateway.dialling import Dial
@@ -11,12 +10,9 @@ from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeo
 from lukhas.pipeline.driving import enter_task
 from lukhas.policy.routing.priority_lane import LaneQueue
 
-__all__ = ("ANY_S", "Place", "UpstreamPool")
+__all__ = ("Place", "UpstreamPool")
 
 _TICK_S = 0.1
-
-ANY_S: Final = float("inf")
-"""For `UpstreamPool.take_idle`: however long it has been idle."""
 
 Place = asyncio.Future[UpstreamConnection | None]
 """What is waited for: a connection that became free, or None for room to open one."""
@@ -66,14 +62,21 @@ class UpstreamPool:
         self._now_s = self._loop.time()
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
 
-    def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
-        """The connection used last, if there is one that has been idle no longer than this."""
+    def take_idle(self) -> UpstreamConnection | None:
+        """The connection used last, if there is one that is idle."""
         idle = self._idle
         while idle:
-            connection = idle[-1]
-            if at_most_s < ANY_S and self._loop.time() - connection.idle_since_s > at_most_s:
-                return None
-            idle.pop()
+            connection = idle.pop()
+            if not connection.is_closing():
+                return connection
+        return None
+
+    def take_fresh(self, *, at_most_s: float) -> UpstreamConnection | None:
+        """As `take_idle`, if it has been idle no longer than this."""
+        idle = self._idle
+        since_s = self._loop.time() - at_most_s
+        while idle and idle[-1].idle_since_s >= since_s:
+            connection = idle.pop()
             if not connection.is_closing():
                 return connection
         return None

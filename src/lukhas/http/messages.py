@@ -30,7 +30,8 @@ class RequestHead:
         looked_up: a memo of the cache: under which policy and for which tenant it was asked, what
             was looked up then (None if it asks something special), and whether its fields tell
             who asks.
-        forwarded: a memo of the gateway: to which origin this head was sent on, and what of it.
+        forwarded: a memo of the gateway: to which origin this head was sent on, for which peer,
+            what of it, and that with the peer.
     """
 
     method: str
@@ -47,7 +48,7 @@ class RequestHead:
     looked_up: tuple[object, str, tuple[Any, ...] | None, bool] | None = field(
         default=None, init=False, compare=False, repr=False
     )
-    forwarded: tuple[bytes, bytes] | None = field(
+    forwarded: tuple[bytes, str, bytes, bytes] | None = field(
         default=None, init=False, compare=False, repr=False
     )
 

@@ -118,7 +118,7 @@ async def test_a_place_given_to_somebody_who_left_goes_to_the_next() -> None:
         third.cancel()
         with pytest.raises(asyncio.CancelledError):
             await third
-        assert pool.take_idle(at_most_s=10.0) is connection
+        assert pool.take_idle() is connection
 
 
 async def test_an_empty_place_given_to_somebody_who_left_goes_to_the_next() -> None:
@@ -153,8 +153,8 @@ async def test_closed_connections_are_passed_over() -> None:
             connection.idle_since_s = asyncio.get_running_loop().time()
             pool._freed(connection)
         connections[1].abort()
-        assert pool.take_idle(at_most_s=10.0) is connections[0]
-        assert pool.take_idle(at_most_s=10.0) is None
+        assert pool.take_idle() is connections[0]
+        assert pool.take_idle() is None
 
 
 async def test_a_run_that_is_dropped_drops_its_connection() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 from lukhas.clock import SystemClock
@@ -11,6 +12,7 @@ from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
 from lukhas.gateway.upstream_connection import UpstreamConnection
+from lukhas.gateway.upstream_pool import UpstreamPool
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
@@ -91,6 +93,11 @@ def called(
     head = RequestHead(method, "http", b"a.example", b"/", b"", Headers([]))
     exchange = Exchange(head, "192.0.2.1", 0, b"id-1")
     sent = b"%b / HTTP/1.1\r\nhost: a.example\r\n\r\n" % method.encode()
-    call = DirectCall(exchange, sent, connection, Forwarding(cast("Any", None)))
+    call = DirectCall(
+        exchange,
+        sent,
+        connection,
+        Forwarding(cast("UpstreamPool", SimpleNamespace(take_idle=None))),
+    )
     connection.begin(call, body)
     return call
