@@ -157,8 +157,11 @@ class _OriginPool:
         self.loop = asyncio.get_running_loop()
         self.wires: list[_Wire] = []
 
-    def take_idle(self, *, at_most_s: float) -> None:
+    def take_idle(self) -> None:
         """Each request gets a connection of its own, so that its bytes are apart."""
+
+    def take_fresh(self, *, at_most_s: float) -> None:
+        """As above."""
 
     async def open(self, *, is_prior: bool = False) -> UpstreamConnection:
         wire = _Wire()
@@ -188,7 +191,7 @@ class _OriginPool:
 
 
 def _received(connection: UpstreamConnection, data: bytes) -> None:
-    if connection.is_open:
+    if not connection.is_closing():
         connection.data_received(data)
 
 

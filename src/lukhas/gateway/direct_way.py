@@ -1,8 +1,9 @@
 """The way of requests through the gateway: no onion around the forwarding unless it is needed."""
 
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, cast
 
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
@@ -10,7 +11,7 @@ from lukhas.pipeline.known_ways import KnownWays
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stage import Handler
-from lukhas.pipeline.stages.cache_plain import Onward
+from lukhas.pipeline.stages.cache_plain import UNSHARED, UNTOUCHED, Onward
 
 __all__ = ("DirectWay",)
 
@@ -32,8 +33,8 @@ class DirectWay:
         self._forward = forward
         self._way = way = ShortWay(pipeline, self._handled)
         self._enter = way.enter
-        self._headed = way.headed
-        self._ended = way.ended
+        self._untouched = _Passage(way, self._late, UNTOUCHED)
+        self._unshared = _Passage(way, self._late, UNSHARED)
         # What came of exchanges whose onion is about to ask for it.
         self._outcomes: dict[Exchange, Response | BaseException] = {}
 
@@ -43,22 +44,19 @@ class DirectWay:
         return self._way.known
 
     def take(self, exchange: Exchange) -> Response | Run:
-        """See `ShortWay.take`."""
+        """See `ShortWay.take`; the run may be a `DirectCall`."""
         step = self._enter(exchange)
-        return self._forwarded(exchange, step) if isinstance(step, Onward) else step
-
-    async def _forwarded(self, exchange: Exchange, onward: Onward) -> Response:
+        if type(step) is not Onward:
+            return cast("Response | Run", step)
         try:
-            response = await self._forward(exchange)
-        except BaseException as error:  # noqa: BLE001 - the onion raises it again
-            return await self._late(exchange, onward, error)
-        body = response.body
-        if type(body) is bytes and self._headed(
-            exchange, onward, response.status, response.headers
-        ):
-            self._ended(exchange, response.status, len(body))
-            return response
-        return await self._late(exchange, onward, response)
+            forwarded = self._forward(exchange)
+        except Exception as error:  # noqa: BLE001 - the onion raises it again
+            return self._late(exchange, step, error)
+        passage = self._unshared if step is UNSHARED else self._untouched
+        if type(forwarded) is DirectCall:
+            forwarded.layers += (passage,)
+            return forwarded
+        return passage.around(exchange, forwarded)
 
     def _late(
         self, exchange: Exchange, onward: Onward, outcome: Response | BaseException
@@ -74,6 +72,47 @@ class DirectWay:
             if outcome is not None:
                 return _given(outcome)
         return self._forward(exchange)
+
+
+class _Passage:
+    """The stages around the forwarding, as a layer around a call (see `Layer`).
+
+    Args:
+        way: knows what an answer that goes out as it is does to them.
+        late: makes the onion for any other outcome.
+        onward: how the requests have passed the cache.
+    """
+
+    def __init__(
+        self,
+        way: ShortWay,
+        late: Callable[[Exchange, Onward, Response | BaseException], Run],
+        onward: Onward,
+    ) -> None:
+        self._headed = way.headed
+        self._ended = way.ended
+        self._late = late
+        self._onward = onward
+
+    def passes(self, exchange: Exchange, answer: Answer, body: bytes) -> bool:
+        """See `Layer`; an answer that goes out as it is is counted."""
+        status = answer.status
+        if not self._headed(exchange, self._onward, status, answer.headers):
+            return False
+        self._ended(exchange, status, len(body))
+        return True
+
+    async def around(self, exchange: Exchange, inner: Awaitable[Response]) -> Response:
+        """See `Layer`."""
+        onward = self._onward
+        try:
+            response = await inner
+        except BaseException as error:  # noqa: BLE001 - the onion raises it again
+            return await self._late(exchange, onward, error)
+        body = response.body
+        if type(body) is bytes and self.passes(exchange, response, body):
+            return response
+        return await self._late(exchange, onward, response)
 
 
 async def _given(outcome: Response | BaseException) -> Response:

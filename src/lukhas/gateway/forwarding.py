@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
@@ -20,8 +21,6 @@ __all__ = ("Forwarding", "ServerTally")
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
 _FRESH_S = 0.5
-_IDLE_S = 3600.0
-_FIRST_FAULT = 500
 
 # Fields that name another host, address, scheme, path or method than the request has. They are
 # in no cache key, so an origin that believed them could be made to poison the cache.
@@ -79,6 +78,7 @@ class Forwarding:
         lane: UpstreamLane | None = None,
     ) -> None:
         self._pool = pool
+        self._take_idle = pool.take_idle
         self._prefix = prefix
         self._host = host
         # What heads for this server have in common that others have not.
@@ -88,8 +88,11 @@ class Forwarding:
         self._lane = lane
         self.tally = ServerTally()
 
-    async def __call__(self, exchange: Exchange) -> Response:
+    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         """See `Handler`.
+
+        Where nothing has to be waited for, the request is sent at once: what is given then is a
+        `DirectCall`.
 
         Raises:
             UpstreamError: the upstream could not answer.
@@ -97,7 +100,6 @@ class Forwarding:
         """
         # The front server and the stages make no other kind of body.
         body: Any = exchange.body
-        payload: bytes | StreamedBody | None = body
         if body is not None and isinstance(body, RequestBody):
             limit = self._limit_of(exchange)
             if limit < max(body.length or 0, body.received):
@@ -105,32 +107,58 @@ class Forwarding:
             if body.complete:
                 # Taken once; whoever sends the exchange again finds it there.
                 whole: Any = body.take_all()
-                exchange.body = payload = whole
-        method = exchange.head.method
-        is_head = method == "HEAD"
-        head = self._head(exchange, payload)
-        repeatable = (payload is None or isinstance(payload, bytes)) and method in _IDEMPOTENT
-        connection = self._pool.take_idle(at_most_s=_IDLE_S if repeatable else _FRESH_S)
+                exchange.body = body = whole
+        head = self._head(exchange, body)
+        if body is None and exchange.head.method in _IDEMPOTENT:
+            connection = self._take_idle()
+        else:
+            connection = self._at_hand(exchange)
+        if connection is None:
+            return self._carried(exchange, head)
+        call = DirectCall(exchange, head, connection, self)
+        connection.begin(call, body)
+        return call
+
+    def _at_hand(self, exchange: Exchange) -> UpstreamConnection | None:
+        if _is_repeatable(exchange):
+            return self._take_idle()
+        return self._pool.take_fresh(at_most_s=_FRESH_S)
+
+    async def _carried(self, exchange: Exchange, head: bytes) -> Response:
+        """Sends a request over the first connection that there is."""
         try:
-            if connection is None:
-                connection = await self._opened(exchange)
-            response = None
-            try:
-                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
-            except UpstreamProtocolError:
-                # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
-                if not _may_repeat(connection, repeatable=repeatable):
-                    raise
-            if response is None:
-                connection = await self._opened(exchange)
-                response = await connection.carry(head, payload, is_head=is_head, asker=exchange)
+            connection = self._at_hand(exchange) or await self._opened(exchange)
         except UpstreamError as error:
             self._failed(error)
             raise
-        tally = self.tally
-        tally.answers += 1
-        if response.status >= _FIRST_FAULT:
-            tally.faults += 1
+        call = DirectCall(exchange, head, connection, self)
+        connection.begin(call, cast("Any", exchange.body))
+        return await call
+
+    async def settled(self, call: DirectCall) -> Response:
+        """What comes of a call; the request is sent again where that is safe.
+
+        Raises:
+            UpstreamError: the upstream could not answer.
+            BodyAbortedError: the client's body did not arrive.
+        """
+        exchange = call.exchange
+        try:
+            response = None
+            try:
+                response = await call.outcome()
+            except UpstreamProtocolError:
+                # The upstream closed an idle connection just as we used it (RFC 9110 9.2.2).
+                if not (_is_repeatable(exchange) and call.connection.was_stale()):
+                    raise
+            if response is None:
+                connection = await self._opened(exchange)
+                again = DirectCall(exchange, call.head, connection, self)
+                connection.begin(again, cast("Any", exchange.body))
+                response = await again.outcome()
+        except UpstreamError as error:
+            self._failed(error)
+            raise
         return response
 
     def _failed(self, error: UpstreamError) -> None:
@@ -154,32 +182,33 @@ class Forwarding:
 
     def _head(self, exchange: Exchange, payload: bytes | StreamedBody | None) -> bytes:
         request = exchange.head
-        # The same request comes again and again, and heads are kept (see `KnownHeads`).
-        kept = request.forwarded
-        if kept is None or kept[0] != self._origin:
-            kept = request.forwarded = (self._origin, self._kept(request))
         peer = exchange.peer
-        forwarded_for = (
-            peer.encode("ascii", "replace")
-            if exchange.client == peer
-            else self._forwarded_for(exchange)
-        )
-        if payload is None:
-            framing = b""
-        elif isinstance(payload, bytes):
-            framing = b"content-length: %d\r\n" % len(payload)
-        elif payload.length is not None:
-            framing = b"content-length: %d\r\n" % payload.length
+        # The same request comes again and again, and heads are kept (see `KnownHeads`); mostly
+        # from the same few peers.
+        kept = request.forwarded
+        if kept is None or kept[0] != self._origin or kept[1] != peer:
+            kept = request.forwarded = self._kept(request, peer, kept)
+        if exchange.client == peer:
+            start = kept[3]
         else:
-            framing = b"transfer-encoding: chunked\r\n"
-        return b"%bx-forwarded-for: %b\r\nx-request-id: %b\r\n%b\r\n" % (
-            kept[1],
-            forwarded_for,
-            exchange.request_id,
-            framing,
+            start = _started(kept[2], self._forwarded_for(exchange))
+        if payload is None:
+            return start + exchange.request_id + b"\r\n\r\n"
+        length = len(payload) if isinstance(payload, bytes) else payload.length
+        framing = (
+            b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
         )
+        return b"%b%b\r\n%b\r\n\r\n" % (start, exchange.request_id, framing)
 
-    def _kept(self, request: RequestHead) -> bytes:
+    def _kept(
+        self, request: RequestHead, peer: str, before: tuple[bytes, str, bytes, bytes] | None
+    ) -> tuple[bytes, str, bytes, bytes]:
+        """For `RequestHead.forwarded`; `before` is what it was."""
+        origin = self._origin
+        own = self._own(request) if before is None or before[0] != origin else before[2]
+        return (origin, peer, own, _started(own, peer.encode("ascii", "replace")))
+
+    def _own(self, request: RequestHead) -> bytes:
         """The request line and the fields that depend on the request head alone."""
         headers = request.headers
         dropped = self._dropped
@@ -207,7 +236,7 @@ class Forwarding:
         return b"%b, %b" % (said, peer) if said else peer
 
 
-def _too_large(exchange: Exchange, limit: float) -> Response:
+async def _too_large(exchange: Exchange, limit: float) -> Response:
     return refusal(
         exchange,
         status=413,
@@ -217,5 +246,12 @@ def _too_large(exchange: Exchange, limit: float) -> Response:
     )
 
 
-def _may_repeat(connection: UpstreamConnection, *, repeatable: bool) -> bool:
-    return repeatable and not connection.got_bytes and connection.exchanges > 1
+def _is_repeatable(exchange: Exchange) -> bool:
+    """Whether a request may be sent again though it may have arrived."""
+    body: Any = exchange.body
+    return exchange.head.method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
+
+
+def _started(own: bytes, forwarded_for: bytes) -> bytes:
+    """A head as far as it is the same for all requests with this head from this client."""
+    return b"%bx-forwarded-for: %b\r\nx-request-id: " % (own, forwarded_for)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from lukhas.errors import BodyAbortedError
 from lukhas.gateway.body_stream import RequestBody
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
@@ -164,7 +165,8 @@ class FrontConnection(Protocol):
             self._state.outbox.flush()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+        """See `AnswerTaker`."""
         if not (self._closing or self._writer.paused):
             self._answers.send_interim(status, fields)
 
@@ -206,6 +208,12 @@ class FrontConnection(Protocol):
             step: driving.Step
             if isinstance(taken, Response):
                 step = taken
+            elif type(taken) is DirectCall:
+                # It waits for its upstream, with nothing made for the wait.
+                self._active = state.plain_request
+                self._run = taken
+                taken.taker = self
+                return
             else:
                 run = taken
                 step = driving.start(run)
@@ -252,22 +260,41 @@ class FrontConnection(Protocol):
             self._finished(request)
             return
         if request.exchange is not None and request.version == "1.1":
-            request.exchange.relay_interim = self._send_interim
+            request.exchange.relay_interim = self.relay_interim
         if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
             self._run = run
-            future.then(self._answered)
+            future.then(self.resume)
         else:
             self._task = self._state.loop.create_task(self._serve(request, run, step))
 
-    def _answered(self, _future: Future[Response]) -> None:
-        """What the run waits for outside any task is there."""
+    def take_answer(self, exchange: Exchange, answer: Answer, body: bytes) -> None:
+        """See `AnswerTaker`."""
+        state = self._state
+        self._run = None
+        request = cast("FrontRequest", self._active)
+        ready_head = answer.ready_head
+        if ready_head is not None and request.plain and not state.draining:
+            state.outbox.send(self._transport, ready_response(ready_head, exchange.added, body))
+            self._active = None
+            self._head_timed = False
+            self.deadline = state.now_s + state.limits.keep_alive_s
+        else:
+            response = Response(answer.status, answer.headers, body, ready_head)
+            self._go_on(state.own(request, exchange), None, response)
+        if self._queue and self._active is None:
+            self._next()
+
+    def resume(self, _future: Future[Response] | None = None) -> None:
+        """What the run waits for outside any task is there. See also `AnswerTaker`."""
         run, request = self._run, self._active
         if run is None or request is None:
             return
         self._run = None
+        if type(run) is DirectCall:
+            request = self._state.own(request, run.exchange)
         try:
             step = driving.start(run)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`

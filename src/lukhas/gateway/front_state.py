@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lukhas.gateway.framing import FrontLimits, HeadReader
-from lukhas.gateway.front_request import Upgrading
+from lukhas.gateway.front_request import FrontRequest, Upgrading
 from lukhas.gateway.known_heads import KnownHeads
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_heads import PlainHeads
@@ -90,6 +90,7 @@ class FrontState:
         requests: requests begun.
         malformed: requests refused before the pipeline.
         unhandled: requests that failed in the gateway itself.
+        plain_request: stands for any plain request that waits; see `own`.
     """
 
     def __init__(
@@ -119,3 +120,12 @@ class FrontState:
         self.requests = 0
         self.malformed = 0
         self.unhandled = 0
+        # Nothing tells one plain request from another but its exchange.
+        self.plain_request = FrontRequest(None, None, version="1.1", keep_alive=True)
+        self.plain_request.plain = True
+
+    def own(self, request: FrontRequest, exchange: Exchange) -> FrontRequest:
+        """The record of a request that more is to be done with than to send a ready answer."""
+        if request is not self.plain_request:
+            return request
+        return FrontRequest(exchange, None, version="1.1", keep_alive=True)

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to an upstream, carrying one exchange at a time."""
 
-from asyncio import AbstractEventLoop, CancelledError, Future, Protocol, Task, Transport
+from asyncio import AbstractEventLoop, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,12 +9,11 @@ import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import DirectFuture
-from lukhas.pipeline.exchange import Exchange
 
 __all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
@@ -50,6 +49,14 @@ class UpstreamConnection(Protocol):
         answers: reads plain responses.
         on_free: called when the connection can carry another exchange...
         on_gone: ...and once when it is gone for good.
+
+    Attributes:
+        loop: as given.
+        is_closing: whether it carries nothing more.
+        deadline_s: when what it carries is overdue (the loop's time).
+        exchanges: how many it was asked to carry.
+        idle_since_s: since when it carries nothing, as the pool notes it.
+        got_bytes: whether anything came of the exchange that it carries.
     """
 
     def __init__(
@@ -63,20 +70,21 @@ class UpstreamConnection(Protocol):
         on_free: "Callable[[UpstreamConnection], None]",
         on_gone: "Callable[[UpstreamConnection], None]",
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._name = name
         self._timeouts = timeouts
         self._outbox = outbox
-        self._plain = answers
+        self._read_plain = answers.read
         self._on_free = on_free
         self._on_gone = on_gone
         self._parser: Any = None
         self._transport = cast("Transport", None)
-        self._answer: Future[Response] | None = None
+        # The transport's own: it is asked for each request, and a call costs.
+        self.is_closing: Callable[[], bool] = bool
+        self._call: DirectCall | None = None
         self._upload: Task[None] | None = None
         self._room: Future[None] | None = None
         self._is_head = False
-        self._asker: Exchange | None = None
         self._status = 0
         self._raw: HeaderPairs = []
         self._dropped: frozenset[bytes] = NOT_RELAYED
@@ -92,49 +100,42 @@ class UpstreamConnection(Protocol):
 
     # -- carrying an exchange --------------------------------------------------------------------
 
-    async def carry(
-        self,
-        head: bytes,
-        body: bytes | StreamedBody | None,
-        *,
-        is_head: bool,
-        asker: Exchange | None = None,
-    ) -> Response:
-        """Sends a request and gives its response, the body whole if it came in one piece.
+    def begin(self, call: DirectCall, body: bytes | StreamedBody | None) -> None:
+        """Sends the request of a call, and tells it what comes of that.
 
         Args:
-            head: the request head as bytes, empty line included.
+            call: the call.
             body: nothing, a whole body as it is, or one to stream (chunked if it has no length).
-            is_head: whether the method is HEAD, so that no body follows the head.
-            asker: gets interim responses (102, 103).
-
-        Raises:
-            UpstreamError: the upstream did not answer properly.
-            BodyAbortedError: the client did not send its body.
         """
+        exchange = call.exchange
         self.exchanges += 1
-        self._is_head = is_head
-        self._asker = asker
+        self._is_head = exchange.head.method == "HEAD"
         self.got_bytes = False
-        self._answer = answer = DirectFuture(loop=self._loop)
-        if isinstance(body, bytes):
-            head += body
-        self._outbox.send(self._transport, head)
-        self.deadline_s = self._loop.time() + self._timeouts.response_s
-        if body is not None and not isinstance(body, bytes):
-            self._upload = self._loop.create_task(self._send_body(body))
-        try:
-            response: Response = await answer
-        except (CancelledError, GeneratorExit):
-            # Unless the response was whole already, and the connection is free or another's.
-            if self._answer is answer:
-                self.abort()
-            raise
-        finally:
-            # By now it may carry the next exchange already.
-            if self._answer is answer:
-                self._answer = self._asker = None
-        return response
+        self._call = call
+        if body is None:
+            self._outbox.send(self._transport, call.head)
+        elif isinstance(body, bytes):
+            self._outbox.send(self._transport, call.head + body)
+        else:
+            self._outbox.send(self._transport, call.head)
+            self._upload = self.loop.create_task(self._send_body(body))
+        self.deadline_s = self.loop.time() + self._timeouts.response_s
+
+    def was_stale(self) -> bool:
+        """Whether it looks as if it was closed before the last request came to the upstream."""
+        return self.exchanges > 1 and not self.got_bytes
+
+    def release(self, call: DirectCall) -> None:
+        """What came of the call is known; by now another one may be carried."""
+        if self._call is call:
+            self._call = None
+
+    def give_up(self, call: DirectCall) -> None:
+        """Nobody waits for the call any more."""
+        # Unless the response was whole already, and the connection is free or another's.
+        if self._call is call:
+            self._call = None
+            self.abort()
 
     async def _send_body(self, body: StreamedBody) -> None:
         chunked = body.length is None
@@ -143,16 +144,16 @@ class UpstreamConnection(Protocol):
         try:
             async for piece in body:
                 write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                self.deadline_s = self._loop.time() + self._timeouts.idle_s
+                self.deadline_s = self.loop.time() + self._timeouts.idle_s
                 if self._room is not None:
                     await self._room
             if chunked:
                 write(b"0\r\n\r\n")
         except LukhasError as error:
             # Not from this task: whoever waits goes on in the very call, and would be inside it.
-            self._loop.call_soon(self._fail, error)
+            self.loop.call_soon(self._fail, error)
             return
-        self.deadline_s = self._loop.time() + self._timeouts.response_s
+        self.deadline_s = self.loop.time() + self._timeouts.response_s
         self._upload = None
 
     def abort(self) -> None:
@@ -162,11 +163,6 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
         self._transport.abort()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may still carry something."""
-        return not self._transport.is_closing()
 
     def check_deadline(self, now_s: float) -> None:
         """Ends the exchange if the upstream is overdue; called ten times a second."""
@@ -185,10 +181,11 @@ class UpstreamConnection(Protocol):
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         self._transport = transport
+        self.is_closing = transport.is_closing
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
-        self._room = self._loop.create_future()
+        self._room = self.loop.create_future()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -200,7 +197,7 @@ class UpstreamConnection(Protocol):
         """See asyncio.Protocol."""
         self._reusable = False
         self.resume_writing()
-        if self._answer is not None or self._body is not None:
+        if self._call is not None or self._body is not None:
             if self._until_close and exc is None:
                 self._complete()
             else:
@@ -211,12 +208,32 @@ class UpstreamConnection(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._answer is None and self._body is None:
-            # Nothing was asked, so this answers nothing and the connection cannot be trusted.
-            self.abort()
-            return
-        if not self.got_bytes and self._gives_plain(data):
-            return
+        call = self._call
+        if call is None:
+            if self._body is None:
+                # Nothing was asked, so this answers nothing and the connection cannot be trusted.
+                self.abort()
+                return
+        elif not self.got_bytes:
+            self.got_bytes = True
+            if self._upload is None and not self._is_head:
+                plain = self._read_plain(data)
+                if plain is not None:
+                    # The parser sees nothing of it, and goes on waiting for the next.
+                    self.deadline_s = _NEVER_S
+                    self._free()
+                    call.answer_whole(plain, data[plain.size :])
+                    return
+            self._get_parser_ready()
+        self._parse(data)
+
+    def _get_parser_ready(self) -> None:
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._raw, self._pieces, self._head_bytes = [], [], 0
+        self._head_done = self._message_done = self._until_close = False
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -232,30 +249,8 @@ class UpstreamConnection(Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES:
                 self._fail(self._broken("the response head is too large"))
-        elif self._answer is not None and not self._answer.done():
-            self._give_answer()
-
-    def _gives_plain(self, data: bytes) -> bool:
-        """Gives the response if it came whole and is plain; if not, the parser gets ready for it.
-
-        The parser sees nothing of a plain one, and goes on waiting for the next.
-        """
-        self.got_bytes = True
-        plain = None
-        if not self._is_head and self._upload is None:
-            plain = self._plain.read(data)
-        if plain is None:
-            if self._parser is None:
-                self._parser = httptools.HttpResponseParser(self)
-            self._raw, self._pieces, self._head_bytes = [], [], 0
-            self._head_done = self._message_done = self._until_close = False
-            return False
-        answer = self._answer
-        self._complete()
-        if answer is not None and not answer.done():
-            body = data[plain.size :]
-            answer.set_result(Response(plain.status, plain.headers, body, plain.ready_head))
-        return True
+        elif self._call is not None and not self._call.is_done:
+            self._give_answer(self._call)
 
     # -- parser callbacks ------------------------------------------------------------------------
 
@@ -306,7 +301,7 @@ class UpstreamConnection(Protocol):
             self._pieces.append(piece)
         else:
             self._body.feed(piece)
-            self.deadline_s = self._loop.time() + self._timeouts.idle_s
+            self.deadline_s = self.loop.time() + self._timeouts.idle_s
 
     def on_message_complete(self) -> None:
         """A message is whole."""
@@ -322,42 +317,41 @@ class UpstreamConnection(Protocol):
 
     def _pass_interim(self, status: int) -> None:
         """Passes a 102 or 103 on; a 100 is between the two ends of this connection only."""
-        relay = self._asker.relay_interim if self._asker is not None else None
-        if relay is None or status == 100 or len(self._raw) > _MAX_FIELDS:
+        if self._call is None or status == 100 or len(self._raw) > _MAX_FIELDS:
             return
         dropped = NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
-        relay(status, [pair for pair in self._raw if pair[0] not in dropped])
+        self._call.relay_interim(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
 
     def _drop_behind_message(self) -> None:
         """What follows a whole response is nobody's: the response counts, the connection ends."""
         self._reusable = False
-        if self._answer is not None and not self._answer.done():
-            self._give_answer()
+        if self._call is not None and not self._call.is_done:
+            self._give_answer(self._call)
         else:
             self.abort()
 
-    def _give_answer(self) -> None:
+    def _give_answer(self, call: DirectCall) -> None:
         raw = self._raw
         dropped = self._dropped
         if self._status == 204:
             # RFC 9110 section 8.6; a client that believed it would wait for a body.
             dropped = dropped | {b"content-length"}
         headers = Headers([pair for pair in raw if pair[0] not in dropped])
-        answer = cast("Future[Response]", self._answer)
         if self._message_done:
-            answer.set_result(Response(self._status, headers, b"".join(self._pieces)))
+            body = b"".join(self._pieces)
+            call.answer_whole(Response(self._status, headers, body), body)
             self._complete()
             return
-        self._body = body = BodyStream(
-            self._loop, pause=self._transport.pause_reading, resume=self._resume
+        self._body = stream = BodyStream(
+            self.loop, pause=self._transport.pause_reading, resume=self._resume
         )
         for piece in self._pieces:
-            body.feed(piece)
-        self.deadline_s = self._loop.time() + self._timeouts.idle_s
-        answer.set_result(
-            Response(self._status, headers, body, on_close=lambda: self._given_up(body))
+            stream.feed(piece)
+        self.deadline_s = self.loop.time() + self._timeouts.idle_s
+        call.answer(
+            Response(self._status, headers, stream, on_close=lambda: self._given_up(stream))
         )
 
     def _resume(self) -> None:
@@ -380,9 +374,11 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
             self._reusable = False
-        if self._reusable and not self._transport.is_closing():
-            self.idle_since_s = self._loop.time()
-            self._answer = self._asker = None
+        self._free()
+
+    def _free(self) -> None:
+        if self._reusable and not self.is_closing():
+            self._call = None
             self._on_free(self)
         else:
             self._transport.close()
@@ -392,8 +388,8 @@ class UpstreamConnection(Protocol):
         body, self._body = self._body, None
         if body is not None:
             body.abort(error)
-        elif self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        elif self._call is not None and not self._call.is_done:
+            self._call.fail(error)
         self.abort()
 
     def _broken(self, what: str) -> UpstreamProtocolError:

@@ -55,19 +55,29 @@ class UpstreamPool:
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
         self._waiting: LaneQueue[Place] = LaneQueue() if waiting is None else waiting
+        # How many these are: mostly none, and then nobody is asked who is next.
+        self._waiters = 0
         self._closed = False
         self._is_retired = False
+        self._now_s = self._loop.time()
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
 
-    def take_idle(self, *, at_most_s: float) -> UpstreamConnection | None:
-        """The connection used last, if there is one that has been idle no longer than this."""
+    def take_idle(self) -> UpstreamConnection | None:
+        """The connection used last, if there is one that is idle."""
         idle = self._idle
         while idle:
-            connection = idle[-1]
-            if self._loop.time() - connection.idle_since_s > at_most_s:
-                return None
-            idle.pop()
-            if connection.is_open:
+            connection = idle.pop()
+            if not connection.is_closing():
+                return connection
+        return None
+
+    def take_fresh(self, *, at_most_s: float) -> UpstreamConnection | None:
+        """As `take_idle`, if it has been idle no longer than this."""
+        idle = self._idle
+        since_s = self._loop.time() - at_most_s
+        while idle and idle[-1].idle_since_s >= since_s:
+            connection = idle.pop()
+            if not connection.is_closing():
                 return connection
         return None
 
@@ -88,7 +98,7 @@ class UpstreamPool:
             async with asyncio.timeout(self._timeouts.connect_s):
                 while len(self._all) + self._opening >= self._most and not self._evict():
                     freed = await self._place(is_prior=is_prior)
-                    if freed is not None and freed.is_open:
+                    if freed is not None and not freed.is_closing():
                         return freed
                 opening = True
                 return await self._connect()
@@ -127,13 +137,16 @@ class UpstreamPool:
         """Waits for a place; gives the connection on it, or None if it is empty."""
         place: Place = self._loop.create_future()
         self._waiting.add(place, is_prior=is_prior)
+        self._waiters += 1
         try:
             return await place
         except asyncio.CancelledError:
-            if not self._waiting.discard(place) and not place.cancelled():
+            if self._waiting.discard(place):
+                self._waiters -= 1
+            elif not place.cancelled():
                 # It was given a place and cannot take it, so the next one shall.
                 freed = place.result()
-                if freed is not None and freed.is_open:
+                if freed is not None and not freed.is_closing():
                     self._freed(freed)
                 else:
                     self._wake()
@@ -149,12 +162,15 @@ class UpstreamPool:
         return True
 
     def _freed(self, connection: UpstreamConnection) -> None:
-        if self._is_retired and not self._waiting:
+        # Handed on in person: were it only put back, a request that comes now would take it first.
+        if self._waiters and self._wake(connection):
+            return
+        if self._is_retired:
             connection.abort()
             return
-        # Handed on in person: were it only put back, a request that comes now would take it first.
-        if not self._wake(connection):
-            self._idle.append(connection)
+        # Good to a tick, and rather too early than too late.
+        connection.idle_since_s = self._now_s
+        self._idle.append(connection)
 
     def _gone(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
@@ -164,13 +180,14 @@ class UpstreamPool:
 
     def _wake(self, connection: UpstreamConnection | None = None) -> bool:
         while (place := self._waiting.take()) is not None:
+            self._waiters -= 1
             if not place.done():
                 place.set_result(connection)
                 return True
         return False
 
     def _tick(self) -> None:
-        now_s = self._loop.time()
+        self._now_s = now_s = self._loop.time()
         for connection in tuple(self._all):
             connection.check_deadline(now_s)
         while self._idle and now_s - self._idle[0].idle_since_s > self._idle_s:

@@ -26,13 +26,19 @@ class Headers:
 
     Args:
         raw: pairs of lower-case name and value, without surrounding white space.
+
+    Attributes:
+        raw: as given.
+        left_by: a memo of the cache: the policy by which a response that has these plainly is
+            nothing to store.
     """
 
-    __slots__ = ("_first", "raw")
+    __slots__ = ("_first", "left_by", "raw")
 
     def __init__(self, raw: HeaderPairs) -> None:
         self.raw = raw
         self._first: dict[bytes, bytes] | None = None
+        self.left_by: object = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes | str, bytes | str]]) -> "Headers":

@@ -31,7 +31,8 @@ class RequestHead:
             was looked up then (None if it asks something special), and whether its fields tell
             who asks.
         known_way: a memo of the short way: what the stages found of it.
-        forwarded: a memo of the gateway: to which origin this head was sent on, and what of it.
+        forwarded: a memo of the gateway: to which origin this head was sent on, for which peer,
+            what of it, and that with the peer.
     """
 
     method: str
@@ -49,7 +50,7 @@ class RequestHead:
         default=None, init=False, compare=False, repr=False
     )
     known_way: Any = field(default=None, init=False, compare=False, repr=False)
-    forwarded: tuple[bytes, bytes] | None = field(
+    forwarded: tuple[bytes, str, bytes, bytes] | None = field(
         default=None, init=False, compare=False, repr=False
     )
 

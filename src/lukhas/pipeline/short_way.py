@@ -161,8 +161,13 @@ class ShortWay:
             Whether it goes out as it is, with `exchange.added`, and the body after it; then `ended`
             is to be called. If not, nothing has happened yet, and a `late` run takes over.
         """
-        if onward is UNSHARED and not self._is_left(exchange, status, headers):
-            return False
+        if onward is UNSHARED:
+            cache = self.cache
+            try:
+                if cache is None or not cache.plain.is_left(exchange, status, headers):
+                    return False
+            except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
+                return False
         observe = self.observe
         if observe is not None:
             try:
@@ -180,13 +185,6 @@ class ShortWay:
     def _run(self, exchange: Exchange, onward: Onward) -> Run:
         handler = self._unshared if onward is UNSHARED else self._plain
         return handler(exchange)
-
-    def _is_left(self, exchange: Exchange, status: int, headers: Headers) -> bool:
-        cache = self.cache
-        try:
-            return cache is not None and cache.plain.is_left(exchange, status, headers)
-        except Exception:  # noqa: BLE001 - the late run meets it again, and contains it
-            return False
 
     def _without_cache(self, exchange: Exchange, error: Exception) -> Response | Onward:
         if self.cache is None:  # pragma: no cover - what stands in for one raises nothing

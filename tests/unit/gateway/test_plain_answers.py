@@ -13,7 +13,7 @@ from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import PlainAnswers
 from lukhas.gateway.upstream_connection import UpstreamConnection, UpstreamTimeouts
 from lukhas.http.messages import Response
-from tests.unit.gateway.transport_kit import Transport
+from tests.unit.gateway.transport_kit import Transport, called
 
 PLAIN = (
     b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Type:text/plain\r\nContent-Length: 2\r\n"
@@ -151,7 +151,7 @@ class Asked:
 
     async def _ask(self, pieces: tuple[bytes, ...]) -> None:
         connection = connected_to(self.transport, on_free=self._freed)
-        run: Any = connection.carry(b"GET / HTTP/1.1\r\n\r\n", None, is_head=False)
+        run: Any = called(connection)
         task = self.loop.create_task(run)
         await asyncio.sleep(0)
         for piece in pieces:
@@ -240,12 +240,12 @@ async def test_both_ways_share_a_connection() -> None:
     transport = Transport()
     connection = connected_to(transport)
     for data, body in ((PLAIN, b"ab"), (CHUNKED, b"c"), (CHUNKED, b"c"), (PLAIN, b"ab")):
-        run = connection.carry(b"GET / HTTP/1.1\r\n\r\n", None, is_head=False)
+        run = called(connection)
         task = asyncio.create_task(run)
         await asyncio.sleep(0)
         connection.data_received(data)
         assert (await task).body == body
-        assert connection.is_open
+        assert not connection.is_closing()
     assert connection.exchanges == 4
     connection.data_received(PLAIN)
     assert transport.aborted
@@ -255,7 +255,7 @@ async def test_the_answer_to_a_head_request_is_left_to_the_parser() -> None:
     """It has no body, though it tells its length; and one that comes all the same is not used."""
     transport = Transport()
     connection = connected_to(transport)
-    run = connection.carry(b"HEAD / HTTP/1.1\r\n\r\n", None, is_head=True)
+    run = called(connection, "HEAD")
     task = asyncio.create_task(run)
     await asyncio.sleep(0)
     connection.data_received(PLAIN)

@@ -24,6 +24,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from tests.integration.gateway.kit import plain_dial
+from tests.unit.gateway.transport_kit import called
 
 
 def test_no_upstream_is_refused() -> None:
@@ -117,7 +118,7 @@ async def test_a_place_given_to_somebody_who_left_goes_to_the_next() -> None:
         third.cancel()
         with pytest.raises(asyncio.CancelledError):
             await third
-        assert pool.take_idle(at_most_s=10.0) is connection
+        assert pool.take_idle() is connection
 
 
 async def test_an_empty_place_given_to_somebody_who_left_goes_to_the_next() -> None:
@@ -152,18 +153,18 @@ async def test_closed_connections_are_passed_over() -> None:
             connection.idle_since_s = asyncio.get_running_loop().time()
             pool._freed(connection)
         connections[1].abort()
-        assert pool.take_idle(at_most_s=10.0) is connections[0]
-        assert pool.take_idle(at_most_s=10.0) is None
+        assert pool.take_idle() is connections[0]
+        assert pool.take_idle() is None
 
 
 async def test_a_run_that_is_dropped_drops_its_connection() -> None:
     """A coroutine that nobody awaits any more leaves no exchange on the connection."""
     async with pool_at(1) as pool:
         connection: UpstreamConnection = await pool.open()
-        run = connection.carry(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", None, is_head=False)
+        run = called(connection)
         run.send(None)
         run.close()
-        assert not connection.is_open
+        assert connection.is_closing()
 
 
 # -- faults --------------------------------------------------------------------------------------

@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from lukhas.clock import SystemClock
+from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.forwarding import Forwarding
 from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front import FrontConnection
 from lukhas.gateway.front_state import FrontState
-from lukhas.http.messages import Response
+from lukhas.gateway.upstream_connection import UpstreamConnection
+from lukhas.gateway.upstream_pool import UpstreamPool
+from lukhas.http.headers import Headers
+from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 
-__all__ = ("Transport", "at_rest", "connected")
+__all__ = ("Transport", "at_rest", "called", "connected")
 
 PEER = ("192.0.2.1", 1)
 
@@ -78,3 +84,20 @@ async def at_rest(connection: FrontConnection) -> None:
         await asyncio.sleep(0)
     while connection._task is not None and connection._queue:  # noqa: ASYNC110 - no event
         await asyncio.sleep(0)
+
+
+def called(
+    connection: UpstreamConnection, method: str = "GET", body: bytes | None = None
+) -> DirectCall:
+    """A call that this connection carries."""
+    head = RequestHead(method, "http", b"a.example", b"/", b"", Headers([]))
+    exchange = Exchange(head, "192.0.2.1", 0, b"id-1")
+    sent = b"%b / HTTP/1.1\r\nhost: a.example\r\n\r\n" % method.encode()
+    call = DirectCall(
+        exchange,
+        sent,
+        connection,
+        Forwarding(cast("UpstreamPool", SimpleNamespace(take_idle=None))),
+    )
+    connection.begin(call, body)
+    return call

@@ -198,10 +198,19 @@ class PlainCache:
             headers: those of the answer.
         """
         route = exchange.route
-        if route is None or not plainly_not_storable(headers, route.rule.cache):
+        if route is None:
             return False
+        policy = route.rule.cache
+        # The same heads come again and again (see `PlainAnswers`), mostly on the same route.
+        if headers.left_by is not policy:
+            if not plainly_not_storable(headers, policy):
+                return False
+            headers.left_by = policy
         if self._repeats is not None:
-            note_repeat(self._repeats, exchange, status, headers)
+            looked_up = exchange.head.looked_up
+            # What tells who asks is not noted: that is known of the head without a call.
+            if looked_up is None or looked_up[0] is not policy or not looked_up[3]:
+                note_repeat(self._repeats, exchange, status, headers)
         exchange.cache_result = "miss"
         exchange.verdicts.append(_NOT_REUSABLE)
         exchange.added.append(self._miss_field)
