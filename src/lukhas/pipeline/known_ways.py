@@ -124,13 +124,14 @@ class KnownWays:
         stages: what it goes through.
     """
 
-    __slots__ = ("_cache", "_observe", "_stages")
+    __slots__ = ("_again", "_cache", "_observe", "_stages")
 
     def __init__(self, stages: KnownStages) -> None:
         self._stages = stages
         # A hit is answered only where both are there.
         self._observe = stages.observe
         self._cache = None if stages.cache is None else stages.cache.plain
+        self._again = _nothing if self._cache is None else self._cache.again
 
     def learn(self, exchange: Exchange) -> None:
         """Keeps what the gates found of an exchange that has passed them, the second time."""
@@ -200,11 +201,9 @@ class KnownWays:
             None where anything is not as it was, or a limit refuses it: then nothing has happened,
             and the request goes the usual way.
         """
-        known = self._known(head, peer, intake)
-        if known is None:
-            return None
         now_ns = intake.now_ns()
-        if not self._is_caller(known, now_ns):
+        known = self._known(head, peer, intake, now_ns)
+        if known is None:
             return None
         plan = known.plan
         decision = None
@@ -232,12 +231,15 @@ class KnownWays:
         Returns:
             None where anything is not as it was: then nothing has happened.
         """
-        known = self._known(head, peer, intake)
+        now_ns = intake.now_ns()
+        known = self._known(head, peer, intake, now_ns)
         observe = self._observe
         if known is None or known.seen is None or observe is None:
             return None
-        now_ns = intake.now_ns()
-        entry = self._entry(known, known.seen, now_ns)
+        try:
+            entry = self._again(known.seen, now_ns)
+        except Exception:  # noqa: BLE001 - the usual way meets it again, and contains it
+            return None
         if entry is None:
             return None
         plan = known.plan
@@ -259,7 +261,8 @@ class KnownWays:
             self._tell(observe, exchange, entry)
         return known, entry, request_id, figures
 
-    def _known(self, head: RequestHead, peer: str, intake: Intake) -> KnownWay | None:
+    def _known(self, head: RequestHead, peer: str, intake: Intake, now_ns: int) -> KnownWay | None:
+        """What is known of a head, if all that it follows from is as it was."""
         known: KnownWay | str | None = head.known_way
         stages = self._stages
         if (
@@ -273,29 +276,16 @@ class KnownWays:
             or known.plans is not stages.limit.plans
         ):
             return None
-        return known
-
-    def _is_caller(self, known: KnownWay, now_ns: int) -> bool:
-        """Whether the key still stands for who it did."""
         if not known.shown_key:
-            return True
-        credentials = self._stages.identify.credentials
-        try:
-            return (
-                credentials is not None
-                and credentials.consumer_for(known.shown_key, now_ns) is known.consumer
-            )
-        except Exception:  # noqa: BLE001 - the usual way meets it again, and contains it
-            return False
-
-    def _entry(self, known: KnownWay, seen: SeenHit, now_ns: int) -> StoredResponse | None:
-        """The stored response, if the caller is still who it was, and gets the same again."""
-        if self._cache is None or not self._is_caller(known, now_ns):
+            return known
+        credentials = stages.identify.credentials
+        if credentials is None:
             return None
         try:
-            return self._cache.again(seen, now_ns)
+            consumer = credentials.consumer_for(known.shown_key, now_ns)
         except Exception:  # noqa: BLE001 - as above
             return None
+        return known if consumer is known.consumer else None
 
     def _charged(self, known: KnownWay, plan: LimitPlan, now_ns: int) -> LimitDecision | None:
         """The decision, if the request may pass; else nothing was charged."""
@@ -317,6 +307,10 @@ class KnownWays:
         exchange.stored = entry
         answer = Response(entry.status, entry.headers, entry.body, entry.ready_head)
         observe.answered(exchange, answer)
+
+
+def _nothing(_seen: SeenHit, _now_ns: int) -> StoredResponse | None:
+    return None
 
 
 def _fill(exchange: Exchange, known: KnownWay, decision: LimitDecision | None) -> None:

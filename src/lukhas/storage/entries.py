@@ -15,6 +15,7 @@ from lukhas.policy.caching.variants import SelectingValues
 from lukhas.storage.large_bodies import BodySource, BodyWriter, LargeBody
 
 __all__ = (
+    "MOST_VISITS",
     "EntryStore",
     "EntryStoreStats",
     "StoredResponse",
@@ -28,6 +29,9 @@ _FIELD_OVERHEAD_BYTES = 140
 _TAG_OVERHEAD_BYTES = 200
 # Answers that never have content, and so no Content-Length to fill in.
 _WITHOUT_CONTENT = frozenset((204, 304))
+
+MOST_VISITS = 3
+"""So many uses of an entry are counted; more make no difference to a store in memory."""
 
 
 class StoredResponse:
@@ -55,7 +59,7 @@ class StoredResponse:
         filled_by: whose request it answered first, as `principal` has it; 0 for nobody's.
         size_bytes: what it takes in memory, about.
         watched: whether the leak guard has yet to see that it is the same for everybody.
-        visits: for the store's eviction.
+        visits: for the store's eviction; `MOST_VISITS` are counted.
         mark: an object of its own, by which it is recognised without being kept alive.
         serial: its number in the store of the node; 0 if it is not there.
         tier: which store it was found in, until it has told so; empty for the process's memory.

@@ -11,7 +11,7 @@ from lukhas.errors import ConfigError
 from lukhas.policy.caching.keys import CacheKey, ResourceKey
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.caching.tags import Tags
-from lukhas.storage.entries import EntryStoreStats, StoredResponse
+from lukhas.storage.entries import MOST_VISITS, EntryStoreStats, StoredResponse
 from lukhas.storage.purge_ledger import PurgeLedger
 
 __all__ = ("MAX_VARIANTS", "MemoryEntryStore")
@@ -19,7 +19,6 @@ __all__ = ("MAX_VARIANTS", "MemoryEntryStore")
 MAX_VARIANTS = 20
 """Variants of one key; the oldest one goes when another comes."""
 
-_MAX_VISITS = 3
 _SMALL_SHARE = 10
 # The pause of one `put` is bounded: after so many second chances, entries go without one.
 _MAX_CHANCES = 64
@@ -36,6 +35,9 @@ class MemoryEntryStore:
     Args:
         limit_bytes: what all entries together may take.
 
+    Attributes:
+        find: the same as `get`; the dict's own method, for stores around this one.
+
     Raises:
         ConfigError: the limit is not positive.
     """
@@ -48,6 +50,7 @@ class MemoryEntryStore:
             )
         self._limit_bytes = limit_bytes
         self._variants: dict[CacheKey, tuple[StoredResponse, ...]] = {}
+        self.find = self._variants.get
         self._keys: dict[ResourceKey, set[CacheKey]] = {}
         self._tagged: dict[str, set[StoredResponse]] = {}
         self._small: _Queue = OrderedDict()
@@ -71,7 +74,7 @@ class MemoryEntryStore:
 
     def touch(self, entry: StoredResponse) -> None:
         """Counts a use."""
-        if entry.visits < _MAX_VISITS:
+        if entry.visits < MOST_VISITS:
             entry.visits += 1
 
     def ticket(self) -> int:

@@ -77,7 +77,7 @@ def test_everything_of_a_response_is_kept(store: NodeEntryStore) -> None:
     put(store, kept)
     (found,) = store.get(kept.key) or ()
     for name in StoredResponse.__slots__:
-        if name not in {"headers", "ready_head", "tier"}:
+        if name not in {"headers", "mark", "ready_head", "tier"}:
             assert getattr(found, name) == getattr(kept, name), name
     assert found.headers.raw == kept.headers.raw
     assert found.ready_head == kept.ready_head

@@ -21,7 +21,7 @@ from lukhas.policy.caching.storability import plainly_not_storable
 from lukhas.policy.modes import Mode
 from lukhas.policy.routing.routes import RouteRule
 from lukhas.policy.verdicts import Outcome, Verdict
-from lukhas.storage.entries import EntryStore, StoredResponse
+from lukhas.storage.entries import MOST_VISITS, EntryStore, StoredResponse
 from lukhas.telemetry.repeats import RepeatLog
 from lukhas.units import SECOND_NS
 
@@ -179,7 +179,8 @@ class PlainCache:
             )
             if not is_same or self._guard.suspects:
                 return None
-        self._touch(entry)
+        if entry.visits < MOST_VISITS:
+            self._touch(entry)
         if entry.told_age_s != (now_ns - entry.born_ns) // SECOND_NS:
             self._tell(entry, now_ns)
         return entry
