@@ -122,22 +122,24 @@ class ObserveStage:
         took_ns = self._now_ns() - exchange.now_ns
         self._record(
             (
-                "" if route is None else route.rule.template,
-                exchange.head.method,
-                status,
-                # `value` is a property written in Python and costs ten times as much.
-                "" if consumer is None else consumer.tier._value_,
-                exchange.cache_result,
+                (
+                    "" if route is None else route.rule.template,
+                    exchange.head.method,
+                    status,
+                    # `value` is a property written in Python and costs ten times as much.
+                    "" if consumer is None else consumer.tier._value_,
+                    "" if consumer is None else consumer.tenant,
+                    upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
+                    exchange.cache_result,
+                    # What simply passes pays for no call.
+                    "passed"
+                    if status < 400
+                    and took_ns < self._slow_ns
+                    and (limit is None or not limit.shadow_violations)
+                    else self._noted(exchange, status, took_ns),
+                ),
                 body_bytes,
                 took_ns,
-                "" if consumer is None else consumer.tenant,
-                upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
-                # What simply passes pays for no call.
-                "passed"
-                if status < 400
-                and took_ns < self._slow_ns
-                and (limit is None or not limit.shadow_violations)
-                else self._noted(exchange, status, took_ns),
                 "" if consumer is None else consumer.key,
                 exchange.head.headers.index().get(b"user-agent", b""),
             )
