@@ -172,3 +172,19 @@ def test_nothing_is_lost_while_it_is_busy() -> None:
     assert drained.bytes_out == sum(each.bytes_out for each in history.series.values()) == 200_000
     assert history.consumers.total().requests == 20_000
     assert recorder.snapshot().request_count == 0
+
+
+def test_errors_and_refusals_stay_with_their_consumer() -> None:
+    """Also where so many call that they are told in several goes between two reports."""
+    recorder = Recorder()
+    for _ in range(2):
+        for number in range(1500):
+            consumer = f"key:{number}"
+            recorder.record(placed(consumer=consumer))
+            recorder.record(placed(status=503, consumer=consumer))
+            recorder.record(placed(status=429, verdict="limited", consumer=consumer))
+            recorder.record(placed(status=503, consumer=""))
+    history = recorder.drain_history()
+    assert history.consumers.tallies == {f"key:{each}": Tally(6, 2, 2) for each in range(1500)}
+    assert history.agents.total().requests == history.request_count == 12_000
+    assert recorder.drain_history().consumers.tallies == {}
