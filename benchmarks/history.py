@@ -130,9 +130,14 @@ async def _best_ms(ask: Callable[[], Awaitable[object]]) -> float:
     return best * 1000
 
 
-async def _told(reader: HistoryReader, question: Question) -> None:
+async def _asked(history: History, question: Question) -> None:
+    # A reader of its own: one that has been asked the same before has kept a part of the answer.
+    await HistoryReader(history).ask(question)
+
+
+async def _told(history: History, question: Question) -> None:
     """An answer as the dashboard gets it: with quantiles of each value and each total."""
-    for group in (await reader.ask(question)).groups:
+    for group in (await HistoryReader(history).ask(question)).groups:
         for figures in (group.total, *group.steps.values()):
             figures.quantiles_ms((0.5, 0.95, 0.99))
 
@@ -149,9 +154,13 @@ async def _questions(history: History, end_s: int) -> None:
         ("24 h, one route, by 5 minutes", replace(day, step_s=300, only=route)),
         ("24 h, by tier, by the hour", replace(day, step_s=3600, group_by=("tier",))),
     ):
-        asked_ms = await _best_ms(partial(reader.ask, question))
-        told_ms = await _best_ms(partial(_told, reader, question))
-        print(f"{name:<40}{asked_ms:>9.1f} ms, with three quantiles of each {told_ms:>7.1f} ms")
+        asked_ms = await _best_ms(partial(_asked, history, question))
+        told_ms = await _best_ms(partial(_told, history, question))
+        again_ms = await _best_ms(partial(reader.ask, question))
+        print(
+            f"{name:<40}{asked_ms:>9.1f} ms, with three quantiles of each {told_ms:>7.1f} ms, "
+            f"asked again {again_ms:>6.1f} ms"
+        )
     top = await _best_ms(partial(reader.crowd, end_s - 86_400, end_s))
     print(f"{'24 h, busiest and unique consumers':<40}{top:>9.1f} ms")
 

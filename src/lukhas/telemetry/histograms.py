@@ -13,14 +13,18 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 import msgspec
 
-__all__ = ("RELATIVE_ERROR", "DurationCounts", "LatencySketch", "bucket_quantiles")
+__all__ = ("FIRST_BUCKET", "RELATIVE_ERROR", "DurationCounts", "LatencySketch", "bucket_quantiles")
 
 RELATIVE_ERROR = 1 / 129 + 1e-6
 """The largest relative error of a quantile; the second term covers rounding to 24 bits."""
+
+FIRST_BUCKET = 127 << 6
+"""The bucket of 1 ns; there is none below it."""
 
 # Which half of a native 32-bit word holds its leading bits.
 _LEADING_HALF = 1 if sys.byteorder == "little" else 0
@@ -215,6 +219,8 @@ def _lower_limit(index: int) -> float:
     return value
 
 
+# Quantiles ask for the same few again and again.
+@lru_cache(maxsize=4096)
 def _middle(index: int) -> float:
     # The harmonic mean of the limits has the smallest relative distance to both of them.
     low = _lower_limit(index)
