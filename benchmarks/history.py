@@ -4,7 +4,9 @@
 
 A day of requests to 50 routes goes through the recorder's own structures into the SQLite file,
 a second at a time, as reports of workers would bring them; then the questions of a dashboard are
-asked. Times are minimums of five.
+asked. Times are minimums of five. So few requests a second are only put by when they are recorded,
+and grouped and counted when they are handed over; `benchmarks.pipeline` has what a busy worker
+pays for a request.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from lukhas.units import MIB, SECOND_NS
 
 _BEGIN_S = 1_700_006_400
 _ROUTES = 50
+_CONSUMERS = 3500
 _POOL = 200_000
 
 
@@ -42,6 +45,9 @@ class _Clock:
 def _pool(rng: random.Random) -> list[Sample]:
     """Requests to draw from: few busy routes, many quiet ones; two modes of latency."""
     weights = list(accumulate(1 / (rank + 1) for rank in range(_ROUTES)))
+    # One object each, as the gateway has them: comparing those is not comparing texts.
+    routes = [f"/api/v1/resource-{route}/{{id}}" for route in range(_ROUTES)]
+    consumers = [f"key:{number}" for number in range(_CONSUMERS)]
     samples: list[Sample] = []
     for _ in range(_POOL):
         route = bisect(weights, rng.random() * weights[-1])
@@ -49,54 +55,53 @@ def _pool(rng: random.Random) -> list[Sample]:
         fault = rng.random()
         status = 503 if fault < 0.005 else 429 if fault < 0.02 else 200
         centre = 13.0 if hit else 16.5
-        consumer = f"key:{int(rng.paretovariate(0.8)) % 3500}"
-        samples.append(
-            (
-                f"/api/v1/resource-{route}/{{id}}",
-                "GET" if route % 5 else "POST",
-                status,
-                rng.choice(("free", "free", "premium")),
-                "none" if route % 5 == 0 else "hit" if hit else "miss",
-                rng.randrange(200, 20_000),
-                int(rng.lognormvariate(centre, 0.6)),
-                "",
-                "main",
-                "limited" if status == 429 else "passed",
-                consumer,
-                b"client/%d" % rng.randrange(20),
-            )
+        consumer = consumers[int(rng.paretovariate(0.8)) % _CONSUMERS]
+        labels = (
+            routes[route],
+            "GET" if route % 5 else "POST",
+            status,
+            rng.choice(("free", "free", "premium")),
+            "",
+            "main",
+            "none" if route % 5 == 0 else "hit" if hit else "miss",
+            "limited" if status == 429 else "passed",
         )
+        size = rng.randrange(200, 20_000)
+        took_ns = int(rng.lognormvariate(centre, 0.6))
+        samples.append((labels, size, took_ns, consumer, b"client/%d" % rng.randrange(20)))
     return samples
 
 
 async def _fill(
     history: History, clock: _Clock, requests: int, seconds: int
-) -> tuple[float, float, Counter[str]]:
-    """Records and writes; gives the seconds that each took, and the requests by route."""
+) -> tuple[tuple[float, float, float], Counter[str]]:
+    """Records, hands over and writes; gives the seconds that each took, and requests by route."""
     rng = random.Random(7)
     pool = _pool(rng)
     recorder = Recorder()
     counts: Counter[str] = Counter()
-    recorded_s = written_s = 0.0
+    recorded_s = handed_over_s = written_s = 0.0
     left = requests
     for second in range(seconds):
         number = left // (seconds - second)
         left -= number
         start = rng.randrange(_POOL - number)
         batch = pool[start : start + number]
-        counts.update(sample[0] for sample in batch)
+        counts.update(sample[0][0] for sample in batch)
         began = time.perf_counter()
         for sample in batch:
             recorder.record(sample)
+        recorded = time.perf_counter()
         delta = recorder.drain_history()
         recorder.drain()
-        recorded_s += time.perf_counter() - began
+        recorded_s += recorded - began
         began = time.perf_counter()
+        handed_over_s += began - recorded
         await history.write(_BEGIN_S + second, delta)
         written_s += time.perf_counter() - began
         clock.time_ns += SECOND_NS
     await history.write(_BEGIN_S + seconds, recorder.drain_history())
-    return recorded_s, written_s, counts
+    return (recorded_s, handed_over_s, written_s), counts
 
 
 async def _ingest(history: History, clock: _Clock) -> float:
@@ -125,9 +130,14 @@ async def _best_ms(ask: Callable[[], Awaitable[object]]) -> float:
     return best * 1000
 
 
-async def _told(reader: HistoryReader, question: Question) -> None:
+async def _asked(history: History, question: Question) -> None:
+    # A reader of its own: one that has been asked the same before has kept a part of the answer.
+    await HistoryReader(history).ask(question)
+
+
+async def _told(history: History, question: Question) -> None:
     """An answer as the dashboard gets it: with quantiles of each value and each total."""
-    for group in (await reader.ask(question)).groups:
+    for group in (await HistoryReader(history).ask(question)).groups:
         for figures in (group.total, *group.steps.values()):
             figures.quantiles_ms((0.5, 0.95, 0.99))
 
@@ -144,9 +154,13 @@ async def _questions(history: History, end_s: int) -> None:
         ("24 h, one route, by 5 minutes", replace(day, step_s=300, only=route)),
         ("24 h, by tier, by the hour", replace(day, step_s=3600, group_by=("tier",))),
     ):
-        asked_ms = await _best_ms(partial(reader.ask, question))
-        told_ms = await _best_ms(partial(_told, reader, question))
-        print(f"{name:<40}{asked_ms:>9.1f} ms, with three quantiles of each {told_ms:>7.1f} ms")
+        asked_ms = await _best_ms(partial(_asked, history, question))
+        told_ms = await _best_ms(partial(_told, history, question))
+        again_ms = await _best_ms(partial(reader.ask, question))
+        print(
+            f"{name:<40}{asked_ms:>9.1f} ms, with three quantiles of each {told_ms:>7.1f} ms, "
+            f"asked again {again_ms:>6.1f} ms"
+        )
     top = await _best_ms(partial(reader.crowd, end_s - 86_400, end_s))
     print(f"{'24 h, busiest and unique consumers':<40}{top:>9.1f} ms")
 
@@ -160,8 +174,10 @@ async def run(requests: int, hours: int, folder: Path) -> None:
         history = History(database, clock)
         await history.load()
         seconds = hours * 3600
-        recorded_s, written_s, counts = await _fill(history, clock, requests, seconds)
+        taken_s, counts = await _fill(history, clock, requests, seconds)
+        recorded_s, handed_over_s, written_s = taken_s
         print(f"{'recording':<40}{recorded_s / requests * 1e9:>9.0f} ns a request")
+        print(f"{'handing over a second':<40}{handed_over_s / seconds * 1000:>9.2f} ms")
         print(f"{'writing a second':<40}{written_s / seconds * 1000:>9.2f} ms")
         end_s = _BEGIN_S + seconds
         question = Question(from_s=_BEGIN_S, to_s=end_s, group_by=("route",))

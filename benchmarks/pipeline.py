@@ -14,6 +14,7 @@ from typing import Any, cast
 import uvloop
 
 from benchmarks.measurement import Figure, Section, interleaved_us, pin
+from benchmarks.recording import add_recording
 from lukhas.config.consumers import TierSettings
 from lukhas.config.settings import Settings
 from lukhas.config.targets import TargetAddress
@@ -66,7 +67,8 @@ def run() -> Section:
         "Pipeline",
         f"Own code alone, no sockets: the lowest of {_ROUNDS} interleaved rounds of {_LOOPS} "
         f"requests, {len(_BODY)} B bodies, three limits. The front server gets {_TOGETHER} "
-        "requests in a turn of the loop, one a connection.",
+        "requests in a turn of the loop, one a connection. Recording is what the observe stage has "
+        "done for it later, in batches, with what is handed over once a second.",
     )
     loop = _Loop()
     asyncio.set_event_loop(loop)
@@ -74,6 +76,7 @@ def run() -> Section:
     for name, taken_us in interleaved_us(cases, loops=_LOOPS, rounds=_ROUNDS, pick=min).items():
         section.figures.append(Figure(name, (("us", round(taken_us, 2)),), ours=True))
     loop.close()
+    add_recording(section)
     return section
 
 

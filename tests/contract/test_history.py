@@ -24,6 +24,7 @@ from lukhas.telemetry.repeats import RouteTally
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.telemetry.totals import TotalsByWorker
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 
 BEGIN_S = 1_700_006_400
 SECONDS = 190
@@ -42,7 +43,7 @@ def second(number: int) -> HistoryDelta:
     for route, status, cache in (("/a", 200, "hit"), ("/b", 503, "miss")):
         place = ("acme", "main", "passed", f"key:{number % 7}", b"curl")
         taken_ns = (number + 1) * MILLISECOND_NS
-        recorder.record((route, "GET", status, "free", cache, 3, taken_ns, *place))
+        recorder.record(sampled(route, "GET", status, "free", cache, 3, taken_ns, *place))
     return recorder.drain_history()
 
 
@@ -122,7 +123,7 @@ def some(requests: int, *, failed: bool) -> HistoryDelta:
     for route, status in routes:
         place = ("acme", "main", "passed", "key:1", b"curl")
         taken_ns = 5 * MILLISECOND_NS
-        recorder.record((route, "GET", status, "free", "miss", 3, taken_ns, *place))
+        recorder.record(sampled(route, "GET", status, "free", "miss", 3, taken_ns, *place))
     return recorder.drain_history()
 
 
@@ -187,7 +188,7 @@ async def test_processes_that_overlap_lose_nothing(database: Database) -> None:
 def one(route: str) -> HistoryDelta:
     recorder = Recorder()
     place = ("acme", "main", "passed", "key:2", b"curl")
-    recorder.record((route, "GET", 200, "free", "miss", 3, MILLISECOND_NS, *place))
+    recorder.record(sampled(route, "GET", 200, "free", "miss", 3, MILLISECOND_NS, *place))
     return recorder.drain_history()
 
 

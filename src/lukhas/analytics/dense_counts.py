@@ -5,13 +5,17 @@ bucket, they are added in the time that Python needs for ten of them one by one.
 """
 
 import struct
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import zstandard
 
-from lukhas.telemetry.histograms import LatencySketch, bucket_quantiles
+from lukhas.analytics.packing import decoded
+from lukhas.telemetry.histograms import FIRST_BUCKET, LatencySketch, bucket_quantiles
 
-__all__ = ("DENSE_MARK", "DenseCounts", "pack_dense")
+__all__ = ("DENSE_MARK", "DenseCounts", "pack_dense", "summed")
 
 DENSE_MARK = 0x28
 """The first byte of every Zstandard frame (RFC 8878, 3.1.1), and so of every packed one."""
@@ -21,6 +25,8 @@ _TOO_MANY = 1 << _FIELD_BITS
 _HEAD = struct.Struct("<QQQII")
 _DENSE_FROM_BUCKETS = 32
 _SPARSE_FROM_GAP = 8
+# Those of all 64-bit numbers.
+_BUCKETS = 64 * 64
 
 
 class DenseCounts:
@@ -42,11 +48,25 @@ class DenseCounts:
     _first: int
     _fields: int
 
-    def __init__(self, packed: bytes) -> None:
-        # A decompressor of its own: answers are made in several threads, and it is for one.
-        data = zstandard.ZstdDecompressor().decompress(packed)
+    def __init__(self, packed: bytes, decompressor: zstandard.ZstdDecompressor) -> None:
+        data = decompressor.decompress(packed)
         self.total_ns, self.min_ns, self.max_ns, self.count, self._first = _HEAD.unpack_from(data)
         self._fields = int.from_bytes(memoryview(data)[_HEAD.size :], "little")
+
+    @classmethod
+    def of(cls, counts: Sequence[int], first: int, sketch: LatencySketch) -> "DenseCounts":
+        """The same as a sketch whose buckets do not count, because they are given.
+
+        Args:
+            counts: of the buckets from the first one on, each below 2**32.
+            first: the first bucket.
+            sketch: number, sum and extremes of the values.
+        """
+        made = object.__new__(cls)
+        made.total_ns, made.min_ns, made.max_ns = sketch.total_ns, sketch.min_ns, sketch.max_ns
+        made.count, made._first = sketch.count, first
+        made._fields = int.from_bytes(struct.pack(f"<{len(counts)}I", *counts), "little")
+        return made
 
     def copy(self) -> "DenseCounts":
         """The same counts, that share nothing with these."""
@@ -84,9 +104,12 @@ class DenseCounts:
         buckets = {index: n for index, n in enumerate(self._counts(), self._first) if n}
         return LatencySketch(buckets, self.count, self.total_ns, self.min_ns, self.max_ns)
 
-    def _counts(self) -> tuple[int, ...]:
+    def _counts(self) -> "array[int]":
         number = -(-self._fields.bit_length() // _FIELD_BITS)
-        return struct.unpack(f"<{number}I", self._fields.to_bytes(4 * number, "little"))
+        counts = array("I", self._fields.to_bytes(4 * number, "little"))
+        if sys.byteorder == "big":
+            counts.byteswap()
+        return counts
 
 
 def pack_dense(sketch: LatencySketch) -> bytes | None:
@@ -100,3 +123,31 @@ def pack_dense(sketch: LatencySketch) -> bytes | None:
     counts = [buckets.get(index, 0) for index in range(first, last + 1)]
     head = _HEAD.pack(sketch.total_ns, sketch.min_ns, sketch.max_ns, sketch.count, first)
     return zstandard.ZstdCompressor().compress(head + struct.pack(f"<{len(counts)}I", *counts))
+
+
+def summed(packed: Iterable[bytes]) -> DenseCounts | None:
+    """The sum of many sketches as `pack` made them; None where it would be too many values.
+
+    A list with room for every bucket is added to in half the time that a dictionary takes.
+    """
+    room = [0] * _BUCKETS
+    sums = LatencySketch()
+    first, last = _BUCKETS, 0
+    for each in packed:
+        total_ns, min_ns, range_ns, gaps, counts = decoded(each)
+        if not counts:
+            continue
+        if not sums.count or min_ns < sums.min_ns:
+            sums.min_ns = min_ns
+        sums.max_ns = max(sums.max_ns, min_ns + range_ns)
+        sums.total_ns += total_ns
+        sums.count += sum(counts)
+        gaps[0] -= FIRST_BUCKET
+        first, last = min(first, gaps[0]), max(last, sum(gaps))
+        if first < 0 or last >= _BUCKETS:
+            return None
+        for index, number in zip(accumulate(gaps), counts, strict=True):
+            room[index] += number
+    if sums.count >= _TOO_MANY:
+        return None
+    return DenseCounts.of(room[first : last + 1], FIRST_BUCKET + first, sums)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lukhas.analytics.dense_counts import DENSE_MARK, DenseCounts
+import zstandard
+
+from lukhas.analytics.dense_counts import DENSE_MARK, DenseCounts, summed
 from lukhas.analytics.packing import add_packed
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.recorder import LIMITED
@@ -14,6 +16,9 @@ __all__ = ("Figures",)
 
 # Answered by the cache, whether or not the origin was asked if that is still right.
 _HITS = frozenset(("hit", "stale", "revalidated"))
+
+# From so many on, a place for every bucket is worth it.
+_MANY = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -46,12 +51,29 @@ class Figures:
             self._dense = None
         return self._sparse
 
-    def add_packed(self, packed: bytes) -> None:
-        """Adds durations as `pack` or `pack_dense` made them, and nothing else; exact."""
+    def add_packed(
+        self, packed: bytes, decompressor: zstandard.ZstdDecompressor | None = None
+    ) -> None:
+        """Adds durations as `pack` or `pack_dense` made them, and nothing else; exact.
+
+        Args:
+            packed: the durations.
+            decompressor: one that no other thread uses; making one takes as long as using it.
+        """
         if packed[0] == DENSE_MARK:
-            self._add_dense(DenseCounts(packed))
+            decompressor = decompressor or zstandard.ZstdDecompressor()
+            self._add_dense(DenseCounts(packed, decompressor))
         else:
             add_packed(self._sparse, packed)
+
+    def add_all_packed(self, packed: Sequence[bytes]) -> None:
+        """Adds durations of many series as `pack` made them; exact."""
+        together = summed(packed) if len(packed) >= _MANY else None
+        if together is not None:
+            self._add_dense(together)
+            return
+        for each in packed:
+            add_packed(self._sparse, each)
 
     def _add_dense(self, dense: DenseCounts) -> None:
         if self._dense is None:

@@ -10,14 +10,25 @@ import zstandard
 from lukhas.telemetry.histograms import LatencySketch
 from lukhas.telemetry.series import SeriesFigures
 
-__all__ = ("Point", "add_packed", "pack", "pack_block", "points_of", "unpacked")
+__all__ = (
+    "Packed",
+    "Point",
+    "add_packed",
+    "decoded",
+    "pack",
+    "pack_block",
+    "points_of",
+    "unpacked",
+)
 
 Point = tuple[int, int, int, bytes]
 """Number of a series, requests, bytes of response bodies, packed durations."""
 
-_Packed = tuple[int, int, int, list[int], list[int]]
+Packed = tuple[int, int, int, list[int], list[int]]
+"""Sum, minimum, range, gaps between the buckets in use, and their counts."""
+
 _Block = tuple[list[int], list[int], list[int], list[bytes]]
-_decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode = msgspec.msgpack.Decoder(Packed).decode
 _decode_block = msgspec.msgpack.Decoder(_Block).decode
 _encode = msgspec.msgpack.encode
 _COMPRESSED_FROM_BYTES = 100
@@ -34,11 +45,15 @@ def pack(sketch: LatencySketch) -> bytes:
     return packed if len(packed) < _COMPRESSED_FROM_BYTES else zlib.compress(packed, 1)
 
 
+def decoded(packed: bytes) -> Packed:
+    """What `pack` wrote."""
+    content: Packed = _decode(zlib.decompress(packed) if packed[0] == _ZLIB else packed)
+    return content
+
+
 def add_packed(sketch: LatencySketch, packed: bytes) -> None:
     """Adds every value of a packed sketch to another; exact."""
-    if packed[0] == _ZLIB:
-        packed = zlib.decompress(packed)
-    total_ns, min_ns, range_ns, gaps, counts = _decode(packed)
+    total_ns, min_ns, range_ns, gaps, counts = decoded(packed)
     if not counts:
         return
     if not sketch.count or min_ns < sketch.min_ns:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+import zstandard
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from lukhas.analytics.block_sums import BlockSums, Grouping
 from lukhas.analytics.crowds import Crowd
 from lukhas.analytics.figures import Figures
 from lukhas.analytics.history import LEADER_MINUTES_S, History, among, crowds
@@ -20,11 +22,9 @@ from lukhas.analytics.levels import (
     cover,
     floored,
 )
-from lukhas.analytics.packing import points_of
 from lukhas.analytics.questions import Answer, AnswerGroup, Question
 from lukhas.analytics.series_book import EVERYTHING, SeriesBook
 from lukhas.analytics.tables import BLOCKS, ROUTES
-from lukhas.telemetry.series import SeriesLabels
 from lukhas.units import SECOND_NS
 
 __all__ = ("HistoryReader",)
@@ -41,6 +41,7 @@ class HistoryReader:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._blocks = BlockSums()
 
     async def ask(self, question: Question) -> Answer:
         """The figures of a window.
@@ -69,7 +70,7 @@ class HistoryReader:
             for piece in pieces:
                 read = _route_rows if by_route and piece.level > 1 else _block_rows
                 rows = await read(connection, history.book, question, piece)
-                add = _add_routes if by_route and piece.level > 1 else _add_blocks
+                add = _add_routes if by_route and piece.level > 1 else self._add_blocks
                 await asyncio.to_thread(
                     add, sums, rows, history.book, question, _stepped(from_s, step_s)
                 )
@@ -97,6 +98,20 @@ class HistoryReader:
                     together.merge(part)
         return from_s, to_s, together
 
+    def _add_blocks(
+        self,
+        sums: _Sums,
+        rows: Iterable[Any],
+        book: SeriesBook,
+        question: Question,
+        stepped: Callable[[int], int],
+    ) -> None:
+        grouping = Grouping(book, question)
+        for level, start_s, content in rows:
+            step_s = stepped(start_s)
+            for group, figures in self._blocks.of(level, start_s, content, grouping).items():
+                _figures(sums, group, step_s).merge(figures)
+
     def _window(self, question: Question, now_s: int) -> tuple[int, int, int]:
         grain = self._history.retention.grain(question.from_s, now_s)
         if question.step_s is None:
@@ -117,7 +132,7 @@ def _stepped(from_s: int, step_s: int) -> Callable[[int], int]:
 async def _block_rows(
     connection: AsyncConnection, _book: SeriesBook, _question: Question, piece: Piece
 ) -> Sequence[Any]:
-    columns = sa.select(BLOCKS.c.start_s, BLOCKS.c.content)
+    columns = sa.select(BLOCKS.c.level, BLOCKS.c.start_s, BLOCKS.c.content)
     return (await connection.execute(columns.where(_within(BLOCKS, piece)))).all()
 
 
@@ -148,41 +163,6 @@ def _wanted_routes(book: SeriesBook, question: Question) -> list[int]:
     return book.every_route() if question.group_by else [EVERYTHING]
 
 
-def _fits(labels: SeriesLabels, question: Question) -> bool:
-    return all(getattr(labels, name) in values for name, values in question.only.items())
-
-
-def _add_blocks(
-    sums: _Sums,
-    rows: Iterable[Any],
-    book: SeriesBook,
-    question: Question,
-    stepped: Callable[[int], int],
-) -> None:
-    groups: dict[int, tuple[SeriesLabels, tuple[str, ...]] | None] = {}
-    for start_s, content in rows:
-        step_s = stepped(start_s)
-        for number, requests, bytes_out, latency in points_of(content):
-            if number not in groups:
-                groups[number] = _group_of(number, book, question)
-            found = groups[number]
-            if found is not None:
-                figures = _figures(sums, found[1], step_s)
-                figures.count(found[0], requests, bytes_out)
-                figures.add_packed(latency)
-
-
-def _group_of(
-    number: int, book: SeriesBook, question: Question
-) -> tuple[SeriesLabels, tuple[str, ...]] | None:
-    """The labels of a series and its group; None for what does not count."""
-    # What another process made up since the last second is read when this one knows of it.
-    labels = book.labels(number) if book.knows(number) else None
-    if labels is None or not _fits(labels, question):
-        return None
-    return labels, tuple(getattr(labels, name) for name in question.group_by)
-
-
 def _add_routes(
     sums: _Sums,
     rows: Iterable[Any],
@@ -190,6 +170,7 @@ def _add_routes(
     question: Question,
     stepped: Callable[[int], int],
 ) -> None:
+    decompressor = zstandard.ZstdDecompressor()
     for start_s, number, requests, errors, limited, hits, misses, bytes_out, latency in rows:
         if number != EVERYTHING and not book.knows(number):
             continue
@@ -201,7 +182,7 @@ def _add_routes(
         figures.hits += hits
         figures.misses += misses
         figures.bytes_out += bytes_out
-        figures.add_packed(latency)
+        figures.add_packed(latency, decompressor)
 
 
 def _figures(sums: _Sums, group: tuple[str, ...], start_s: int) -> Figures:

@@ -13,17 +13,78 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 import msgspec
 
-__all__ = ("RELATIVE_ERROR", "LatencySketch", "bucket_quantiles")
+__all__ = ("FIRST_BUCKET", "RELATIVE_ERROR", "DurationCounts", "LatencySketch", "bucket_quantiles")
 
 RELATIVE_ERROR = 1 / 129 + 1e-6
 """The largest relative error of a quantile; the second term covers rounding to 24 bits."""
 
+FIRST_BUCKET = 127 << 6
+"""The bucket of 1 ns; there is none below it."""
+
 # Which half of a native 32-bit word holds its leading bits.
 _LEADING_HALF = 1 if sys.byteorder == "little" else 0
+# Below so many values, one by one is cheaper than all that runs in C.
+_FEW = 6
+_SINGLE = struct.Struct(">f")
+_HALF = struct.Struct(">H2x")
+# Making single precision of many numbers at once takes half the time that an array takes.
+_TOGETHER = 256
+_SINGLES = struct.Struct(f"{_TOGETHER}f")
+
+
+class DurationCounts:
+    """Durations in nanoseconds that come in batches; cheaper to add to than a sketch is.
+
+    They are counted by the leading half of their single-precision form, one bit more than the
+    buckets of a sketch have, because that needs no step in Python for each of them.
+
+    Attributes:
+        count: number of values.
+    """
+
+    __slots__ = ("_halves", "_max_ns", "_min_ns", "_total_ns", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._halves: Counter[int] = Counter()
+        self._total_ns = 0
+        self._min_ns = 0
+        self._max_ns = 0
+
+    def add_many(self, values_ns: Sequence[int]) -> None:
+        """Adds values; what is below 1 ns counts as 1 ns."""
+        if not values_ns:
+            return
+        low = min(values_ns)
+        if low < 1:
+            values_ns = [max(value, 1) for value in values_ns]
+            low = 1
+        if not self.count or low < self._min_ns:
+            self._min_ns = low
+        high = max(values_ns)
+        self._max_ns = max(self._max_ns, high)
+        self._total_ns += sum(values_ns)
+        self.count += len(values_ns)
+        if len(values_ns) < _FEW:
+            halves = self._halves
+            for value in values_ns:
+                half = _leading_half(value)
+                halves[half] = halves.get(half, 0) + 1
+        else:
+            self._halves.update(_leading_halves(values_ns))
+
+    def sketch(self) -> "LatencySketch":
+        """The sketch of all values so far."""
+        buckets: dict[int, int] = {}
+        for half, number in self._halves.items():
+            index = half >> 1
+            buckets[index] = buckets.get(index, 0) + number
+        return LatencySketch(buckets, self.count, self._total_ns, self._min_ns, self._max_ns)
 
 
 class LatencySketch(msgspec.Struct, array_like=True):
@@ -49,28 +110,17 @@ class LatencySketch(msgspec.Struct, array_like=True):
 
     def add_many(self, values_ns: Sequence[int]) -> None:
         """Adds many values at once, which is several times cheaper than one by one."""
-        if not values_ns:
-            return
-        low = min(values_ns)
-        if low < 1:
-            values_ns = [max(value, 1) for value in values_ns]
-            low = 1
-        high = max(values_ns)
-        self._widen(low, high)
-        self.count += len(values_ns)
-        self.total_ns += sum(values_ns)
-        # The conversion to single precision is the logarithm; it and the counting run in C.
-        halves = memoryview(array("f", values_ns)).cast("B").cast("H")
-        buckets = self.buckets
-        for half, number in Counter(halves[_LEADING_HALF::2].tolist()).items():
-            index = half >> 1
-            buckets[index] = buckets.get(index, 0) + number
+        counts = DurationCounts()
+        counts.add_many(values_ns)
+        self.merge(counts.sketch())
 
     def merge(self, other: "LatencySketch") -> None:
         """Adds every value of another sketch; exact, in any order."""
         if not other.count:
             return
-        self._widen(other.min_ns, other.max_ns)
+        if not self.count or other.min_ns < self.min_ns:
+            self.min_ns = other.min_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
         self.count += other.count
         self.total_ns += other.total_ns
         buckets = self.buckets
@@ -120,11 +170,6 @@ class LatencySketch(msgspec.Struct, array_like=True):
         for index in sorted(self.buckets):
             yield _middle(index), self.buckets[index]
 
-    def _widen(self, low_ns: int, high_ns: int) -> None:
-        if not self.count or low_ns < self.min_ns:
-            self.min_ns = low_ns
-        self.max_ns = max(self.max_ns, high_ns)
-
 
 def bucket_quantiles(
     indexes: Sequence[int],
@@ -155,11 +200,27 @@ def bucket_quantiles(
     return quantiles_ns
 
 
+def _leading_halves(values: Sequence[int]) -> "array[int]":
+    singles = array("f")
+    whole = len(values) - len(values) % _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        singles.frombytes(_SINGLES.pack(*values[start : start + _TOGETHER]))
+    singles.extend(values[whole:])
+    return array("H", singles.tobytes())[_LEADING_HALF::2]
+
+
+def _leading_half(value: int) -> int:
+    half: int = _HALF.unpack(_SINGLE.pack(value))[0]
+    return half
+
+
 def _lower_limit(index: int) -> float:
     value: float = struct.unpack("<f", struct.pack("<I", index << 17))[0]
     return value
 
 
+# Quantiles ask for the same few again and again.
+@lru_cache(maxsize=4096)
 def _middle(index: int) -> float:
     # The harmonic mean of the limits has the smallest relative distance to both of them.
     low = _lower_limit(index)

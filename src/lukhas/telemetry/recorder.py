@@ -7,21 +7,21 @@ from operator import itemgetter
 from typing import TypeVar
 
 from lukhas.telemetry.deltas import Delta
-from lukhas.telemetry.histograms import LatencySketch
+from lukhas.telemetry.histograms import DurationCounts, LatencySketch
+from lukhas.telemetry.leaders import LEADERS
 from lukhas.telemetry.repeats import RepeatLog
 from lukhas.telemetry.series import HistoryDelta, SeriesFigures, SeriesLabels
 
-__all__ = ("LIMITED", "OTHER", "UNPLACED", "Recorder", "Sample")
+__all__ = ("LIMITED", "OTHER", "Recorder", "Sample", "SampleLabels")
 
-Sample = tuple[str, str, int, str, str, int, int, str, str, str, str, bytes]
-"""Route template, method, status, tier, cache result, body bytes, duration in nanoseconds, tenant,
-upstream, policy verdict, consumer, user agent.
+SampleLabels = tuple[str, str, int, str, str, str, str, str]
+"""Route template, method, status, tier, tenant, upstream, cache result, policy verdict.
 
 An empty text means that the request ended before that was known.
 """
 
-UNPLACED: tuple[str, str, str, str, bytes] = ("", "", "", "", b"")
-"""The last five fields of a sample of which nothing is known."""
+Sample = tuple[SampleLabels, int, int, str, bytes]
+"""Labels, body bytes, duration in nanoseconds, consumer, user agent."""
 
 OTHER = "other"
 """The label that stands for everything beyond the bound on the number of labels."""
@@ -34,12 +34,11 @@ _FOLD_AT = 1024
 _SETTLE_AT = 4 * _FOLD_AT
 _SETTLED_AT_ONCE = 16
 _AGENT_BYTES = 200
-_RawLabels = tuple[str, str, int, str, str, str, str, str]
-_labels_of = itemgetter(0, 1, 2, 3, 4, 7, 8, 9)
-_size_of = itemgetter(5)
-_duration_of = itemgetter(6)
-_consumer_of = itemgetter(10)
-_agent_of = itemgetter(11)
+_labels_of = itemgetter(0)
+_size_of = itemgetter(1)
+_duration_of = itemgetter(2)
+_consumer_of = itemgetter(3)
+_agent_of = itemgetter(4)
 # Clients choose the method, so only these become labels (RFC 9110 section 9, RFC 5789).
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -47,11 +46,22 @@ _METHODS = frozenset(
 _Labels = TypeVar("_Labels", bound=Hashable)
 
 
+class _Collected:
+    """The requests of one series since sketches were made last."""
+
+    __slots__ = ("bytes_out", "durations")
+
+    def __init__(self) -> None:
+        self.durations = DurationCounts()
+        self.bytes_out = 0
+
+
 class Recorder:
     """Counters and latency sketches of one process; for one thread, that of its event loop.
 
-    A sample is only appended to a list. When 1024 are in, they are folded into the counters in one
-    go, so that a request pays its share of a loop that runs in C.
+    A sample is only appended to a list. When 1024 are in, they are grouped by series in one go, and
+    a few groups are counted, so that a request pays its share of loops that run in C. Sketches are
+    made of the counts when they are asked for.
 
     Args:
         max_routes: how many route templates get a label of their own; the rest share `other`, and
@@ -65,10 +75,14 @@ class Recorder:
     """
 
     __slots__ = (
+        "_agents",
+        "_callers",
+        "_collected",
         "_current",
-        "_earlier",
+        "_failed",
         "_gauges",
         "_history",
+        "_limited",
         "_max_routes",
         "_max_series",
         "_names",
@@ -83,13 +97,17 @@ class Recorder:
     def __init__(self, *, max_routes: int = 500, max_series: int = 2000) -> None:
         self._samples: list[Sample] = []
         self._current = Delta()
-        self._earlier = Delta()
+        self._collected: dict[SeriesLabels, _Collected] = {}
         self._max_routes = max_routes
         self._max_series = max_series
-        self._pending: defaultdict[_RawLabels, list[Sample]] = defaultdict(list)
-        self._names: dict[_RawLabels, SeriesLabels] = {}
+        self._pending: defaultdict[SampleLabels, list[Sample]] = defaultdict(list)
+        self._names: dict[SampleLabels, SeriesLabels] = {}
         self._waiting = 0
         self._history = HistoryDelta()
+        self._callers: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._limited: Counter[str] = Counter()
+        self._agents: Counter[bytes] = Counter()
         self._routes: set[str] = set()
         self._gauges: dict[str, Callable[[], float]] = {}
         self.in_flight = 0
@@ -147,26 +165,21 @@ class Recorder:
 
     def drain(self) -> Delta:
         """What was recorded since the last drain, without what is for the history."""
-        self._fold()
-        self._settle()
-        drained = self._current
-        self._current = Delta()
-        self._earlier.merge(drained)
+        self._gather()
+        drained, self._current = self._current, Delta()
         return drained
 
     def snapshot(self) -> Delta:
-        """What was recorded since the start, drained or not."""
-        self._fold()
-        self._settle()
+        """What the next drain will give, up to now."""
+        self._gather()
         everything = Delta()
-        everything.merge(self._earlier)
         everything.merge(self._current)
         return everything
 
     def drain_history(self) -> HistoryDelta:
         """What was recorded for the history since the last time."""
-        self._fold()
-        self._settle()
+        self._gather()
+        self._count_callers()
         drained, self._history = self._history, HistoryDelta()
         drained.repeats = self.repeats.drain()
         return drained
@@ -177,50 +190,70 @@ class Recorder:
             return
         self._samples = []
         pending = self._pending
-        for labels, sample in zip(map(_labels_of, samples), samples, strict=True):
-            pending[labels].append(sample)
-        self._waiting += len(samples)
-        self._fold_consumers(samples)
-        agents = self._history.agents
-        agents.add_counts(_agent_counts(samples))
-        agents.prune()
-        if self._waiting >= _SETTLE_AT:
-            # Only the oldest groups: sketches of few values are dear, and no request should wait.
-            self._settle(most=_SETTLED_AT_ONCE)
-
-    def _fold_consumers(self, samples: list[Sample]) -> None:
-        counts = Counter(map(_consumer_of, samples))
-        counts.pop("", None)
-        if not counts:
-            return
-        leaders = self._history.consumers
-        leaders.add_counts(counts)
-        tallies = leaders.tallies
         for sample in samples:
-            # One comparison for the many that passed.
-            if sample[9] == LIMITED and sample[10]:
-                tallies[sample[10]].limited += 1
-            elif sample[2] >= 500 and sample[10]:
-                tallies[sample[10]].errors += 1
-        leaders.prune()
-        self._history.unique_consumers.add_keys(counts)
+            pending[sample[0]].append(sample)
+        self._waiting += len(samples)
+        self._callers.update(map(_consumer_of, samples))
+        self._agents.update(map(_agent_of, samples))
+        if len(self._callers) > LEADERS or len(self._agents) > LEADERS:
+            self._count_callers()
+        if self._waiting >= _SETTLE_AT:
+            # Only the oldest groups: counts of few values are dear, and no request should wait.
+            for raw in list(islice(pending, _SETTLED_AT_ONCE)):
+                self._settle(raw)
 
-    def _settle(self, *, most: int | None = None) -> None:
-        """Turns what was grouped into counts and sketches."""
-        pending = self._pending
-        for raw in list(islice(pending, most)):
-            samples = pending.pop(raw)
-            self._waiting -= len(samples)
-            labels = self._named(raw)
-            if labels.route is OTHER:
-                self._current.overflowed += len(samples)
-            self._settle_series(labels, samples)
+    def _gather(self) -> None:
+        """Makes counters and sketches of everything that was recorded."""
+        self._fold()
+        for raw in list(self._pending):
+            self._settle(raw)
+        self._add_collected()
 
-    def _named(self, raw: _RawLabels) -> SeriesLabels:
+    def _count_callers(self) -> None:
+        """Tells who called; errors and refusals together with the requests that they were."""
+        for raw in [raw for raw in self._pending if raw[2] >= 500 or raw[7] == LIMITED]:
+            self._settle(raw)
+        callers, agents = self._callers, self._agents
+        for counts in (callers, self._failed, self._limited):
+            counts.pop("", None)
+        agents.pop(b"", None)
+        consumers = self._history.consumers
+        consumers.add_counts(callers)
+        for key, number in self._failed.items():
+            consumers.tallies[key].errors += number
+        for key, number in self._limited.items():
+            consumers.tallies[key].limited += number
+        consumers.prune()
+        self._history.unique_consumers.add_keys(callers)
+        self._history.agents.add_counts(_named_agents(agents))
+        self._history.agents.prune()
+        for counted in (callers, self._failed, self._limited, agents):
+            counted.clear()
+
+    def _settle(self, raw: SampleLabels) -> None:
+        """Counts the samples of a group."""
+        samples = self._pending.pop(raw)
+        self._waiting -= len(samples)
+        if raw[7] == LIMITED:
+            self._limited.update(map(_consumer_of, samples))
+        elif raw[2] >= 500:
+            self._failed.update(map(_consumer_of, samples))
+        labels = self._named(raw)
+        if labels.route is OTHER:
+            self._current.overflowed += len(samples)
+        collected = self._collected.get(labels)
+        if collected is None:
+            if len(self._collected) >= self._max_series:
+                self._add_collected()
+            collected = self._collected[labels] = _Collected()
+        collected.durations.add_many(list(map(_duration_of, samples)))
+        collected.bytes_out += sum(map(_size_of, samples))
+
+    def _named(self, raw: SampleLabels) -> SeriesLabels:
         labels = self._names.get(raw)
         if labels is not None:
             return labels
-        route, method, status, tier, cache, tenant, upstream, verdict = raw
+        route, method, status, tier, tenant, upstream, cache, verdict = raw
         labels = SeriesLabels(
             self._route_label(route),
             method if method in _METHODS else OTHER,
@@ -236,21 +269,22 @@ class Recorder:
         self._names[raw] = labels
         return labels
 
-    def _settle_series(self, labels: SeriesLabels, samples: list[Sample]) -> None:
-        sketch = LatencySketch()
-        sketch.add_many(list(map(_duration_of, samples)))
-        bytes_out = sum(map(_size_of, samples))
+    def _add_collected(self) -> None:
+        """Makes sketches of what was counted."""
         current = self._current
-        current.bytes_out += bytes_out
-        route, method, status, tier, _, _, cache, _ = labels
-        counted = (route, method, status, tier, cache)
-        current.requests[counted] = current.requests.get(counted, 0) + len(samples)
-        known = current.latencies.get(route)
-        if known is None:
-            current.latencies[route] = sketch.copy()
-        else:
-            known.merge(sketch)
-        self._keep_series(labels, sketch, bytes_out)
+        for labels, collected in self._collected.items():
+            sketch = collected.durations.sketch()
+            current.bytes_out += collected.bytes_out
+            route, method, status, tier, _, _, cache, _ = labels
+            counted = (route, method, status, tier, cache)
+            current.requests[counted] = current.requests.get(counted, 0) + sketch.count
+            known = current.latencies.get(route)
+            if known is None:
+                current.latencies[route] = sketch.copy()
+            else:
+                known.merge(sketch)
+            self._keep_series(labels, sketch, collected.bytes_out)
+        self._collected.clear()
 
     def _keep_series(self, labels: SeriesLabels, sketch: LatencySketch, bytes_out: int) -> None:
         history = self._history
@@ -280,9 +314,8 @@ def _count(counts: dict[_Labels, int], labels: _Labels) -> None:
     counts[labels] = counts.get(labels, 0) + 1
 
 
-def _agent_counts(samples: list[Sample]) -> Counter[str]:
+def _named_agents(agents: Counter[bytes]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for agent, number in Counter(map(_agent_of, samples)).items():
-        if agent:
-            counts[agent[:_AGENT_BYTES].decode("latin-1")] += number
+    for agent, number in agents.items():
+        counts[agent[:_AGENT_BYTES].decode("latin-1")] += number
     return counts

@@ -1,7 +1,9 @@
 """Sketches whose buckets are one number, beside those that have them one by one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zstandard import ZstdDecompressor
 
 from lukhas.analytics.dense_counts import DENSE_MARK, DenseCounts, pack_dense
 from lukhas.analytics.figures import Figures
@@ -34,7 +36,7 @@ def test_packing_loses_nothing(values_ns: list[int]) -> None:
     content = pack_dense(sketch_of(values_ns))
     if content is not None:
         assert content[0] == DENSE_MARK
-        assert DenseCounts(content).sketch() == sketch_of(values_ns)
+        assert DenseCounts(content, ZstdDecompressor()).sketch() == sketch_of(values_ns)
 
 
 @given(st.lists(st.one_of(busy, quiet), max_size=6), ranks)
@@ -91,6 +93,28 @@ def test_more_values_than_fit_a_field_are_added_all_the_same() -> None:
     assert pack_dense(sketch) is None
 
 
+@given(st.lists(st.one_of(busy, quiet), max_size=12))
+def test_many_packed_ones_are_added_at_once(parts: list[list[int]]) -> None:
+    """The sum is the same as that of one after the other."""
+    figures = Figures()
+    figures.add_all_packed([pack(sketch_of(part)) for part in parts])
+    values_ns = [value for part in parts for value in part]
+    assert figures.latency == sketch_of(values_ns)
+
+
+@pytest.mark.parametrize("buckets", [{1: 3}, {20_000: 3}, {8200: 1 << 32}])
+def test_what_has_no_room_is_added_bucket_by_bucket(buckets: dict[int, int]) -> None:
+    """Buckets that no duration falls into, and more values than a field can count."""
+    odd = LatencySketch(buckets, sum(buckets.values()), 30, 10, 10)
+    usual = sketch_of([1000, 2000])
+    figures = Figures()
+    figures.add_all_packed([pack(usual), pack(odd), pack(usual), pack(usual)])
+    assert figures.latency.count == 6 + odd.count
+    assert figures.latency.total_ns == 3 * 3000 + 30
+    ((bucket, number),) = buckets.items()
+    assert figures.latency.buckets[bucket] == number
+
+
 def test_few_or_scattered_values_are_not_dense() -> None:
     """Then the form with gaps is the smaller one."""
     assert pack_dense(sketch_of([1_000_000, 1_100_000])) is None
@@ -104,7 +128,7 @@ def test_the_error_stays_within_its_bound(values_ns: list[int], q: float) -> Non
     content = pack_dense(sketch_of(values_ns))
     if content is None:
         return
-    (quantile_ns,) = DenseCounts(content).quantiles_ns((q,))
+    (quantile_ns,) = DenseCounts(content, ZstdDecompressor()).quantiles_ns((q,))
     rank = max(1, -(-int(q * 2**53) * len(values_ns) // 2**53))
     near = sorted(values_ns)[max(rank - 2, 0) : rank + 1]
     assert quantile_ns is not None

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lukhas.telemetry.histograms import RELATIVE_ERROR, LatencySketch
+from lukhas.telemetry.histograms import RELATIVE_ERROR, DurationCounts, LatencySketch
 
 durations = st.lists(st.integers(1, 10**13), min_size=1, max_size=200)
 
@@ -37,6 +37,19 @@ def test_a_merge_is_exact(parts: list[list[int]]) -> None:
         backward.merge(sketch_of(part))
     assert forward == everything
     assert backward == everything
+
+
+@given(st.lists(st.integers(0, 2**62), min_size=1, max_size=40), st.integers(1, 20))
+def test_values_come_in_any_batches(values: list[int], times: int) -> None:
+    """One by one, a few or many at once: buckets, sum and extremes are the same."""
+    at_once, one_by_one = DurationCounts(), DurationCounts()
+    at_once.add_many(values * times)
+    for value in values:
+        one_by_one.add_many([value] * times)
+    single = LatencySketch()
+    for value in values * times:
+        single.add(value)
+    assert at_once.sketch() == one_by_one.sketch() == single
 
 
 @given(durations, st.integers(1, 10**13))

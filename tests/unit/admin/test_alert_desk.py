@@ -21,6 +21,7 @@ from lukhas.config.settings import Settings
 from lukhas.storage.sql import open_database
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import TOKEN, ManualClock
 from tests.unit.analytics.alerts.kit import receiver
 
@@ -67,7 +68,7 @@ async def write_days(folder: Path, clock: ManualClock, days: int, *, failing: st
                 status = 503 if route == failing and number == 0 else 200
                 place = ("acme", "main", "passed", "key:1", b"curl")
                 taken_ns = 5 * MILLISECOND_NS
-                recorder.record((route, "GET", status, "free", "miss", 1, taken_ns, *place))
+                recorder.record(sampled(route, "GET", status, "free", "miss", 1, taken_ns, *place))
         await history.write(clock.time_ns // SECOND_NS, recorder.drain_history())
         clock.time_ns += DAY_NS
     clock.time_ns -= DAY_NS - 90 * SECOND_NS

@@ -17,8 +17,9 @@ from lukhas.admin.app import create_admin_app
 from lukhas.admin.state import AdminState
 from lukhas.config.loading import load_settings
 from lukhas.config.settings import Settings
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import TOKEN, ManualClock
 from tests.unit.analytics.alerts.kit import receiver
 
@@ -98,7 +99,7 @@ def traffic(report: Callable[..., None]) -> Callable[[int, int], None]:
     def traffic(seconds: int, status: int) -> None:
         for _ in range(seconds):
             recorder = Recorder()
-            recorder.record(("/a", "GET", status, "free", "miss", 1, 5 * MILLISECOND_NS, *UNPLACED))
+            recorder.record(sampled("/a", "GET", status, "free", "miss", 1, 5 * MILLISECOND_NS))
             report(recorder)
 
     return traffic

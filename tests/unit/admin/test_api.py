@@ -15,13 +15,14 @@ from lukhas.admin.app import _http_problem, _validation_problem, create_admin_ap
 from lukhas.admin.state import AdminState
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.prometheus_protobuf import PROTOBUF_TYPE
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.units import SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import TOKEN, ManualClock
 from tests.unit.telemetry.prometheus_schema import decoded
 
 Report = Callable[..., None]
-SAMPLE = ("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED)
+SAMPLE = sampled("/a", "GET", 200, "free", "hit", 10, 2_000)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])

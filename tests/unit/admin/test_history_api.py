@@ -22,6 +22,7 @@ from lukhas.analytics.reports import ReportPlan, write_due_report
 from lukhas.errors import NotAvailableError
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import TOKEN, ManualClock
 
 BEGIN_S = 1_000_000
@@ -37,11 +38,11 @@ async def access(tmp_path: Path, clock: ManualClock) -> AsyncIterator[HistoryAcc
             recorder = Recorder()
             taken_ns = 2 * MILLISECOND_NS
             place = ("acme", "main", "passed", "key:1", b"curl")
-            recorder.record(("/a", "GET", 200, "free", "hit", 5, taken_ns, *place))
+            recorder.record(sampled("/a", "GET", 200, "free", "hit", 5, taken_ns, *place))
             verdict = "limited" if second % 2 else "passed"
             place = ("acme", "main", verdict, f"key:{second}", b"curl")
             status = 429 if second % 2 else 503
-            recorder.record(("/b", "POST", status, "basic", "miss", 7, taken_ns, *place))
+            recorder.record(sampled("/b", "POST", status, "basic", "miss", 7, taken_ns, *place))
             await access.history.write(BEGIN_S + second, recorder.drain_history())
         clock.time_ns = (BEGIN_S + 10) * SECOND_NS
         yield access
@@ -187,7 +188,7 @@ async def test_live_tells_each_second_that_was_written(access: HistoryAccess) ->
     assert access.history is not None
     recorder = Recorder()
     place = ("", "main", "passed", "key:1", b"curl")
-    recorder.record(("/a", "GET", 200, "free", "hit", 5, MILLISECOND_NS, *place))
+    recorder.record(sampled("/a", "GET", 200, "free", "hit", 5, MILLISECOND_NS, *place))
     access.history.keep(recorder.drain_history())
     assert await access.history.flush()
     events = _events(access)

@@ -19,8 +19,9 @@ from lukhas.hub.hub import Hub
 from lukhas.policy.insights.shared_limits import SharedLimit
 from lukhas.policy.insights.tier_limits import TierLimit
 from lukhas.policy.rate_limiting.tiers import Tier
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MIB
+from tests.samples import sampled
 
 
 def make_settings(state_dir: Path, **more: Any) -> Settings:
@@ -91,7 +92,7 @@ def test_workers_can_do_what_their_present_work_tells(
     """20 requests a second at a fifth of a CPU: 80 at four fifths, and twice that with two."""
     recorder = Recorder()
     for _ in range(20):
-        recorder.record(("/a", "GET", 200, "free", "miss", 1, 1, *UNPLACED))
+        recorder.record(sampled("/a", "GET", 200, "free", "miss", 1, 1))
     report(recorder)
     ceiling = worker_ceiling(state, told(tmp_path, 0.2))
     assert ceiling is not None
@@ -107,7 +108,7 @@ def test_workers_that_do_little_tell_nothing(
     """Nor those of which nothing is known, nor those that serve nobody."""
     assert worker_ceiling(state, told(tmp_path, 0.5)) is None
     recorder = Recorder()
-    recorder.record(("/a", "GET", 200, "free", "miss", 1, 1, *UNPLACED))
+    recorder.record(sampled("/a", "GET", 200, "free", "miss", 1, 1))
     report(recorder)
     assert worker_ceiling(state, None) is None
     assert worker_ceiling(state, Parent(tmp_path)) is None

@@ -15,6 +15,7 @@ from lukhas.admin.state import AdminState
 from lukhas.config.settings import Settings
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import TOKEN, ManualClock
 
 BEGIN_S = 1_000_200
@@ -35,7 +36,9 @@ async def access(tmp_path: Path, clock: ManualClock) -> AsyncIterator[HistoryAcc
                 for route in ("/a", "/b"):
                     status = 503 if route == "/b" and number % 4 == 0 else 200
                     taken_ns = 5 * MILLISECOND_NS
-                    recorder.record((route, "GET", status, "free", "miss", 5, taken_ns, *place))
+                    recorder.record(
+                        sampled(route, "GET", status, "free", "miss", 5, taken_ns, *place)
+                    )
             await access.history.write(BEGIN_S + minute * 60, recorder.drain_history())
         clock.time_ns = (BEGIN_S + 30 * 60) * SECOND_NS
         await access.history.flush()

@@ -17,7 +17,8 @@ from lukhas.admin import process as process_module
 from lukhas.admin.process import _inherited, _Server
 from lukhas.admin.state import AdminState
 from lukhas.telemetry.link import TelemetrySender
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
+from tests.samples import sampled
 
 TOKEN = "a token for tests"
 
@@ -63,7 +64,7 @@ async def test_the_process_serves_and_ends_cleanly(
 ) -> None:
     """Reports come in over the Unix socket, pages go out, and SIGTERM ends even a stream."""
     recorder = Recorder()
-    recorder.record(("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED))
+    recorder.record(sampled("/a", "GET", 200, "free", "hit", 10, 2_000))
     sender = TelemetrySender(folder / "t.sock", recorder, list, worker="w1", started_ns=1)
     host, port = listening.getsockname()
     headers = {"authorization": f"Bearer {TOKEN}"}

@@ -8,8 +8,9 @@ from lukhas.admin.state import AdminState
 from lukhas.admin.status import health_of, status_of
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.prometheus import NodeFigures
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 from tests.unit.admin.conftest import ManualClock
 
 Report = Callable[..., None]
@@ -26,7 +27,7 @@ def traffic() -> Recorder:
         ("/b", 200, "premium", "bypass"),
         ("/b", 502, "", "bypass"),
     ):
-        recorder.record((route, "GET", status, tier, cache, 10, 20 * MILLISECOND_NS, *UNPLACED))
+        recorder.record(sampled(route, "GET", status, tier, cache, 10, 20 * MILLISECOND_NS))
     recorder.limited("tiers", "free", "enforce")
     recorder.limited("tiers", "unheard-of", "enforce")
     recorder.limited("burst", "free", "shadow")

@@ -15,6 +15,7 @@ from lukhas.storage.sql import Database
 from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 
 NOON_S = 1_700_006_400 + 43_200
 
@@ -49,7 +50,7 @@ def requests(route: str = "/a", *, number: int = 1, status: int = 200) -> Histor
         verdict = "limited" if status == 429 else "passed"
         taken_ns = (each + 1) * MILLISECOND_NS
         recorder.record(
-            (
+            sampled(
                 route,
                 "GET",
                 status,

@@ -15,6 +15,7 @@ from lukhas.clock import SystemClock
 from lukhas.policy.insights.records import Change, Evidence, Insight
 from lukhas.storage.sql import open_database
 from lukhas.telemetry.recorder import Recorder
+from tests.samples import sampled
 
 
 async def fill(state_dir: Path) -> None:
@@ -26,7 +27,7 @@ async def fill(state_dir: Path) -> None:
     for number in range(400):
         route, status = ("/b", 503) if number % 8 == 0 else ("/a" if number % 4 else "/b", 200)
         place = ("", "main", "passed", "key:1", b"x")
-        recorder.record((route, "GET", status, "free", "miss", 5, 5_000_000, *place))
+        recorder.record(sampled(route, "GET", status, "free", "miss", 5, 5_000_000, *place))
     await history.write(int(time.time()) - 600, recorder.drain_history())
     await database.close()
 

@@ -85,7 +85,7 @@ class Seen:
     def samples(self) -> list[tuple[int, int]]:
         """Status and size of each body that was counted; nothing may be under way."""
         assert self.recorder.in_flight == 0
-        samples = [(sample[2], sample[5]) for sample in self.recorder._samples]
+        samples = [(sample[0][2], sample[1]) for sample in self.recorder._samples]
         self.recorder._samples.clear()
         return samples
 

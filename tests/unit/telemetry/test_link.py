@@ -13,12 +13,13 @@ from lukhas.errors import StateDirError
 from lukhas.telemetry import link
 from lukhas.telemetry.health import PartHealth
 from lukhas.telemetry.link import TelemetryReceiver, TelemetrySender
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.targets import TargetReport
 from lukhas.telemetry.totals import TotalsByWorker
 from lukhas.units import SECOND_NS
+from tests.samples import sampled
 
-SAMPLE = ("/a", "GET", 200, "free", "hit", 10, 2_000, *UNPLACED)
+SAMPLE = sampled("/a", "GET", 200, "free", "hit", 10, 2_000)
 
 
 class ManualClock:
@@ -262,7 +263,7 @@ async def test_a_report_that_is_too_large_is_refused(
         writer.close()
         monkeypatch.setattr(link, "MAX_FRAME_BYTES", 300)
         for duration_ns in range(1_000, 1_000_000, 10_000):
-            recorder.record((*SAMPLE[:6], duration_ns, *UNPLACED))
+            recorder.record(sampled("/a", "GET", 200, "free", "hit", 10, duration_ns))
         sender = sender_to(path, recorder)
         assert await sender.flush()
         await sender.close()

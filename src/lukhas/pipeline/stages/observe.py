@@ -282,17 +282,19 @@ def sample_of(
     consumer = exchange.consumer
     upstream = exchange.upstream
     return (
-        "" if route is None else route.rule.template,
-        exchange.head.method,
-        status,
-        # `value` is a property written in Python and costs ten times as much.
-        "" if consumer is None else consumer.tier._value_,
-        exchange.cache_result,
+        (
+            "" if route is None else route.rule.template,
+            exchange.head.method,
+            status,
+            # `value` is a property written in Python and costs ten times as much.
+            "" if consumer is None else consumer.tier._value_,
+            "" if consumer is None else consumer.tenant,
+            upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
+            exchange.cache_result,
+            verdict,
+        ),
         body_bytes,
         took_ns,
-        "" if consumer is None else consumer.tenant,
-        upstream or (DEFAULT_UPSTREAM if route is None else route.rule.upstream),
-        verdict,
         "" if consumer is None else consumer.key,
         exchange.head.headers.index().get(b"user-agent", b""),
     )

@@ -9,9 +9,10 @@ from lukhas.analytics.alerts.live_series import LiveSeries, NodeView
 from lukhas.policy.alerting.conditions import Ask, Filters
 from lukhas.policy.alerting.metrics import METRICS
 from lukhas.telemetry.health import PartHealth
-from lukhas.telemetry.recorder import UNPLACED, Recorder
+from lukhas.telemetry.recorder import Recorder
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 
 START_S = 1_750_000_020
 
@@ -29,9 +30,7 @@ class Node:
         self.sequence = 0
 
     def request(self, route: str = "/a", status: int = 200, cache: str = "miss") -> None:
-        self.recorder.record(
-            (route, "GET", status, "free", cache, 10, 5 * MILLISECOND_NS, *UNPLACED)
-        )
+        self.recorder.record(sampled(route, "GET", status, "free", cache, 10, 5 * MILLISECOND_NS))
 
     def pass_seconds(self, seconds: int, *, each: int = 0) -> None:
         for _ in range(seconds):

@@ -19,12 +19,12 @@ from lukhas.policy.alerting.conditions import Anomaly, Ask, Filters, Reading
 from lukhas.policy.alerting.metrics import METRICS
 from lukhas.policy.alerting.rules import Rule, Severity
 from lukhas.storage.sql import open_database
-from lukhas.telemetry.recorder import Recorder
+from lukhas.telemetry.recorder import Recorder, Sample
 from lukhas.telemetry.series import HistoryDelta
 from lukhas.telemetry.totals import Frame, TotalsByWorker
 from lukhas.units import MILLISECOND_NS, SECOND_NS
+from tests.samples import sampled
 
-RequestFacts = tuple[str, str, int, str, str, int, int, str, str, str, str, bytes]
 # A Monday, 00:00 UTC.
 MONDAY_S = 1_749_427_200
 HOUR_S, DAY_S = 3600, 86_400
@@ -106,12 +106,12 @@ class Node:
 
 def request(
     route: str, status: int = 200, *, verdict: str = "passed", cache: str = "miss", ms: int = 5
-) -> RequestFacts:
+) -> Sample:
     place = ("acme", "main", verdict, "key:1", b"curl")
-    return (route, "GET", status, "free", cache, 3, ms * MILLISECOND_NS, *place)
+    return sampled(route, "GET", status, "free", cache, 3, ms * MILLISECOND_NS, *place)
 
 
-def delta(*requests: RequestFacts) -> HistoryDelta:
+def delta(*requests: Sample) -> HistoryDelta:
     recorder = Recorder()
     for each in requests:
         recorder.record(each)

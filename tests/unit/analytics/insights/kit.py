@@ -36,7 +36,8 @@ def request(
 ) -> Sample:
     """One finished request."""
     took_ns = round(took_ms * MILLISECOND_NS)
-    return (route, "GET", status, tier, cache, 10, took_ns, "", "main", verdict, consumer, b"x")
+    labels = (route, "GET", status, tier, "", "main", cache, verdict)
+    return (labels, 10, took_ns, consumer, b"x")
 
 
 class Filled:
