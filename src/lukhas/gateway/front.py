@@ -186,17 +186,15 @@ class FrontConnection(Protocol):
         """A request with a head that came before: its answer, or its way, may be known."""
         state = self._state
         known = state.known
-        if known is None or head.known_way is None:
-            self._answer_read(self._intake.exchange(head, self._peer))
-            return
-        repeated = None if state.draining else known.answer(head, self._peer, self._intake)
-        if repeated is None:
-            exchange = known.admit(head, self._peer, self._intake)
-            self._answer_read(exchange or self._intake.exchange(head, self._peer))
-            return
-        state.requests += 1
-        state.outbox.send(self._transport, repeated_response(repeated))
-        self._between_requests()
+        taken = None
+        if known is not None and head.known_way is not None and not state.draining:
+            taken = known.take(head, self._peer, self._intake)
+        if isinstance(taken, tuple):
+            state.requests += 1
+            state.outbox.send(self._transport, repeated_response(taken))
+            self._between_requests()
+        else:
+            self._answer_read(taken or self._intake.exchange(head, self._peer))
 
     def _answer_read(self, exchange: Exchange) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""

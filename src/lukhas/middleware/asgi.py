@@ -129,12 +129,11 @@ class OptimizerMiddleware:
             return
         way = binding.way(scope.get("root_path", ""))
         known = way.known if head.known_way is not None else None
-        repeated = None if known is None else known.answer(head, peer, intake)
-        if repeated is not None:
-            await send_repeated(send, repeated)
+        taken = None if known is None else known.take(head, peer, intake)
+        if isinstance(taken, tuple):
+            await send_repeated(send, taken)
             return
-        exchange = None if known is None else known.admit(head, peer, intake)
-        exchange = exchange or intake.exchange(head, peer)
+        exchange = taken or intake.exchange(head, peer)
         exchange.parks = True
         if binding.reads_bodies and has_body(head):
             exchange.body = ReceivedBody(receive)

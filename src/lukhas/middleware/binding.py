@@ -63,7 +63,8 @@ class Binding:
         self._limit_stage = next((s for s in pipeline.stages if isinstance(s, LimitStage)), None)
         self._base: RouteFinder | None = None
         self._given_limits = self._limit_stage
-        self._rules = None if self._limit_stage is None else self._limit_stage.rules
+        # Made anew with the rules, and no property.
+        self._plans = None if self._limit_stage is None else self._limit_stage.plans
         self.tagged: frozenset[str] = frozenset()
         self._check()
         if self._route_stage is not None:
@@ -94,7 +95,7 @@ class Binding:
         return (
             self._discovery.is_stale()
             or (stage is not None and stage.table is not self._base)
-            or (limits is not None and limits.rules is not self._rules)
+            or (limits is not None and limits.plans is not self._plans)
         )
 
     def keep_limits(self) -> bool:
@@ -104,7 +105,7 @@ class Binding:
             Whether it is no longer stale with that.
         """
         if self._given_limits is not None:
-            self._rules = self._given_limits.rules
+            self._plans = self._given_limits.plans
         return not self.is_stale()
 
     def way(self, root_path: str) -> ShortWay:

@@ -123,14 +123,12 @@ class KnownWays:
         stages: what it goes through.
     """
 
-    __slots__ = ("_again", "_cache", "_observe", "_stages")
+    __slots__ = ("_hits", "_stages")
 
     def __init__(self, stages: KnownStages) -> None:
         self._stages = stages
-        # A hit is answered only where both are there.
-        self._observe = stages.observe
-        self._cache = None if stages.cache is None else stages.cache.plain
-        self._again = _nothing if self._cache is None else self._cache.again
+        observe, cache = stages.observe, stages.cache
+        self._hits = None if observe is None or cache is None else _Hits(observe, cache)
 
     def learn(self, exchange: Exchange) -> None:
         """Keeps what the gates found of an exchange that has passed them, the second time."""
@@ -171,7 +169,7 @@ class KnownWays:
     def learn_hit(self, exchange: Exchange, response: Response) -> None:
         """Keeps that the cache has answered an exchange, and was counted, if it was at a glance."""
         known = exchange.head.known_way
-        if type(known) is not KnownWay or self._observe is None or self._cache is None:
+        if type(known) is not KnownWay or self._hits is None:
             return
         if (
             exchange.cache_result != "hit"
@@ -187,8 +185,8 @@ class KnownWays:
         known.limit_lines = b"" if plan is None or not known.is_told else _limit_lines(plan)
         known.seen = SeenHit(entry)
 
-    def admit(self, head: RequestHead, peer: str, intake: Intake) -> Exchange | None:
-        """The exchange of a request that is like one before, as it is behind the gates.
+    def take(self, head: RequestHead, peer: str, intake: Intake) -> RepeatedHit | Exchange | None:
+        """Takes a request that is like one before as far as that went.
 
         Args:
             head: its head.
@@ -196,6 +194,7 @@ class KnownWays:
             intake: gives the time, and an id.
 
         Returns:
+            The answer, which was counted already; or the exchange as it is behind the gates; or
             None where anything is not as it was, or a limit refuses it: then nothing has happened,
             and the request goes the usual way.
         """
@@ -203,61 +202,35 @@ class KnownWays:
         known = self._known(head, peer, intake, now_ns)
         if known is None:
             return None
+        hits = self._hits
+        entry = None
+        if known.seen is not None and hits is not None:
+            try:
+                entry = hits.again(known.seen, now_ns)
+            except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
+                entry = None
         plan = known.plan
         decision = None
         if plan is not None:
             decision = self._charged(known, plan, now_ns)
             if decision is None:
                 return None
-        exchange = Exchange(head, peer, now_ns, known.kept_id or intake.new_id())
-        _fill(exchange, known, decision)
-        if plan is not None and decision is not None and known.is_told:
-            exchange.added += (
-                plan.policy_pair,
-                (b"ratelimit", plan.limit_template % decision.figures),
-            )
-        return exchange
-
-    def answer(self, head: RequestHead, peer: str, intake: Intake) -> RepeatedHit | None:
-        """The answer to a request that is like one before; it was counted already.
-
-        Args:
-            head: its head; the request has no body.
-            peer: the address of the other end of the connection.
-            intake: gives the time, and an id.
-
-        Returns:
-            None where anything is not as it was: then nothing has happened.
-        """
-        now_ns = intake.now_ns()
-        known = self._known(head, peer, intake, now_ns)
-        observe = self._observe
-        if known is None or known.seen is None or observe is None:
-            return None
-        try:
-            entry = self._again(known.seen, now_ns)
-        except Exception:  # noqa: BLE001 - the usual way meets it again, and contains it
-            return None
-        if entry is None:
-            return None
-        plan = known.plan
-        decision = None
-        figures: tuple[int, ...] = ()
-        if plan is not None:
-            decision = self._charged(known, plan, now_ns)
-            if decision is None:
-                return None
-            figures = decision.figures
         request_id = known.kept_id or intake.new_id()
+        if entry is None or hits is None:
+            exchange = _exchange(head, peer, now_ns, request_id, known, decision)
+            if decision is not None and known.is_told:
+                exchange.added += (
+                    decision.plan.policy_pair,
+                    (b"ratelimit", decision.limit_field()),
+                )
+            return exchange
+        figures = () if decision is None else decision.figures
         took_ns = intake.now_ns() - now_ns
-        if took_ns < observe.slow_ns and (plan is None or not plan.is_near(figures)):
+        if took_ns < hits.observe.slow_ns and (plan is None or not plan.is_near(figures)):
             labels, size, _took_ns, consumer, agent = known.sampled
-            observe.record((labels, size, took_ns, consumer, agent))
+            hits.observe.record((labels, size, took_ns, consumer, agent))
         else:
-            # Notable: told as the stages would have left it.
-            exchange = Exchange(head, peer, now_ns, request_id)
-            _fill(exchange, known, decision)
-            self._tell(observe, exchange, entry)
+            hits.tell(_exchange(head, peer, now_ns, request_id, known, decision), entry)
         return known, entry, request_id, figures
 
     def _known(self, head: RequestHead, peer: str, intake: Intake, now_ns: int) -> KnownWay | None:
@@ -299,21 +272,36 @@ class KnownWays:
             return None
         return decision if decision.allowed else None
 
-    def _tell(self, observe: ObserveStage, exchange: Exchange, entry: StoredResponse) -> None:
-        if self._cache is not None:
-            exchange.verdicts.append(self._cache.hit)
+
+class _Hits:
+    """Hits, where there is a cache behind the gates, and requests are just counted."""
+
+    __slots__ = ("_plain", "again", "observe")
+
+    def __init__(self, observe: ObserveStage, cache: CacheStage) -> None:
+        self.observe = observe
+        self._plain = cache.plain
+        self.again = cache.plain.again
+
+    def tell(self, exchange: Exchange, entry: StoredResponse) -> None:
+        """Counts a notable one as the stages would have left it."""
+        exchange.verdicts.append(self._plain.hit)
         exchange.cache_result = "hit"
         exchange.stored = entry
         answer = Response(entry.status, entry.headers, entry.body, entry.ready_head)
-        observe.answered(exchange, answer)
+        self.observe.answered(exchange, answer)
 
 
-def _nothing(_seen: SeenHit, _now_ns: int) -> StoredResponse | None:
-    return None
-
-
-def _fill(exchange: Exchange, known: KnownWay, decision: LimitDecision | None) -> None:
-    """Puts what the gates would have found into an exchange."""
+def _exchange(  # noqa: PLR0917 - one call a request, and keywords cost
+    head: RequestHead,
+    peer: str,
+    now_ns: int,
+    request_id: bytes,
+    known: KnownWay,
+    decision: LimitDecision | None,
+) -> Exchange:
+    """An exchange as the gates would have left it, but for the fields that tell of limits."""
+    exchange = Exchange(head, peer, now_ns, request_id)
     exchange.admitted = True
     if known.client:
         exchange.client = known.client
@@ -323,6 +311,7 @@ def _fill(exchange: Exchange, known: KnownWay, decision: LimitDecision | None) -
     exchange.verdicts += known.verdicts
     if decision is not None:
         exchange.verdicts.append(decision)
+    return exchange
 
 
 def _is_plain(stage: LimitStage, decision: LimitDecision | None) -> bool:
