@@ -177,6 +177,36 @@ def test_figures_change_while_one_looks(
     expect(page.get_by_role("region", name="Workers, table")).to_contain_text("worker-1")
 
 
+COUNT_DRAWS = """
+const clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function (...place) {
+  this.canvas.draws = (this.canvas.draws ?? 0) + 1;
+  return clear.apply(this, place);
+};
+"""
+
+
+def test_a_chart_is_drawn_only_when_its_figures_change(
+    somebody: Somebody, running: Gateway, api: httpx.Client, http: httpx.Client
+) -> None:
+    """Not whenever something else on the page does: drawing is most of what a page costs."""
+    person = somebody(None)
+    page = person.page
+    page.add_init_script(COUNT_DRAWS)
+    # No seconds come, but the figures of the last minute do.
+    person.answer("/api/live", lambda route: route.fulfill(content_type="text/event-stream"))
+    person.log_in("/")
+    canvas = page.get_by_role("img", name="Requests. Latest:").locator("canvas")
+    assert canvas.evaluate("(element) => element.draws") > 0
+    before = api.get("/api/v1/status").json()["traffic"]["requests_total"]
+    person.see(f"{before} requests in all")
+    drawn = canvas.evaluate("(element) => element.draws")
+    for _ in range(3):
+        http.get(f"{running.url}/fresh/dashboard-drawn")
+    person.see(f"{before + 3} requests in all")
+    assert canvas.evaluate("(element) => element.draws") == drawn
+
+
 def test_filters_are_in_the_address(somebody: Somebody) -> None:
     """They survive a reload, the way back takes them away, and the figures follow them."""
     person = somebody("/routes")

@@ -110,8 +110,10 @@ class Figures:
         self.misses += other.misses
         self.bytes_out += other.bytes_out
         self._sparse.merge(other._sparse)
-        if other._dense is not None:
-            self._add_dense(other._dense.copy())
+        dense = other._dense
+        if dense is not None:
+            # What is added stays as it is; what is taken over will grow.
+            self._add_dense(dense.copy() if self._dense is None else dense)
 
     @property
     def hit_ratio(self) -> float | None:

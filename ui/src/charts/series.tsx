@@ -1,5 +1,6 @@
 // A card with a chart of a series of the history, and what is seen while there is none.
 
+import { useMemo } from "preact/hooks";
 import type { SeriesAnswer } from "../api/types";
 import type { Asked } from "../api/use";
 import { Card, Shown } from "../components/frame";
@@ -22,7 +23,7 @@ export function SeriesCard({ title, note, asked, lines, nothing, ...chart }: Ser
         {(answer) =>
           answer.groups.length ? (
             <>
-              <Chart label={title} times={answer.times_s} lines={lines(answer)} {...chart} />
+              <Drawn label={title} answer={answer} lines={lines} {...chart} />
               {answer.groups_left_out > 0 && (
                 <p class="aside">{counted(answer.groups_left_out, "more line is", "more lines are")} left out: the least busy.</p>
               )}
@@ -34,6 +35,14 @@ export function SeriesCard({ title, note, asked, lines, nothing, ...chart }: Ser
       </Shown>
     </Card>
   );
+}
+
+type DrawnProps = Pick<SeriesCardProps, "lines"> & Omit<ChartProps, "times" | "lines"> & { answer: SeriesAnswer };
+
+/** A chart that is drawn anew when there is a new answer, and not whenever something else on the page changes. */
+function Drawn({ answer, lines, ...chart }: DrawnProps) {
+  const drawn = useMemo(() => lines(answer), [answer, lines]);
+  return <Chart times={answer.times_s} lines={drawn} {...chart} />;
 }
 
 /** Counts of a step as a rate. */
