@@ -78,58 +78,35 @@ class DirectCall(Coroutine[Any, Any, Response]):
     To those who know nothing of it, it is a coroutine that forwards an exchange: it may be awaited,
     and driven as a run. Only that it had begun when it was made.
 
-    Args:
+    It is filled by the connection that makes it: arguments would cost as much as all of it.
+
+    Attributes:
         exchange: the exchange.
         head: the request head as bytes, empty line included.
         connection: carries it.
-        sender: makes it.
-
-    Attributes:
-        exchange: as given.
-        head: as given.
-        connection: as given.
+        sender: who sends it.
         layers: what stands around it, innermost first.
         taker: who waits for it; None where it is awaited, or driven as a run.
         is_done: whether the connection has told what came of it.
     """
 
-    __slots__ = (
-        "_future",
-        "_outcome",
-        "_run",
-        "_sender",
-        "connection",
-        "exchange",
-        "head",
-        "is_done",
-        "layers",
-        "taker",
-    )
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        head: bytes,
-        connection: "UpstreamConnection",
-        sender: "Forwarding",
-    ) -> None:
-        self.exchange = exchange
-        self.head = head
-        self.connection = connection
-        self._sender = sender
-        self.layers: tuple[Layer, ...] = ()
-        self.taker: AnswerTaker | None = None
-        self.is_done = False
-        self._outcome: Response | BaseException | None = None
-        self._future: DirectFuture | None = None
-        self._run: Run | None = None
+    exchange: Exchange
+    head: bytes
+    connection: "UpstreamConnection"
+    sender: "Forwarding"
+    layers: tuple[Layer, ...] = ()
+    taker: AnswerTaker | None = None
+    is_done = False
+    _outcome: Response | Exception | None = None
+    _future: DirectFuture | None = None
+    _run: Run | None = None
 
     # -- what the connection tells ---------------------------------------------------------------
 
     def answer_whole(self, answer: Answer, body: bytes) -> None:
         """There is an answer, with all of its body."""
         self.is_done = True
-        tally = self._sender.tally
+        tally = self.sender.tally
         tally.answers += 1
         if answer.status >= _FIRST_FAULT:
             tally.faults += 1
@@ -161,7 +138,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
     def answer(self, response: Response) -> None:
         """There is an answer whose body is a stream."""
         self.is_done = True
-        tally = self._sender.tally
+        tally = self.sender.tally
         tally.answers += 1
         if response.status >= _FIRST_FAULT:
             tally.faults += 1
@@ -240,7 +217,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
         run = self._run
         if run is None:
             self.taker = None
-            run = self._sender.settled(self)
+            run = self.sender.settled(self)
             for layer in self.layers:
                 run = layer.around(self.exchange, run)
             self._run = run

@@ -1,6 +1,7 @@
 """The way of requests through the gateway: no onion around the forwarding unless it is needed."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from inspect import isroutine
 from typing import Any, cast
 
 from lukhas.gateway.direct_call import Answer, DirectCall
@@ -29,11 +30,13 @@ class DirectWay:
     """
 
     def __init__(self, pipeline: Pipeline, forward: Handler) -> None:
-        self._forward = forward
+        # The bound method: calling the object would look it up again for every request.
+        way_on: Any = forward
+        self._forward: Handler = forward if isroutine(way_on) else way_on.__call__
         self._way = way = ShortWay(pipeline, self._handled)
         self._enter = way.enter
-        self._untouched = _Passage(way, self._late, UNTOUCHED)
-        self._unshared = _Passage(way, self._late, UNSHARED)
+        self._untouched = (_Passage(way, self._late, UNTOUCHED),)
+        self._unshared = (_Passage(way, self._late, UNSHARED),)
         # What came of exchanges whose onion is about to ask for it.
         self._outcomes: dict[Exchange, Response | BaseException] = {}
 
@@ -48,9 +51,9 @@ class DirectWay:
             return self._late(exchange, step, error)
         passage = self._unshared if step is UNSHARED else self._untouched
         if type(forwarded) is DirectCall:
-            forwarded.layers += (passage,)
+            forwarded.layers += passage
             return forwarded
-        return passage.around(exchange, forwarded)
+        return passage[0].around(exchange, forwarded)
 
     def _late(
         self, exchange: Exchange, onward: Onward, outcome: Response | BaseException

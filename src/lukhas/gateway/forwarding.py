@@ -115,9 +115,7 @@ class Forwarding:
             connection = self._at_hand(exchange)
         if connection is None:
             return self._carried(exchange, head)
-        call = DirectCall(exchange, head, connection, self)
-        connection.begin(call, body)
-        return call
+        return connection.begin(exchange, head, body, self)
 
     def _at_hand(self, exchange: Exchange) -> UpstreamConnection | None:
         if _is_repeatable(exchange):
@@ -131,9 +129,7 @@ class Forwarding:
         except UpstreamError as error:
             self._failed(error)
             raise
-        call = DirectCall(exchange, head, connection, self)
-        connection.begin(call, cast("Any", exchange.body))
-        return await call
+        return await connection.begin(exchange, head, cast("Any", exchange.body), self)
 
     async def settled(self, call: DirectCall) -> Response:
         """What comes of a call; the request is sent again where that is safe.
@@ -153,8 +149,7 @@ class Forwarding:
                     raise
             if response is None:
                 connection = await self._opened(exchange)
-                again = DirectCall(exchange, call.head, connection, self)
-                connection.begin(again, cast("Any", exchange.body))
+                again = connection.begin(exchange, call.head, cast("Any", exchange.body), self)
                 response = await again.outcome()
         except UpstreamError as error:
             self._failed(error)

@@ -3,7 +3,7 @@
 from asyncio import AbstractEventLoop, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
@@ -14,10 +14,16 @@ from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
+
+if TYPE_CHECKING:
+    from lukhas.gateway.forwarding import Forwarding
 
 __all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
 _NEVER_S = float("inf")
+# The time of a request begins with the next look at it: most are answered by then.
+_FROM_TICK_S = -_NEVER_S
 _MAX_HEAD_BYTES = 256 * 1024
 _MAX_FIELDS = 1000
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
@@ -100,26 +106,38 @@ class UpstreamConnection(Protocol):
 
     # -- carrying an exchange --------------------------------------------------------------------
 
-    def begin(self, call: DirectCall, body: bytes | StreamedBody | None) -> None:
-        """Sends the request of a call, and tells it what comes of that.
+    def begin(
+        self,
+        exchange: Exchange,
+        head: bytes,
+        body: bytes | StreamedBody | None,
+        sender: "Forwarding",
+    ) -> DirectCall:
+        """Sends a request; the call that is given is told what comes of it.
 
         Args:
-            call: the call.
+            exchange: what is sent on.
+            head: the request head as bytes, empty line included.
             body: nothing, a whole body as it is, or one to stream (chunked if it has no length).
+            sender: who sends it.
         """
-        exchange = call.exchange
+        self._call = call = DirectCall()
+        call.exchange = exchange
+        call.head = head
+        call.connection = self
+        call.sender = sender
         self.exchanges += 1
         self._is_head = exchange.head.method == "HEAD"
         self.got_bytes = False
-        self._call = call
         if body is None:
-            self._outbox.send(self._transport, call.head)
+            self._outbox.send(self._transport, head)
         elif isinstance(body, bytes):
-            self._outbox.send(self._transport, call.head + body)
+            self._outbox.send(self._transport, head + body)
         else:
-            self._outbox.send(self._transport, call.head)
+            self._outbox.send(self._transport, head)
             self._upload = self.loop.create_task(self._send_body(body))
-        self.deadline_s = self.loop.time() + self._timeouts.response_s
+        self.deadline_s = _FROM_TICK_S
+        return call
 
     def was_stale(self) -> bool:
         """Whether it looks as if it was closed before the last request came to the upstream."""
@@ -167,6 +185,9 @@ class UpstreamConnection(Protocol):
     def check_deadline(self, now_s: float) -> None:
         """Ends the exchange if the upstream is overdue; called ten times a second."""
         if now_s < self.deadline_s:
+            return
+        if self.deadline_s == _FROM_TICK_S:
+            self.deadline_s = now_s + self._timeouts.response_s
             return
         if self._body is not None and self._body.flow_stopped:
             # Our reader is the slow one; its own time limit is the front server's business.
@@ -377,7 +398,7 @@ class UpstreamConnection(Protocol):
         self._free()
 
     def _free(self) -> None:
-        if self._reusable and not self.is_closing():
+        if self._reusable:
             self._call = None
             self._on_free(self)
         else:
