@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isroutine
-from typing import Any, cast
+from typing import Any
 
 from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.http.messages import Response
@@ -43,8 +43,8 @@ class DirectWay:
     def take(self, exchange: Exchange) -> Response | Run:
         """See `ShortWay.take`; the run may be a `DirectCall`."""
         step = self._enter(exchange)
-        if type(step) is not Onward:
-            return cast("Response | Run", step)
+        if isinstance(step, Response) or not isinstance(step, Onward):
+            return step
         try:
             forwarded = self._forward(exchange)
         except Exception as error:  # noqa: BLE001 - the onion raises it again

@@ -256,7 +256,7 @@ class FrontConnection(Protocol):
         """See `AnswerTaker`."""
         state = self._state
         self._run = None
-        request = cast("FrontRequest", self._active)
+        request: Any = self._active
         ready_head = answer.ready_head
         if ready_head is not None and request.plain and not state.draining:
             state.outbox.send(self._transport, ready_response(ready_head, exchange.added, body))

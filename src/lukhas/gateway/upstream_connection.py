@@ -242,7 +242,11 @@ class UpstreamConnection(Protocol):
                 if plain is not None:
                     # The parser sees nothing of it, and goes on waiting for the next.
                     self.deadline_s = _NEVER_S
-                    self._free()
+                    if self._reusable:
+                        self._call = None
+                        self._on_free(self)
+                    else:
+                        self._transport.close()
                     call.answer_whole(plain, data[plain.size :])
                     return
             self._get_parser_ready()
@@ -395,9 +399,6 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
             self._reusable = False
-        self._free()
-
-    def _free(self) -> None:
         if self._reusable:
             self._call = None
             self._on_free(self)
