@@ -7,22 +7,20 @@ call, past the *layers* that look at it, to whoever waits, all in the call in wh
 Coroutines are made when something else comes up, and find the outcome that is there by then.
 """
 
-from asyncio import CancelledError
+from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from lukhas.errors import LukhasError
-from lukhas.http.headers import HeaderPairs, Headers
+from lukhas.gateway.plain_answers import NOT_RELAYED
+from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture, Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 
-if TYPE_CHECKING:
-    from lukhas.gateway.forwarding import Forwarding
-    from lukhas.gateway.upstream_connection import UpstreamConnection
-
-__all__ = ("Answer", "AnswerTaker", "DirectCall", "Layer")
+__all__ = ("Answer", "AnswerTaker", "Carrier", "DirectCall", "Layer", "Sender", "ServerTally")
 
 _FIRST_FAULT = 500
 
@@ -72,6 +70,54 @@ class Layer(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class ServerTally:
+    """What came of the requests to one server. Not frozen: each request counts.
+
+    Attributes:
+        answers: it answered.
+        faults: it answered with 5xx.
+        failures: it did not answer properly, or not in time.
+    """
+
+    answers: int = 0
+    faults: int = 0
+    failures: int = 0
+
+
+class Sender(Protocol):
+    """Who sends requests to a server.
+
+    Attributes:
+        tally: what came of them.
+    """
+
+    tally: ServerTally
+
+    def settled(self, call: "DirectCall") -> Run:
+        """What comes of a call in the end, where more than one connection may have to be asked."""
+        ...
+
+
+class Carrier(Protocol):
+    """A connection that carries a call."""
+
+    @property
+    def loop(self) -> AbstractEventLoop: ...
+
+    def release(self, call: "DirectCall") -> bool:
+        """The call is done with; gives whether it was still carried, and not another one."""
+        ...
+
+    def abort(self) -> None:
+        """Drops the connection."""
+        ...
+
+    def was_stale(self) -> bool:
+        """Whether it looks as if it had been closed before the request came to the other end."""
+        ...
+
+
 class DirectCall(Coroutine[Any, Any, Response]):
     """One exchange that was sent to an upstream.
 
@@ -92,8 +138,8 @@ class DirectCall(Coroutine[Any, Any, Response]):
 
     exchange: Exchange
     head: bytes
-    connection: "UpstreamConnection"
-    sender: "Forwarding"
+    connection: Carrier
+    sender: Sender
     layers: tuple[Layer, ...] = ()
     taker: AnswerTaker | None = None
     is_done = False
@@ -149,11 +195,12 @@ class DirectCall(Coroutine[Any, Any, Response]):
         self.is_done = True
         self._settle(error)
 
-    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+    def relay_interim(self, status: int, headers: Headers) -> None:
         """There is an interim response."""
         relay = self.exchange.relay_interim if self.taker is None else self.taker.relay_interim
         if relay is not None:
-            relay(status, fields)
+            dropped = NOT_RELAYED | connection_options(headers) | {b"content-length"}
+            relay(status, [pair for pair in headers if pair[0] not in dropped])
 
     def _settle(self, outcome: Response | Exception) -> None:
         """Hands the outcome to the coroutine, or has one begun for it."""
@@ -197,7 +244,9 @@ class DirectCall(Coroutine[Any, Any, Response]):
                 self._future = future = DirectFuture(loop=connection.loop)
                 return await future
         except (CancelledError, GeneratorExit):
-            connection.give_up(self)
+            # Unless the response was whole already, and the connection is free or another's.
+            if connection.release(self):
+                connection.abort()
             raise
         finally:
             connection.release(self)

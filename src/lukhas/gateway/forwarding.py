@@ -1,12 +1,11 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, cast
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import DirectCall, ServerTally
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
@@ -16,7 +15,7 @@ from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
-__all__ = ("Forwarding", "ServerTally")
+__all__ = ("Forwarding",)
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
@@ -30,21 +29,6 @@ _DROPPED = (
     | _UNKEYED
     | {b"host", b"content-length", b"expect", b"x-request-id", b"trailer", b"http2-settings"}
 )
-
-
-@dataclass(slots=True)
-class ServerTally:
-    """What came of the requests to one server. Not frozen: each request counts.
-
-    Attributes:
-        answers: it answered.
-        faults: it answered with 5xx.
-        failures: it did not answer properly, or not in time.
-    """
-
-    answers: int = 0
-    faults: int = 0
-    failures: int = 0
 
 
 class Forwarding:

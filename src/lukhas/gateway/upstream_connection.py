@@ -3,21 +3,18 @@
 from asyncio import AbstractEventLoop, Future, Protocol, Task, Transport
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import DirectCall, Sender
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
-
-if TYPE_CHECKING:
-    from lukhas.gateway.forwarding import Forwarding
 
 __all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
@@ -60,9 +57,8 @@ class UpstreamConnection(Protocol):
         loop: as given.
         is_closing: whether it carries nothing more.
         deadline_s: when what it carries is overdue (the loop's time).
-        exchanges: how many it was asked to carry.
+        exchanges: how many it was asked to carry; the last of them `got_bytes`, or nothing yet.
         idle_since_s: since when it carries nothing, as the pool notes it.
-        got_bytes: whether anything came of the exchange that it carries.
     """
 
     def __init__(
@@ -111,7 +107,7 @@ class UpstreamConnection(Protocol):
         exchange: Exchange,
         head: bytes,
         body: bytes | StreamedBody | None,
-        sender: "Forwarding",
+        sender: Sender,
     ) -> DirectCall:
         """Sends a request; the call that is given is told what comes of it.
 
@@ -129,13 +125,12 @@ class UpstreamConnection(Protocol):
         self.exchanges += 1
         self._is_head = exchange.head.method == "HEAD"
         self.got_bytes = False
-        if body is None:
-            self._outbox.send(self._transport, head)
-        elif isinstance(body, bytes):
-            self._outbox.send(self._transport, head + body)
-        else:
-            self._outbox.send(self._transport, head)
-            self._upload = self.loop.create_task(self._send_body(body))
+        if body is not None:
+            if isinstance(body, bytes):
+                head += body
+            else:
+                self._upload = self.loop.create_task(self._send_body(body))
+        self._outbox.send(self._transport, head)
         self.deadline_s = _FROM_TICK_S
         return call
 
@@ -143,17 +138,12 @@ class UpstreamConnection(Protocol):
         """Whether it looks as if it was closed before the last request came to the upstream."""
         return self.exchanges > 1 and not self.got_bytes
 
-    def release(self, call: DirectCall) -> None:
-        """What came of the call is known; by now another one may be carried."""
-        if self._call is call:
+    def release(self, call: DirectCall) -> bool:
+        """The call is done with; gives whether it was still carried, and not another one."""
+        is_carried = self._call is call
+        if is_carried:
             self._call = None
-
-    def give_up(self, call: DirectCall) -> None:
-        """Nobody waits for the call any more."""
-        # Unless the response was whole already, and the connection is free or another's.
-        if self._call is call:
-            self._call = None
-            self.abort()
+        return is_carried
 
     async def _send_body(self, body: StreamedBody) -> None:
         chunked = body.length is None
@@ -249,14 +239,11 @@ class UpstreamConnection(Protocol):
                         self._transport.close()
                     call.answer_whole(plain, data[plain.size :])
                     return
-            self._get_parser_ready()
+            if self._parser is None:
+                self._parser = httptools.HttpResponseParser(self)
+            self._raw, self._pieces, self._head_bytes = [], [], 0
+            self._head_done = self._message_done = self._until_close = False
         self._parse(data)
-
-    def _get_parser_ready(self) -> None:
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
-        self._raw, self._pieces, self._head_bytes = [], [], 0
-        self._head_done = self._message_done = self._until_close = False
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -333,19 +320,14 @@ class UpstreamConnection(Protocol):
         if 100 <= self._status < 200:
             if self._status == 101:
                 raise self._broken("switched protocols unasked")
-            self._pass_interim(self._status)
+            # A 100 is between the two ends of this connection only.
+            if self._call is not None and self._status > 100 and len(self._raw) <= _MAX_FIELDS:
+                self._call.relay_interim(self._status, Headers(self._raw))
             self._raw = []
             return
         self._message_done = True
         if self._body is not None:
             self._complete()
-
-    def _pass_interim(self, status: int) -> None:
-        """Passes a 102 or 103 on; a 100 is between the two ends of this connection only."""
-        if self._call is None or status == 100 or len(self._raw) > _MAX_FIELDS:
-            return
-        dropped = NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
-        self._call.relay_interim(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
 

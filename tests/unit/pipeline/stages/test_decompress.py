@@ -34,7 +34,7 @@ async def pieces(body: bytes, size: int = 10_000) -> AsyncIterator[bytes]:
 def exchange(body: object, *codings: bytes, policy: DecompressionPolicy | None = ON) -> Exchange:
     fields = [(b"content-encoding", coding) for coding in codings]
     head = RequestHead("POST", "http", b"api.test", b"/", b"", Headers(fields))
-    head.forwarded = (b"", "192.0.2.1", b"noted", b"noted")
+    head.forwarded = (b"", "", b"noted", b"noted")
     one = Exchange(head, "192.0.2.1", NOW_NS, b"id-1", cast("Any", body))
     if policy is not None:
         one.route = RouteMatch(RouteRule("all", "*", CachePolicy(), decompression=policy))
