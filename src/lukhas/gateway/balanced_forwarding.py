@@ -1,16 +1,18 @@
 """The gateway's handler for an upstream of several targets: chooses one, and tries again."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, cast
 
 from lukhas.clock import Clock
 from lukhas.errors import UpstreamBusyError, UpstreamConnectError, UpstreamError
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.gateway.hedging import LOST, raced
 from lukhas.gateway.target_selection import Target, TargetSelection
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.http.messages import Response
-from lukhas.pipeline.driving import enter_task
+from lukhas.pipeline.driving import Run, enter_task
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 from lukhas.policy.breaker import CLOSED, BreakerSettings, ask, failed, succeeded
@@ -71,8 +73,7 @@ class BalancedForwarding:
         self._budget = RetryBudget(self._retries)
         self._sticky = sticky
         self._lane = lane
-        self._breaker = breaker
-        self._state = CLOSED
+        self._guard = None if breaker is None else _Guard(breaker, clock)
         self._on_retry = on_retry
         self._on_hedge = on_hedge
         self._hedges = hedges
@@ -80,31 +81,28 @@ class BalancedForwarding:
         share = 0.0 if hedges is None else hedges.share
         self._hedge_budget = RetryBudget(RetrySettings(share=share, least_a_second=0))
 
-    async def __call__(self, exchange: Exchange) -> Response:
-        """See `Handler`.
+    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
+        """See `Handler`; where a target is asked at once, what is given is a `DirectCall`.
 
         Raises:
             UpstreamError: no target could answer.
             UpstreamBusyError: so it was a moment ago, and none was asked.
             BodyAbortedError: the client's body did not arrive.
         """
-        breaker = self._breaker
-        if breaker is None:
-            return await self._asked(exchange)
-        self._state, passes = ask(self._state, breaker, self._clock.now_ns())
-        if not passes:
-            what = "it failed again and again, and is left alone for a moment"
-            raise UpstreamBusyError(self._name, what, sent=False)
-        try:
-            response = await self._asked(exchange)
-        except UpstreamBusyError:
-            raise
-        except UpstreamError:
-            self._state = failed(self._state, breaker, self._clock.now_ns())
-            raise
-        after = failed if response.status in _GATEWAY_FAULTS else succeeded
-        self._state = after(self._state, breaker, self._clock.now_ns())
-        return response
+        guard = self._guard
+        if guard is None:
+            return self._asked(exchange)
+        if not guard.lets_pass():
+            return self._left_alone()
+        asked = self._asked(exchange)
+        if type(asked) is DirectCall:
+            asked.layers += (guard,)
+            return asked
+        return guard.around(exchange, asked)
+
+    async def _left_alone(self) -> Response:
+        what = "it failed again and again, and is left alone for a moment"
+        raise UpstreamBusyError(self._name, what, sent=False)
 
     def _asked(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         self._budget.requested()
@@ -115,17 +113,33 @@ class BalancedForwarding:
             or len(self._selection.targets) == 1
             or not may_hedge(exchange.head.method, has_body=exchange.body is not None)
         ):
-            return self._tried(exchange, [])
+            return self._begun(exchange)
         self._hedge_budget.requested()
         if not tail.late_ns:
-            return self._tried(exchange, [])
+            return self._begun(exchange)
         return self._hedged(exchange, max(tail.late_ns, hedges.least_ns))
+
+    def _begun(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
+        """Asks a target, at once if that can be; and others if it does not answer."""
+        target = self._chosen(exchange, [])
+        if target is None:
+            return self.tried(exchange, [])
+        answer = target.forward(exchange)
+        if type(answer) is DirectCall:
+            answer.layers += (_Attempt(self, target, self._begin(target)),)
+            return answer
+        return self.tried(exchange, [], _Begun(target, answer))
+
+    def _begin(self, target: Target) -> int:
+        """A request goes to a target; gives when."""
+        target.candidate.load.began()
+        return self._clock.now_ns()
 
     async def _hedged(self, exchange: Exchange, late_ns: int) -> Response:
         await enter_task()
         tried: list[Target] = []
         return await raced(
-            lambda: self._tried(exchange, tried),
+            lambda: self.tried(exchange, tried),
             late_s=late_ns / SECOND_NS,
             may_begin=self._may_hedge,
             is_good=lambda response: response.status not in _GATEWAY_FAULTS,
@@ -138,28 +152,42 @@ class BalancedForwarding:
             self._on_hedge()
         return True
 
-    async def _tried(self, exchange: Exchange, tried: list[Target]) -> Response:
+    def _chosen(self, exchange: Exchange, tried: list[Target]) -> Target | None:
+        """The target that is to be asked next; None if there is none."""
+        sticky = b"" if self._sticky is None else self._sticky(exchange)
+        lane = self._lane
+        is_prior = lane is not None and lane.holds(exchange)
+        now_ns = self._clock.now_ns()
+        target = self._selection.choose(now_ns, sticky=sticky, tried=tried, is_prior=is_prior)
+        if target is None:
+            return None
+        if lane is not None and (choice := lane.tally.take_last()) is not None:
+            exchange.verdicts.append(choice)
+        return target
+
+    async def tried(
+        self, exchange: Exchange, tried: list[Target], begun: "_Begun | None" = None
+    ) -> Response:
         """Asks one target after the other.
 
         Args:
             exchange: the request.
             tried: which were asked already; grows.
+            begun: what has begun already.
         """
-        sticky = b"" if self._sticky is None else self._sticky(exchange)
-        lane = self._lane
-        is_prior = lane is not None and lane.holds(exchange)
         while True:
-            now_ns = self._clock.now_ns()
-            target = self._selection.choose(now_ns, sticky=sticky, tried=tried, is_prior=is_prior)
-            if target is None:
-                raise UpstreamConnectError(self._name, "it has no target", sent=False)
-            if lane is not None and (choice := lane.tally.take_last()) is not None:
-                exchange.verdicts.append(choice)
-            if target in tried:
-                await self._pause(len(tried))
+            if begun is None:
+                target = self._chosen(exchange, tried)
+                if target is None:
+                    raise UpstreamConnectError(self._name, "it has no target", sent=False)
+                if target in tried:
+                    await self._pause(len(tried))
+                begun = _Begun(target, target.forward(exchange))
+            under_way, begun = begun, None
+            target = under_way.target
             tried.append(target)
             try:
-                response = await self._attempt(target, exchange)
+                response = await self._attempt(exchange, under_way)
             except UpstreamError as error:
                 if not self._tries_again(exchange, len(tried), was_sent=error.sent):
                     raise
@@ -182,12 +210,12 @@ class BalancedForwarding:
         reason = "answered when asked again"
         return Verdict("upstream", Outcome.PASSED, reason, self._name, facts=facts)
 
-    async def _attempt(self, target: Target, exchange: Exchange) -> Response:
+    async def _attempt(self, exchange: Exchange, begun: "_Begun") -> Response:
+        target = begun.target
         load = target.candidate.load
-        load.began()
-        began_ns = self._clock.now_ns()
+        began_ns = self._begin(target) if begun.began_ns is None else begun.began_ns
         try:
-            response = await target.forward(exchange)
+            response = await begun.answer
         except BaseException as error:
             if isinstance(error, UpstreamError):
                 facts = (("target", target.candidate.key), ("kind", error.kind))
@@ -210,6 +238,16 @@ class BalancedForwarding:
         self._selection.answered(target, response, began_ns, now_ns)
         return response
 
+    def takes(self, target: Target, status: int, began_ns: int) -> bool:
+        """Whether a whole answer of a target is taken as it is; it is counted then."""
+        if status in self._retries.statuses:
+            return False
+        now_ns = self._clock.now_ns()
+        if self._tail is not None:
+            self._tail.answered(now_ns - began_ns)
+        self._selection.answered_whole(target, status, began_ns, now_ns)
+        return True
+
     def _tries_again(self, exchange: Exchange, tries: int, *, was_sent: bool) -> bool:
         """Whether to send it once more; takes that from the budget."""
         body_is_gone = was_sent and not isinstance(cast("Any", exchange.body), bytes | None)
@@ -226,3 +264,69 @@ class BalancedForwarding:
     async def _pause(self, retry: int) -> None:
         await enter_task()
         await asyncio.sleep(backoff_ns(self._retries, retry, self._draw()) / SECOND_NS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A request to a target that has begun, or is about to.
+
+    Attributes:
+        target: the target.
+        answer: what comes of it.
+        began_ns: when it began; None if it is about to.
+    """
+
+    target: Target
+    answer: Awaitable[Response]
+    began_ns: int | None = None
+
+
+class _Guard:
+    """The breaker of an upstream, around all that is tried for a request; see `Layer`."""
+
+    def __init__(self, settings: BreakerSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._now_ns = clock.now_ns
+        self._state = CLOSED
+
+    def lets_pass(self) -> bool:
+        """Whether a request may go to the upstream."""
+        self._state, passes = ask(self._state, self._settings, self._now_ns())
+        return passes
+
+    def passes(self, _exchange: Exchange, answer: Answer, _body: bytes) -> bool:
+        """See `Layer`."""
+        after = failed if answer.status in _GATEWAY_FAULTS else succeeded
+        self._state = after(self._state, self._settings, self._now_ns())
+        return True
+
+    async def around(self, exchange: Exchange, inner: Awaitable[Response]) -> Response:
+        """See `Layer`."""
+        try:
+            response = await inner
+        except UpstreamBusyError:
+            raise
+        except UpstreamError:
+            self._state = failed(self._state, self._settings, self._now_ns())
+            raise
+        self.passes(exchange, response, b"")
+        return response
+
+
+class _Attempt:
+    """The request to one target, as a layer; see `Layer`."""
+
+    __slots__ = ("_began_ns", "_forwarding", "_target")
+
+    def __init__(self, forwarding: BalancedForwarding, target: Target, began_ns: int) -> None:
+        self._forwarding = forwarding
+        self._target = target
+        self._began_ns = began_ns
+
+    def passes(self, _exchange: Exchange, answer: Answer, _body: bytes) -> bool:
+        """See `Layer`."""
+        return self._forwarding.takes(self._target, answer.status, self._began_ns)
+
+    def around(self, exchange: Exchange, inner: Awaitable[Response]) -> Run:
+        """See `Layer`."""
+        return self._forwarding.tried(exchange, [], _Begun(self._target, inner, self._began_ns))

@@ -7,22 +7,20 @@ call, past the *layers* that look at it, to whoever waits, all in the call in wh
 Coroutines are made when something else comes up, and find the outcome that is there by then.
 """
 
-from asyncio import CancelledError
+from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from lukhas.errors import LukhasError
-from lukhas.http.headers import HeaderPairs, Headers
+from lukhas.gateway.plain_answers import NOT_RELAYED
+from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
 from lukhas.pipeline.driving import DirectFuture, Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import discard
 
-if TYPE_CHECKING:
-    from lukhas.gateway.forwarding import Forwarding
-    from lukhas.gateway.upstream_connection import UpstreamConnection
-
-__all__ = ("Answer", "AnswerTaker", "DirectCall", "Layer")
+__all__ = ("Answer", "AnswerTaker", "Carrier", "DirectCall", "Layer", "Sender", "ServerTally")
 
 _FIRST_FAULT = 500
 
@@ -72,64 +70,89 @@ class Layer(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class ServerTally:
+    """What came of the requests to one server. Not frozen: each request counts.
+
+    Attributes:
+        answers: it answered.
+        faults: it answered with 5xx.
+        failures: it did not answer properly, or not in time.
+    """
+
+    answers: int = 0
+    faults: int = 0
+    failures: int = 0
+
+
+class Sender(Protocol):
+    """Who sends requests to a server.
+
+    Attributes:
+        tally: what came of them.
+    """
+
+    tally: ServerTally
+
+    def settled(self, call: "DirectCall") -> Run:
+        """What comes of a call in the end, where more than one connection may have to be asked."""
+        ...
+
+
+class Carrier(Protocol):
+    """A connection that carries a call."""
+
+    @property
+    def loop(self) -> AbstractEventLoop: ...
+
+    def release(self, call: "DirectCall") -> bool:
+        """The call is done with; gives whether it was still carried, and not another one."""
+        ...
+
+    def abort(self) -> None:
+        """Drops the connection."""
+        ...
+
+    def was_stale(self) -> bool:
+        """Whether it looks as if it had been closed before the request came to the other end."""
+        ...
+
+
 class DirectCall(Coroutine[Any, Any, Response]):
     """One exchange that was sent to an upstream.
 
     To those who know nothing of it, it is a coroutine that forwards an exchange: it may be awaited,
     and driven as a run. Only that it had begun when it was made.
 
-    Args:
+    It is filled by the connection that makes it: arguments would cost as much as all of it.
+
+    Attributes:
         exchange: the exchange.
         head: the request head as bytes, empty line included.
         connection: carries it.
-        sender: makes it.
-
-    Attributes:
-        exchange: as given.
-        head: as given.
-        connection: as given.
+        sender: who sends it.
         layers: what stands around it, innermost first.
         taker: who waits for it; None where it is awaited, or driven as a run.
         is_done: whether the connection has told what came of it.
     """
 
-    __slots__ = (
-        "_future",
-        "_outcome",
-        "_run",
-        "_sender",
-        "connection",
-        "exchange",
-        "head",
-        "is_done",
-        "layers",
-        "taker",
-    )
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        head: bytes,
-        connection: "UpstreamConnection",
-        sender: "Forwarding",
-    ) -> None:
-        self.exchange = exchange
-        self.head = head
-        self.connection = connection
-        self._sender = sender
-        self.layers: tuple[Layer, ...] = ()
-        self.taker: AnswerTaker | None = None
-        self.is_done = False
-        self._outcome: Response | BaseException | None = None
-        self._future: DirectFuture | None = None
-        self._run: Run | None = None
+    exchange: Exchange
+    head: bytes
+    connection: Carrier
+    sender: Sender
+    layers: tuple[Layer, ...] = ()
+    taker: AnswerTaker | None = None
+    is_done = False
+    _outcome: Response | Exception | None = None
+    _future: DirectFuture | None = None
+    _run: Run | None = None
 
     # -- what the connection tells ---------------------------------------------------------------
 
     def answer_whole(self, answer: Answer, body: bytes) -> None:
         """There is an answer, with all of its body."""
         self.is_done = True
-        tally = self._sender.tally
+        tally = self.sender.tally
         tally.answers += 1
         if answer.status >= _FIRST_FAULT:
             tally.faults += 1
@@ -161,7 +184,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
     def answer(self, response: Response) -> None:
         """There is an answer whose body is a stream."""
         self.is_done = True
-        tally = self._sender.tally
+        tally = self.sender.tally
         tally.answers += 1
         if response.status >= _FIRST_FAULT:
             tally.faults += 1
@@ -172,11 +195,12 @@ class DirectCall(Coroutine[Any, Any, Response]):
         self.is_done = True
         self._settle(error)
 
-    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+    def relay_interim(self, status: int, headers: Headers) -> None:
         """There is an interim response."""
         relay = self.exchange.relay_interim if self.taker is None else self.taker.relay_interim
         if relay is not None:
-            relay(status, fields)
+            dropped = NOT_RELAYED | connection_options(headers) | {b"content-length"}
+            relay(status, [pair for pair in headers if pair[0] not in dropped])
 
     def _settle(self, outcome: Response | Exception) -> None:
         """Hands the outcome to the coroutine, or has one begun for it."""
@@ -220,7 +244,9 @@ class DirectCall(Coroutine[Any, Any, Response]):
                 self._future = future = DirectFuture(loop=connection.loop)
                 return await future
         except (CancelledError, GeneratorExit):
-            connection.give_up(self)
+            # Unless the response was whole already, and the connection is free or another's.
+            if connection.release(self):
+                connection.abort()
             raise
         finally:
             connection.release(self)
@@ -240,7 +266,7 @@ class DirectCall(Coroutine[Any, Any, Response]):
         run = self._run
         if run is None:
             self.taker = None
-            run = self._sender.settled(self)
+            run = self.sender.settled(self)
             for layer in self.layers:
                 run = layer.around(self.exchange, run)
             self._run = run

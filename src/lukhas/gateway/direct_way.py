@@ -1,7 +1,8 @@
 """The way of requests through the gateway: no onion around the forwarding unless it is needed."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, cast
+from inspect import isroutine
+from typing import Any
 
 from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.http.messages import Response
@@ -30,11 +31,13 @@ class DirectWay:
     """
 
     def __init__(self, pipeline: Pipeline, forward: Handler) -> None:
-        self._forward = forward
+        # The bound method: calling the object would look it up again for every request.
+        way_on: Any = forward
+        self._forward: Handler = forward if isroutine(way_on) else way_on.__call__
         self._way = way = ShortWay(pipeline, self._handled)
         self._enter = way.enter
-        self._untouched = _Passage(way, self._late, UNTOUCHED)
-        self._unshared = _Passage(way, self._late, UNSHARED)
+        self._untouched = (_Passage(way, self._late, UNTOUCHED),)
+        self._unshared = (_Passage(way, self._late, UNSHARED),)
         # What came of exchanges whose onion is about to ask for it.
         self._outcomes: dict[Exchange, Response | BaseException] = {}
 
@@ -46,17 +49,17 @@ class DirectWay:
     def take(self, exchange: Exchange) -> Response | Run:
         """See `ShortWay.take`; the run may be a `DirectCall`."""
         step = self._enter(exchange)
-        if type(step) is not Onward:
-            return cast("Response | Run", step)
+        if isinstance(step, Response) or not isinstance(step, Onward):
+            return step
         try:
             forwarded = self._forward(exchange)
         except Exception as error:  # noqa: BLE001 - the onion raises it again
             return self._late(exchange, step, error)
         passage = self._unshared if step is UNSHARED else self._untouched
         if type(forwarded) is DirectCall:
-            forwarded.layers += (passage,)
+            forwarded.layers += passage
             return forwarded
-        return passage.around(exchange, forwarded)
+        return passage[0].around(exchange, forwarded)
 
     def _late(
         self, exchange: Exchange, onward: Onward, outcome: Response | BaseException

@@ -1,12 +1,11 @@
 """The gateway's handler: sends a request on to its upstream and brings the response back."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, cast
 
 from lukhas.errors import UpstreamBusyError, UpstreamError, UpstreamProtocolError
 from lukhas.gateway.body_stream import RequestBody, StreamedBody
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import DirectCall, ServerTally
 from lukhas.gateway.upstream_connection import UpstreamConnection
 from lukhas.gateway.upstream_lane import UpstreamLane
 from lukhas.gateway.upstream_pool import UpstreamPool
@@ -16,7 +15,7 @@ from lukhas.http.rerouting import ADDRESS_FIELDS, REROUTING_FIELDS
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 
-__all__ = ("Forwarding", "ServerTally")
+__all__ = ("Forwarding",)
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # What may not be sent twice goes only over a connection that is very likely still open.
@@ -30,21 +29,6 @@ _DROPPED = (
     | _UNKEYED
     | {b"host", b"content-length", b"expect", b"x-request-id", b"trailer", b"http2-settings"}
 )
-
-
-@dataclass(slots=True)
-class ServerTally:
-    """What came of the requests to one server. Not frozen: each request counts.
-
-    Attributes:
-        answers: it answered.
-        faults: it answered with 5xx.
-        failures: it did not answer properly, or not in time.
-    """
-
-    answers: int = 0
-    faults: int = 0
-    failures: int = 0
 
 
 class Forwarding:
@@ -115,9 +99,7 @@ class Forwarding:
             connection = self._at_hand(exchange)
         if connection is None:
             return self._carried(exchange, head)
-        call = DirectCall(exchange, head, connection, self)
-        connection.begin(call, body)
-        return call
+        return connection.begin(exchange, head, body, self)
 
     def _at_hand(self, exchange: Exchange) -> UpstreamConnection | None:
         if _is_repeatable(exchange):
@@ -131,9 +113,7 @@ class Forwarding:
         except UpstreamError as error:
             self._failed(error)
             raise
-        call = DirectCall(exchange, head, connection, self)
-        connection.begin(call, cast("Any", exchange.body))
-        return await call
+        return await connection.begin(exchange, head, cast("Any", exchange.body), self)
 
     async def settled(self, call: DirectCall) -> Response:
         """What comes of a call; the request is sent again where that is safe.
@@ -153,8 +133,7 @@ class Forwarding:
                     raise
             if response is None:
                 connection = await self._opened(exchange)
-                again = DirectCall(exchange, call.head, connection, self)
-                connection.begin(again, cast("Any", exchange.body))
+                again = connection.begin(exchange, call.head, cast("Any", exchange.body), self)
                 response = await again.outcome()
         except UpstreamError as error:
             self._failed(error)

@@ -11,7 +11,7 @@ from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.gateway.framing import Fault
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import BODY_BROKEN, FrontRequest, Upgrading, problem_of
-from lukhas.gateway.front_state import FrontState, first_step, peer_address
+from lukhas.gateway.front_state import FirstStep, FrontState, first_step, peer_address
 from lukhas.gateway.lingering import LINGER_S, Lingering
 from lukhas.gateway.request_parser import RequestParser
 from lukhas.gateway.response_writer import ResponseWriter
@@ -167,7 +167,9 @@ class FrontConnection(Protocol):
 
     def relay_interim(self, status: int, fields: HeaderPairs) -> None:
         """See `AnswerTaker`."""
-        if not (self._closing or self._writer.paused):
+        request = self._active
+        is_old = request is None or request.version != "1.1"
+        if not (is_old or self._closing or self._writer.paused):
             self._answers.send_interim(status, fields)
 
     def pause_reading(self) -> None:
@@ -244,18 +246,23 @@ class FrontConnection(Protocol):
             request.upgrading = state.websockets.begin(exchange, version=request.version)
             take = take if request.upgrading is None else request.upgrading.handler
         run: driving.Run | None = None
+        step: FirstStep
         try:
             run, step = first_step(take, exchange)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
             step = self._answers.unhandled(request, error)
         self._go_on(request, run, step)
 
-    def _go_on(self, request: FrontRequest, run: driving.Run | None, step: driving.Step) -> None:
+    def _go_on(self, request: FrontRequest, run: driving.Run | None, step: FirstStep) -> None:
         """Sends the response of the first step, or lets the request wait."""
         self._active = request
         if type(step) is Response and type(step.body) is bytes:
             self._answers.send_whole(request, step, step.body, closing=self._closing)
             self._finished(request)
+            return
+        if type(step) is DirectCall:
+            self._run = run
+            step.taker = self
             return
         if request.exchange is not None and request.version == "1.1":
             request.exchange.relay_interim = self.relay_interim
@@ -272,7 +279,7 @@ class FrontConnection(Protocol):
         """See `AnswerTaker`."""
         state = self._state
         self._run = None
-        request = cast("FrontRequest", self._active)
+        request: Any = self._active
         ready_head = answer.ready_head
         if ready_head is not None and request.plain and not state.draining:
             state.outbox.send(self._transport, ready_response(ready_head, exchange.added, body))
@@ -301,9 +308,7 @@ class FrontConnection(Protocol):
         if self._active is None:
             self._next()
 
-    async def _serve(
-        self, request: FrontRequest, run: driving.Run | None, step: driving.Step
-    ) -> None:
+    async def _serve(self, request: FrontRequest, run: driving.Run | None, step: FirstStep) -> None:
         """Carries on with a request that has to wait, or whose response is a stream."""
         response: Response | None = None
         try:

@@ -7,7 +7,7 @@ from typing import cast
 
 from lukhas.errors import BodyAbortedError, HandlerError
 from lukhas.gateway.front_request import BODY_BROKEN, INTERNAL_ERROR, FrontRequest, problem_of
-from lukhas.gateway.front_state import FrontState
+from lukhas.gateway.front_state import FirstStep, FrontState
 from lukhas.gateway.response_writer import ResponseWriter
 from lukhas.gateway.serialisation import (
     Framing,
@@ -140,7 +140,7 @@ class FrontAnswers:
         return True
 
     async def awaited(
-        self, request: FrontRequest, run: driving.Run | None, step: driving.Step
+        self, request: FrontRequest, run: driving.Run | None, step: FirstStep
     ) -> Response:
         """The response, at once or of a run that waits; one of ours if that fails."""
         if isinstance(step, Response):

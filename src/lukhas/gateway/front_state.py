@@ -5,6 +5,7 @@ from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Protocol
 
+from lukhas.gateway.direct_call import DirectCall
 from lukhas.gateway.framing import FrontLimits, HeadReader
 from lukhas.gateway.front_request import FrontRequest, Upgrading
 from lukhas.gateway.known_heads import KnownHeads
@@ -16,17 +17,31 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.known_ways import KnownWays
 
-__all__ = ("Connection", "FrontState", "Handshakes", "Take", "first_step", "peer_address")
+__all__ = (
+    "Connection",
+    "FirstStep",
+    "FrontState",
+    "Handshakes",
+    "Take",
+    "first_step",
+    "peer_address",
+)
 
 Take = Callable[[Exchange], Response | Run]
 """Gives the response to an exchange, or a run that was not started yet."""
 
 
-def first_step(take: Take, exchange: Exchange) -> tuple[Run | None, Step]:
+FirstStep = Step | DirectCall
+"""Where a run stands after its first step; a call has begun without one, and is waited for."""
+
+
+def first_step(take: Take, exchange: Exchange) -> tuple[Run | None, FirstStep]:
     """Has an exchange taken as far as it gets without waiting; gives its run, if it needs one."""
     taken = take(exchange)
     if isinstance(taken, Response):
         return None, taken
+    if type(taken) is DirectCall:
+        return taken, taken
     return taken, start(taken)
 
 

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 from lukhas.errors import BodyAbortedError, LukhasError
+from lukhas.gateway.direct_call import Answer, DirectCall
 from lukhas.gateway.front_answers import FrontAnswers, abandon
 from lukhas.gateway.front_request import FrontRequest
-from lukhas.gateway.front_state import first_step
+from lukhas.gateway.front_state import FirstStep, first_step
 from lukhas.gateway.http2_shared import Http2Shared
 from lukhas.gateway.serialisation import through_taps
 from lukhas.http.headers import HeaderPairs
@@ -16,6 +17,7 @@ from lukhas.http.hpack import encoded_field, encoded_status
 from lukhas.http.http2_frames import ErrorCode, header_frames
 from lukhas.http.messages import Response
 from lukhas.pipeline import driving
+from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.pipeline import close, discard
 
 __all__ = ("Http2Stream", "StreamOwner")
@@ -131,6 +133,7 @@ class Http2Stream:
         request.begun = True
         state.requests += 1
         run: driving.Run | None = None
+        step: FirstStep
         try:
             run, step = first_step(state.take, exchange)
         except Exception as error:  # noqa: BLE001 - see `FrontAnswers.unhandled`
@@ -148,9 +151,10 @@ class Http2Stream:
 
     def send_continue(self) -> None:
         """The client may send the body that it announced."""
-        self._send_interim(100, [])
+        self.relay_interim(100, [])
 
-    def _send_interim(self, status: int, fields: HeaderPairs) -> None:
+    def relay_interim(self, status: int, fields: HeaderPairs) -> None:
+        """See `AnswerTaker`."""
         if self.is_answered:
             return
         block = encoded_status(status) + b"".join(encoded_field(*field) for field in fields)
@@ -172,23 +176,33 @@ class Http2Stream:
 
     # -- the response ----------------------------------------------------------------------------
 
-    def _go_on(self, run: driving.Run | None, step: driving.Step) -> None:
+    def _go_on(self, run: driving.Run | None, step: FirstStep) -> None:
         if type(step) is Response and type(step.body) is bytes:
             self.respond(step, step.body)
             return
+        if type(step) is DirectCall:
+            self._run = run
+            step.taker = self
+            return
         exchange = self.request.exchange
         if exchange is not None:
-            exchange.relay_interim = self._send_interim
+            exchange.relay_interim = self.relay_interim
         if type(step) is driving.Waiting and type(step.yielded) is driving.DirectFuture:
             # No task for the usual wait, that for the upstream's response.
             future = step.yielded
             future._asyncio_future_blocking = False  # As a task does that takes up a wait.
             self._run = run
-            future.then(self._answered)
+            future.then(self.resume)
         else:
             self._task = self._shared.state.loop.create_task(self._serve(run, step))
 
-    def _answered(self, _future: Future[Response]) -> None:
+    def take_answer(self, _exchange: Exchange, answer: Answer, body: bytes) -> None:
+        """See `AnswerTaker`."""
+        self._run = None
+        self.respond(Response(answer.status, answer.headers, body), body)
+
+    def resume(self, _future: Future[Response] | None = None) -> None:
+        """What the run waits for outside any task is there. See also `AnswerTaker`."""
         run, self._run = self._run, None
         if run is None:
             return
@@ -198,7 +212,7 @@ class Http2Stream:
             step = self._answers.unhandled(self.request, error)
         self._go_on(run, step)
 
-    async def _serve(self, run: driving.Run | None, step: driving.Step) -> None:
+    async def _serve(self, run: driving.Run | None, step: FirstStep) -> None:
         """Carries on with a request that has to wait, or whose response is a stream."""
         response = step if isinstance(step, Response) else None
         try:

@@ -45,19 +45,21 @@ class PlainAnswer:
         status: the status.
         headers: the fields that are relayed. Shared: never changed in place.
         length: the bytes of the body.
-        size: the bytes of the head, empty line included.
+        head: the bytes of the head, empty line included.
+        size: how many these are.
         ready_head: see `Response`; None where the front server has a Date to add.
     """
 
-    __slots__ = ("headers", "length", "ready_head", "size", "status")
+    __slots__ = ("head", "headers", "length", "ready_head", "size", "status")
 
     def __init__(
-        self, status: int, headers: Headers, length: int, *, size: int, ready_head: bytes | None
+        self, status: int, headers: Headers, length: int, *, head: bytes, ready_head: bytes | None
     ) -> None:
         self.status = status
         self.headers = headers
         self.length = length
-        self.size = size
+        self.head = head
+        self.size = len(head)
         self.ready_head = ready_head
 
 
@@ -69,9 +71,10 @@ class PlainAnswers:
     they are remembered too; the parser calls back for each field every time.
     """
 
-    __slots__ = ("_known", "_lines")
+    __slots__ = ("_known", "_last", "_lines")
 
     def __init__(self) -> None:
+        self._last: PlainAnswer | None = None
         self._known: dict[bytes, PlainAnswer | None] = {}
         self._lines: dict[bytes, _Line] = {}
 
@@ -82,6 +85,9 @@ class PlainAnswers:
             None for all that is not that plain, not valid, or not one whole response; the parser
             must look at it.
         """
+        answer = self._last
+        if answer is not None and data.startswith(answer.head):
+            return answer if len(data) - answer.size == answer.length else None
         size = data.find(b"\r\n\r\n", 0, _LONGEST_BYTES) + 4
         head = data[:size]
         known = self._known
@@ -94,6 +100,7 @@ class PlainAnswers:
             answer = known[head] = self._read(head)
             if answer is None:
                 return None
+        self._last = answer
         return answer if len(data) - size == answer.length else None
 
     def _read(self, head: bytes) -> PlainAnswer | None:
@@ -122,7 +129,7 @@ class PlainAnswers:
         if not length or status in _BODILESS:
             return None
         ready_head = b"".join(lines) if is_dated else None
-        return PlainAnswer(status, Headers(raw), int(length), size=len(head), ready_head=ready_head)
+        return PlainAnswer(status, Headers(raw), int(length), head=head, ready_head=ready_head)
 
     def _line(self, text: bytes) -> _Line:
         name, _, value = text.partition(b":")

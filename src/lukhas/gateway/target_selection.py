@@ -234,14 +234,10 @@ class TargetSelection:
 
     def answered(self, target: Target, response: Response, began_ns: int, now_ns: int) -> None:
         """Counts an answer; a request stays in flight until its response has ended."""
-        load = target.candidate.load
-        failed = response.status >= _FIRST_FAULT
-        taken_ns = now_ns - began_ns
-        # A quick fault must not make a target look quick.
-        load.answered(max(taken_ns, ceil(load.latency_ns)) if failed else taken_ns, now_ns)
-        self.report(target, now_ns, failed=failed)
+        self.answered_whole(target, response.status, began_ns, now_ns)
         if isinstance(response.body, bytes):
             return
+        load = target.candidate.load
         load.began()
         before = response.on_close
 
@@ -251,6 +247,15 @@ class TargetSelection:
                 before()
 
         response.on_close = ended
+
+    def answered_whole(self, target: Target, status: int, began_ns: int, now_ns: int) -> None:
+        """Counts an answer that came with all of its body."""
+        load = target.candidate.load
+        failed = status >= _FIRST_FAULT
+        taken_ns = now_ns - began_ns
+        # A quick fault must not make a target look quick.
+        load.answered(max(taken_ns, ceil(load.latency_ns)) if failed else taken_ns, now_ns)
+        self.report(target, now_ns, failed=failed)
 
     def failed(self, target: Target, began_ns: int, now_ns: int) -> None:
         """Counts a request that the target did not answer: others are better for a while."""

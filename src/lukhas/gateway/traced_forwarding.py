@@ -1,7 +1,8 @@
 """Forwarding that tells upstreams which trace a request belongs to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from lukhas.clock import Clock
 from lukhas.config.targets import TargetAddress
@@ -75,20 +76,25 @@ class TracedForwarding(Forwarding):
         self._upstream = upstream
         self._server = (address.socket_path or address.host, address.port)
 
-    async def __call__(self, exchange: Exchange) -> Response:
+    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, Response]:
         """See `Forwarding`."""
         trace = trace_of(exchange)
         if trace is None:
-            return await super().__call__(exchange)
+            return super().__call__(exchange)
         # The head is written before anything is waited for, so no other try comes in between.
         trace.next_parent_id = span_id = new_span_id(self._draw)
         if trace.calls is None or len(trace.calls) >= _MOST_CALLS:
-            return await super().__call__(exchange)
+            return super().__call__(exchange)
         host, port = self._server
         call = UpstreamCall(span_id, self._upstream, self._now_ns(), host, port, failure="aborted")
         trace.calls.append(call)
+        return self._recorded(super().__call__(exchange), call)
+
+    async def _recorded(
+        self, forwarded: Coroutine[Any, Any, Response], call: UpstreamCall
+    ) -> Response:
         try:
-            response = await super().__call__(exchange)
+            response = await forwarded
         except UpstreamError as error:
             call.failure = error.kind
             raise

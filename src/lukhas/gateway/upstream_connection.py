@@ -9,15 +9,18 @@ import httptools
 
 from lukhas.errors import LukhasError, UpstreamError, UpstreamProtocolError, UpstreamTimeoutError
 from lukhas.gateway.body_stream import BodyStream, StreamedBody
-from lukhas.gateway.direct_call import DirectCall
+from lukhas.gateway.direct_call import DirectCall, Sender
 from lukhas.gateway.outbox import Outbox
 from lukhas.gateway.plain_answers import NOT_RELAYED, PlainAnswers
 from lukhas.http.headers import HeaderPairs, Headers, connection_options
 from lukhas.http.messages import Response
+from lukhas.pipeline.exchange import Exchange
 
 __all__ = ("UpstreamConnection", "UpstreamTimeouts")
 
 _NEVER_S = float("inf")
+# The time of a request begins with the next look at it: most are answered by then.
+_FROM_TICK_S = -_NEVER_S
 _MAX_HEAD_BYTES = 256 * 1024
 _MAX_FIELDS = 1000
 _PLAIN_CONNECTION = frozenset((b"keep-alive", b"close"))
@@ -54,9 +57,8 @@ class UpstreamConnection(Protocol):
         loop: as given.
         is_closing: whether it carries nothing more.
         deadline_s: when what it carries is overdue (the loop's time).
-        exchanges: how many it was asked to carry.
+        exchanges: how many it was asked to carry; the last of them `got_bytes`, or nothing yet.
         idle_since_s: since when it carries nothing, as the pool notes it.
-        got_bytes: whether anything came of the exchange that it carries.
     """
 
     def __init__(
@@ -100,42 +102,48 @@ class UpstreamConnection(Protocol):
 
     # -- carrying an exchange --------------------------------------------------------------------
 
-    def begin(self, call: DirectCall, body: bytes | StreamedBody | None) -> None:
-        """Sends the request of a call, and tells it what comes of that.
+    def begin(
+        self,
+        exchange: Exchange,
+        head: bytes,
+        body: bytes | StreamedBody | None,
+        sender: Sender,
+    ) -> DirectCall:
+        """Sends a request; the call that is given is told what comes of it.
 
         Args:
-            call: the call.
+            exchange: what is sent on.
+            head: the request head as bytes, empty line included.
             body: nothing, a whole body as it is, or one to stream (chunked if it has no length).
+            sender: who sends it.
         """
-        exchange = call.exchange
+        self._call = call = DirectCall()
+        call.exchange = exchange
+        call.head = head
+        call.connection = self
+        call.sender = sender
         self.exchanges += 1
         self._is_head = exchange.head.method == "HEAD"
         self.got_bytes = False
-        self._call = call
-        if body is None:
-            self._outbox.send(self._transport, call.head)
-        elif isinstance(body, bytes):
-            self._outbox.send(self._transport, call.head + body)
-        else:
-            self._outbox.send(self._transport, call.head)
-            self._upload = self.loop.create_task(self._send_body(body))
-        self.deadline_s = self.loop.time() + self._timeouts.response_s
+        if body is not None:
+            if isinstance(body, bytes):
+                head += body
+            else:
+                self._upload = self.loop.create_task(self._send_body(body))
+        self._outbox.send(self._transport, head)
+        self.deadline_s = _FROM_TICK_S
+        return call
 
     def was_stale(self) -> bool:
         """Whether it looks as if it was closed before the last request came to the upstream."""
         return self.exchanges > 1 and not self.got_bytes
 
-    def release(self, call: DirectCall) -> None:
-        """What came of the call is known; by now another one may be carried."""
-        if self._call is call:
+    def release(self, call: DirectCall) -> bool:
+        """The call is done with; gives whether it was still carried, and not another one."""
+        is_carried = self._call is call
+        if is_carried:
             self._call = None
-
-    def give_up(self, call: DirectCall) -> None:
-        """Nobody waits for the call any more."""
-        # Unless the response was whole already, and the connection is free or another's.
-        if self._call is call:
-            self._call = None
-            self.abort()
+        return is_carried
 
     async def _send_body(self, body: StreamedBody) -> None:
         chunked = body.length is None
@@ -167,6 +175,9 @@ class UpstreamConnection(Protocol):
     def check_deadline(self, now_s: float) -> None:
         """Ends the exchange if the upstream is overdue; called ten times a second."""
         if now_s < self.deadline_s:
+            return
+        if self.deadline_s == _FROM_TICK_S:
+            self.deadline_s = now_s + self._timeouts.response_s
             return
         if self._body is not None and self._body.flow_stopped:
             # Our reader is the slow one; its own time limit is the front server's business.
@@ -221,17 +232,18 @@ class UpstreamConnection(Protocol):
                 if plain is not None:
                     # The parser sees nothing of it, and goes on waiting for the next.
                     self.deadline_s = _NEVER_S
-                    self._free()
+                    if self._reusable:
+                        self._call = None
+                        self._on_free(self)
+                    else:
+                        self._transport.close()
                     call.answer_whole(plain, data[plain.size :])
                     return
-            self._get_parser_ready()
+            if self._parser is None:
+                self._parser = httptools.HttpResponseParser(self)
+            self._raw, self._pieces, self._head_bytes = [], [], 0
+            self._head_done = self._message_done = self._until_close = False
         self._parse(data)
-
-    def _get_parser_ready(self) -> None:
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
-        self._raw, self._pieces, self._head_bytes = [], [], 0
-        self._head_done = self._message_done = self._until_close = False
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -308,19 +320,14 @@ class UpstreamConnection(Protocol):
         if 100 <= self._status < 200:
             if self._status == 101:
                 raise self._broken("switched protocols unasked")
-            self._pass_interim(self._status)
+            # A 100 is between the two ends of this connection only.
+            if self._call is not None and self._status > 100 and len(self._raw) <= _MAX_FIELDS:
+                self._call.relay_interim(self._status, Headers(self._raw))
             self._raw = []
             return
         self._message_done = True
         if self._body is not None:
             self._complete()
-
-    def _pass_interim(self, status: int) -> None:
-        """Passes a 102 or 103 on; a 100 is between the two ends of this connection only."""
-        if self._call is None or status == 100 or len(self._raw) > _MAX_FIELDS:
-            return
-        dropped = NOT_RELAYED | connection_options(Headers(self._raw)) | {b"content-length"}
-        self._call.relay_interim(status, [pair for pair in self._raw if pair[0] not in dropped])
 
     # -- endings ---------------------------------------------------------------------------------
 
@@ -374,10 +381,7 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
             self._reusable = False
-        self._free()
-
-    def _free(self) -> None:
-        if self._reusable and not self.is_closing():
+        if self._reusable:
             self._call = None
             self._on_free(self)
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -203,3 +204,16 @@ async def test_a_stage_that_asks_again_is_forwarded() -> None:
     assert (await seen.ask()).body == b"ab"
     assert seen.forwarded == 2
     assert seen.samples() == [(200, 2)]
+
+
+async def test_a_handler_that_fails_at_once_is_answered_by_the_onion() -> None:
+    """Like one that fails in its coroutine."""
+    seen = Seen()
+
+    def fails(_exchange: Exchange) -> Any:
+        raise UpstreamProtocolError("a", "broke off", sent=True)
+
+    seen.way._forward = fails
+    assert (await seen.ask()).status == 502
+    assert len(seen.samples()) == 1
+    assert seen.onion.passed == 1

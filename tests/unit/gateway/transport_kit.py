@@ -93,11 +93,5 @@ def called(
     head = RequestHead(method, "http", b"a.example", b"/", b"", Headers([]))
     exchange = Exchange(head, "192.0.2.1", 0, b"id-1")
     sent = b"%b / HTTP/1.1\r\nhost: a.example\r\n\r\n" % method.encode()
-    call = DirectCall(
-        exchange,
-        sent,
-        connection,
-        Forwarding(cast("UpstreamPool", SimpleNamespace(take_idle=None))),
-    )
-    connection.begin(call, body)
-    return call
+    pool = cast("UpstreamPool", SimpleNamespace(take_idle=None))
+    return connection.begin(exchange, sent, body, Forwarding(pool))

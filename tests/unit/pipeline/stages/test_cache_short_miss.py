@@ -68,3 +68,21 @@ def test_any_field_about_reuse_is_looked_at(name: str) -> None:
     assert plainly_not_storable(Headers.of([("date", "x")]), policy)
     assert not plainly_not_storable(Headers.of([(name, "x")]), policy)
     assert not plainly_not_storable(Headers([]), CachePolicy(default_ttl_s=5))
+
+
+async def test_what_is_known_of_an_answer_is_known_under_one_policy(kit: Kit) -> None:
+    """Under another one the very same fields are looked at again."""
+    kit.answer = response(b"a")
+    for _ in range(3):
+        await kit.ask()
+    kit.policy = CachePolicy(default_ttl_s=60)
+    assert (await kit.ask()).told == "lukhas; fwd=uri-miss; stored"
+    assert (await kit.ask()).result == "hit"
+
+
+def test_a_request_that_no_route_was_found_for_is_not_left() -> None:
+    """There is no policy to say so."""
+    kit = Kit()
+    exchange = kit.exchange()
+    exchange.route = None
+    assert not kit.stage.plain.is_left(exchange, 200, Headers([]))
