@@ -4,6 +4,7 @@ One environment per concern. An environment belongs to the process that opened i
 after fork, once, and passed to whoever needs it (LMDB's locks are per process and file).
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from lukhas.units import MIB
 __all__ = ("NodeEnvironment", "prepare_state_dir")
 
 _MAX_READERS = 1024
+# The size that LMDB gives a lock file for so many readers.
+_LOCK_FILE_BYTES = 64 * _MAX_READERS + 128
+_ROOM_BYTES = 16 * MIB
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 class NodeEnvironment:
@@ -29,8 +34,8 @@ class NodeEnvironment:
         durable: whether a write has reached the disk when it returns. Without, a crash of the
             machine may lose the last writes or damage the file; a crash of the process does not.
         writable_map: whether to write through the memory map, which is faster; only for what may
-            be lost, since a stray write of this process could damage the file.
-
+            be lost, since a stray write of this process could damage the file. Who writes calls
+            `make_room` now and then.
         named_databases: how many named databases it may have.
 
     Raises:
@@ -38,7 +43,7 @@ class NodeEnvironment:
         StoreError: the file is no LMDB file, is damaged, or is open in this process already.
     """
 
-    __slots__ = ("_env", "_pid", "map_size_bytes", "path")
+    __slots__ = ("_env", "_pid", "_room_bytes", "map_size_bytes", "path")
 
     def __init__(
         self,
@@ -52,6 +57,8 @@ class NodeEnvironment:
         self.path = path
         self.map_size_bytes = map_size_bytes
         self._pid = os.getpid()
+        self._room_bytes = 0
+        _keep_lock_file(path)
         try:
             self._env = lmdb.open(
                 str(path),
@@ -132,6 +139,29 @@ class NodeEnvironment:
             self.map_size_bytes = env.info()["map_size"]
             return env.begin(write=write)
 
+    def make_room(self) -> None:
+        """Has disk space taken ahead of what is written through a writable map.
+
+        The file is full of holes at first. Where the file system has no block for a hole that is
+        written through the map, the kernel ends the process (SIGBUS); asked before, it says so.
+        Call it within a write transaction, once every few hundred writes.
+
+        Raises:
+            StoreError: there is hardly any space left for the file.
+        """
+        env = self.environment
+        used_bytes = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+        wanted_bytes = min(used_bytes + _ROOM_BYTES, self.map_size_bytes)
+        if min(used_bytes + _ROOM_BYTES // 2, wanted_bytes) <= self._room_bytes:
+            return
+        try:
+            _allocate(self.path, self._room_bytes, wanted_bytes)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot grow ({error.strerror}): make room on its file system"
+            ) from error
+        self._room_bytes = wanted_bytes
+
     def store_error(self, error: lmdb.Error) -> StoreError:
         """The same failure in the product's words: what, where, what to do."""
         if isinstance(error, lmdb.MapFullError):
@@ -172,6 +202,39 @@ def prepare_state_dir(path: Path) -> Path:
             "or give this user the right to write there"
         )
     return path
+
+
+def _allocate(path: Path, begin: int, end: int) -> None:
+    """Has the file system keep blocks for a part of a file; what is in it stays."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, begin, end - begin)
+    except OSError as error:
+        # A file system that cannot do this is used as it is.
+        if error.errno in _NO_ROOM:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _keep_lock_file(path: Path) -> None:
+    """Gives a new lock file its blocks: LMDB writes it through a map, whatever is asked for."""
+    lock_path = Path(f"{path}-lock")
+    try:
+        state = lock_path.stat()
+    except OSError:
+        pass
+    else:
+        # It may be open in this process, and closing it here would give its locks away.
+        if state.st_size:
+            return
+    try:
+        _allocate(lock_path, 0, _LOCK_FILE_BYTES)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StateDirError(
+                f"{path} cannot be opened ({error.strerror}): make room on its file system"
+            ) from error
 
 
 def _open_error(path: Path, error: lmdb.Error) -> Exception:

@@ -1,5 +1,6 @@
 """LMDB environments: opening, errors, and the rule about forks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -193,3 +194,75 @@ def test_a_state_dir_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StateDirError, match="cannot be written"):
         prepare_state_dir(tmp_path)
+
+
+def blocks_bytes(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+def full(_descriptor: int, _begin: int, _bytes: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_room_is_taken_before_it_is_written(tmp_path: Path) -> None:
+    """What is written through the map next has its blocks: a hole could end the process."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=64 * MIB, durable=False, writable_map=True)
+    assert blocks_bytes(path) < MIB
+    with node.writing():
+        node.make_room()
+    assert 8 * MIB <= blocks_bytes(path) < 32 * MIB
+    with node.writing() as transaction:
+        transaction.put(b"key", b"v" * 12 * MIB)
+    with node.writing():
+        node.make_room()
+    assert blocks_bytes(path) >= 20 * MIB
+    node.close()
+
+
+def test_room_ends_with_the_map(tmp_path: Path) -> None:
+    """No more is taken than the file may grow to, and that once."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    for _ in range(2):
+        with node.writing():
+            node.make_room()
+    assert path.stat().st_size == MIB
+    node.close()
+
+
+def test_a_full_disk_is_a_store_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room nothing is written; with room again it goes on."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(StoreError, match=r"cannot grow .*No space left.*make room"):
+            node.make_room()
+    node.make_room()
+    node.close()
+
+
+def test_a_file_system_that_keeps_no_blocks_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a full one is in the way."""
+
+    def unable(_descriptor: int, _begin: int, _bytes: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "posix_fallocate", unable)
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    node.make_room()
+    node.close()
+
+
+def test_a_lock_file_has_its_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LMDB writes it through a map; on a full disk it is not begun."""
+    NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
+    assert blocks_bytes(tmp_path / "a.lmdb-lock") >= 64 * KIB
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
+    with pytest.raises(StateDirError, match=r"No space left.*make room"):
+        NodeEnvironment(tmp_path / "b.lmdb", map_size_bytes=MIB)
