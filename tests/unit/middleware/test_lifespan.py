@@ -9,7 +9,7 @@ from fastapi import FastAPI, WebSocket
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError
 from lukhas.hub.hub import Hub
-from lukhas.middleware import OptimizerMiddleware, cache
+from lukhas.middleware import OptimizerMiddleware, asgi, cache
 from lukhas.middleware.fastapi import LUKHASFastAPIMiddleware
 from tests.unit.middleware.kit import call, http_scope, statuses
 
@@ -122,3 +122,36 @@ async def test_an_app_without_lifespan_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError):
         await Lifespan().run(middleware)
     assert (await call(middleware, http_scope())).status == 204
+
+
+def test_settings_of_another_kind_are_refused_at_once() -> None:
+    """A dict would fail somewhere inside, with an error that tells nobody what to do."""
+    wrong: Any = {"tiers": {"free": "1/minute"}}
+    with pytest.raises(ConfigError, match=r"settings is a dict: give it Settings.model_validate"):
+        OptimizerMiddleware(FastAPI(), settings=wrong)
+
+
+@pytest.mark.parametrize(
+    ("store", "others", "is_told"),
+    [
+        ("auto", (1, 2), True),
+        ("auto", (1, 1 << 40), False),
+        ("auto", (), False),
+        ("memory", (1, 2), False),
+    ],
+)
+async def test_workers_that_count_apart_are_told_of(  # noqa: PLR0917 - fixtures
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    store: str,
+    others: tuple[int, ...],
+    is_told: bool,
+) -> None:
+    """Where several processes serve the app, limits are not what they say; the last one tells."""
+    monkeypatch.setattr(asgi, "siblings", lambda _root, _pid, _parent: others)
+    settings = Settings.model_validate({"state_dir": tmp_path, "counters": {"store": store}})
+    app = FastAPI()
+    app.add_middleware(OptimizerMiddleware, settings=settings)
+    await Lifespan().run(app)
+    assert ("3 processes serve this app" in caplog.text) is is_told
