@@ -198,6 +198,11 @@ class OptimizerMiddleware:
             # Limits changed at run time: whoever changed them is not the one who asks.
             _log.error("changed limits are not taken up: %s", error)
             return self._binding
+        if self._binding is None and EXCHANGE_KEY in scope:
+            _log.warning(
+                "requests pass two OptimizerMiddlewares, and both count them: keep the outer one, "
+                "which finds the marks of mounted apps too"
+            )
         self._binding = binding
         describe_limits(scope.get("app", self.app), binding)
         return binding
@@ -291,7 +296,8 @@ class OptimizerMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_on)
+            # So that one further in knows of this one.
+            await self.app({**scope, EXCHANGE_KEY: None}, receive, send_on)
         finally:
             await self._close()
 

@@ -6,9 +6,11 @@ after fork, once, and passed to whoever needs it (LMDB's locks are per process a
 
 import errno
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import lmdb
 
@@ -24,6 +26,23 @@ _ROOM_BYTES = 16 * MIB
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
+class _Held:
+    """An environment that several parts of this process have open."""
+
+    __slots__ = ("env", "pid", "users")
+
+    def __init__(self, env: lmdb.Environment, pid: int) -> None:
+        self.env = env
+        self.pid = pid
+        self.users = 0
+
+
+# LMDB takes a file once in a process, so it is the process where this is known. Several apps of one
+# process may use one state directory, each with a hub of its own.
+_held: Final[dict[str, _Held]] = {}
+_held_lock: Final = threading.Lock()
+
+
 class NodeEnvironment:
     """An open LMDB environment.
 
@@ -37,13 +56,17 @@ class NodeEnvironment:
             be lost, since a stray write of this process could damage the file. Who writes calls
             `make_room` now and then.
         named_databases: how many named databases it may have.
+        shared: whether others in this process may have the file open too, with the same options.
+            They must be on their guard against each other: who begins a write ends it before
+            anybody else in its thread begins one.
 
     Raises:
         StateDirError: the file cannot be made, read or written.
-        StoreError: the file is no LMDB file, is damaged, or is open in this process already.
+        StoreError: the file is no LMDB file, is damaged, or is open in this process already and not
+            shared.
     """
 
-    __slots__ = ("_env", "_pid", "_room_bytes", "map_size_bytes", "path")
+    __slots__ = ("_env", "_is_open", "_pid", "_room_bytes", "_shared_as", "map_size_bytes", "path")
 
     def __init__(
         self,
@@ -53,14 +76,18 @@ class NodeEnvironment:
         durable: bool = True,
         writable_map: bool = False,
         named_databases: int = 0,
+        shared: bool = False,
     ) -> None:
         self.path = path
         self.map_size_bytes = map_size_bytes
         self._pid = os.getpid()
         self._room_bytes = 0
-        _keep_lock_file(path)
-        try:
-            self._env = lmdb.open(
+        self._is_open = True
+        self._shared_as = os.path.realpath(path) if shared else None
+
+        def opened() -> lmdb.Environment:
+            _keep_lock_file(path)
+            return lmdb.open(
                 str(path),
                 map_size=map_size_bytes,
                 subdir=False,
@@ -73,6 +100,9 @@ class NodeEnvironment:
                 max_readers=_MAX_READERS,
                 max_dbs=named_databases,
             )
+
+        try:
+            self._env = opened() if self._shared_as is None else _held_env(self._shared_as, opened)
         except lmdb.Error as error:
             raise _open_error(path, error) from error
         # Slots of readers that died would keep old pages alive for ever.
@@ -179,8 +209,34 @@ class NodeEnvironment:
 
     def close(self) -> None:
         """Closes it; may be called twice. Does nothing in a forked child, whose it is not."""
-        if os.getpid() == self._pid:
+        if os.getpid() != self._pid or not self._is_open:
+            return
+        self._is_open = False
+        if self._shared_as is None:
             self._env.close()
+        else:
+            _let_go(self._shared_as)
+
+
+def _held_env(name: str, opened: Callable[[], lmdb.Environment]) -> lmdb.Environment:
+    """The environment of a file for one more user, opened for the first one."""
+    with _held_lock:
+        held = _held.get(name)
+        if held is None or held.pid != os.getpid():
+            # That of a parent is not ours, and LMDB will say so.
+            held = _held[name] = _Held(opened(), os.getpid())
+        held.users += 1
+        return held.env
+
+
+def _let_go(name: str) -> None:
+    """Takes one user away, and closes the environment after the last one."""
+    with _held_lock:
+        held = _held[name]
+        held.users -= 1
+        if not held.users:
+            del _held[name]
+            held.env.close()
 
 
 def prepare_state_dir(path: Path) -> Path:

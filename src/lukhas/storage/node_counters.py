@@ -207,15 +207,18 @@ def open_node_counters(state_dir: Path) -> NodeCounters:
 
     Raises:
         StateDirError: the state directory cannot be used.
-        StoreError: the file is open in this process already.
+        StoreError: the file is open in this process already, for one that counts alone.
     """
-    return NodeCounters(open_counters_file(state_dir))
+    # Each decision begins and ends its write, so several apps of one process may count in it.
+    return NodeCounters(open_counters_file(state_dir, shared=True))
 
 
-def open_counters_file(state_dir: Path) -> NodeEnvironment:
+def open_counters_file(state_dir: Path, *, shared: bool = False) -> NodeEnvironment:
     """The file alone; see `open_node_counters`."""
     path = prepare_state_dir(state_dir) / COUNTERS_FILE
-    return NodeEnvironment(path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True)
+    return NodeEnvironment(
+        path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True, shared=shared
+    )
 
 
 def _state(group: LimitGroup, value: bytes | None, now_ns: int) -> bytearray:

@@ -1,5 +1,6 @@
 """Starting and closing the hub that the middleware made."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, WebSocket
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError
 from lukhas.hub.hub import Hub
+from lukhas.identity.key_table import open_key_table
 from lukhas.middleware import OptimizerMiddleware, asgi, cache
 from lukhas.middleware.fastapi import LUKHASFastAPIMiddleware
 from tests.unit.middleware.kit import call, http_scope, statuses
@@ -155,3 +157,50 @@ async def test_workers_that_count_apart_are_told_of(  # noqa: PLR0917 - fixtures
     app.add_middleware(OptimizerMiddleware, settings=settings)
     await Lifespan().run(app)
     assert ("3 processes serve this app" in caplog.text) is is_told
+
+
+async def test_two_apps_of_a_process_may_have_one_state_directory(tmp_path: Path) -> None:
+    """As in the tests of an app that makes one for each test; keys and counters are theirs both."""
+    with closing(open_key_table(tmp_path)):
+        pass
+    settings = Settings.model_validate(
+        {
+            "state_dir": tmp_path,
+            "counters": {"store": "node"},
+            "tiers": {"free": "3/minute"},
+        }
+    )
+    apps = []
+    for _ in range(2):
+        app = FastAPI()
+        app.add_middleware(OptimizerMiddleware, settings=settings)
+        app.get("/")(lambda: "ok")
+        apps.append(app)
+    assert await statuses(apps[0], "/", 2) == [200, 200]
+    assert await statuses(apps[1], "/", 2) == [200, 429]
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+async def test_one_middleware_inside_another_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, mounted: bool
+) -> None:
+    """Both count each request, which nobody means: it was added twice, or to a mounted app too."""
+    settings = Settings(state_dir=tmp_path)
+    inner = FastAPI()
+    inner.get("/")(lambda: "ok")
+    inner.add_middleware(OptimizerMiddleware, settings=settings)
+    outer = inner
+    if mounted:
+        outer = FastAPI()
+        outer.mount("/inner", inner)
+    await Lifespan().run(outer)
+    await statuses(outer, "/", 1)
+    assert "two OptimizerMiddlewares" not in caplog.text
+    outer = FastAPI() if mounted else inner
+    outer.middleware_stack = None
+    outer.add_middleware(OptimizerMiddleware, settings=settings)
+    if mounted:
+        outer.mount("/inner", inner)
+    await Lifespan().run(outer)
+    await statuses(outer, "/inner/" if mounted else "/", 1)
+    assert "two OptimizerMiddlewares" in caplog.text

@@ -103,6 +103,44 @@ def test_a_second_open_in_one_process_is_refused(tmp_path: Path) -> None:
     NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
 
 
+def test_a_shared_environment_is_closed_by_the_last(tmp_path: Path) -> None:
+    """Several apps of one process may use one file, each as if it were alone."""
+    path = tmp_path / "a.lmdb"
+    first, second = (NodeEnvironment(path, map_size_bytes=MIB, shared=True) for _ in range(2))
+    with first.writing() as transaction:
+        transaction.put(b"key", b"value")
+    first.close()
+    first.close()
+    assert second.get(b"key") == b"value"
+    with pytest.raises(StoreError, match="already open"):
+        NodeEnvironment(path, map_size_bytes=MIB)
+    second.close()
+    with pytest.raises(StoreError):
+        second.get(b"key")
+    NodeEnvironment(path, map_size_bytes=MIB).close()
+
+
+def test_a_shared_environment_of_a_parent_is_not_ours(tmp_path: Path) -> None:
+    """A forked child is not given what its parent opened: the locks of it are not its own."""
+    output = _run(
+        "import os, sys, pathlib\n"
+        "from lukhas.errors import StoreError\n"
+        "from lukhas.storage.node import NodeEnvironment\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "node = NodeEnvironment(path, map_size_bytes=1 << 20, shared=True)\n"
+        "if os.fork() == 0:\n"
+        "    try:\n"
+        "        NodeEnvironment(path, map_size_bytes=1 << 20, shared=True)\n"
+        "    except StoreError:\n"
+        "        print('child: refused', flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "print('parent:', node.get(b'x'))\n",
+        str(tmp_path / "a.lmdb"),
+    )
+    assert output == "child: refused\nparent: None\n"
+
+
 def test_an_environment_does_not_survive_a_fork(tmp_path: Path) -> None:
     """A forked child is refused, its close touches nothing, and the parent goes on."""
     output = _run(

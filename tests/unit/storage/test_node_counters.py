@@ -137,11 +137,13 @@ def test_the_file_is_this_nodes_own(tmp_path: Path) -> None:
     assert (tmp_path / "state" / COUNTERS_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_one_process_opens_the_file_once(tmp_path: Path, counters: NodeCounters) -> None:
-    """LMDB cannot have it twice; the error says so."""
-    assert len(counters) == 0
-    with pytest.raises(StoreError):
-        open_node_counters(tmp_path / "state")
+def test_two_in_one_process_count_together(tmp_path: Path, counters: NodeCounters) -> None:
+    """As in two processes; each may close its own."""
+    other = open_node_counters(tmp_path / "state")
+    assert allowed(counters, plan(), "key:a")
+    assert not allowed(other, plan(), "key:a")
+    other.close()
+    assert not allowed(counters, plan(), "key:a")
 
 
 def test_idle_states_are_dropped(tmp_path: Path) -> None:
