@@ -55,9 +55,14 @@ def test_without_a_list_of_processes_none_are_seen(tmp_path: Path) -> None:
 )
 def test_of_real_processes() -> None:
     """Two children that were started alike see each other."""
-    command = [sys.executable, "-c", "input()"]
-    started = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(2)]
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(command, stdin=pipe, stdout=pipe) for _ in range(2)]
     try:
+        for process in started:
+            # The command line is not there before it runs.
+            assert process.stdout is not None
+            process.stdout.readline()
         one, other = (process.pid for process in started)
         assert siblings(Path("/"), one, os.getpid()) == (other,)
     finally:
