@@ -90,7 +90,9 @@ def alerts_router(desk: AlertDesk) -> APIRouter:
     @router.get("/history")
     async def history(
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        before_s: Annotated[float | None, Query(description="Unix time; for more.")] = None,
+        before_s: Annotated[
+            float | None, Query(ge=0, le=1 << 33, description="Unix time; for more.")
+        ] = None,
     ) -> AlertHistory:
         """Alerts that have fired, the latest first, and how long people took."""
         before_ns = None if before_s is None else round(before_s * SECOND_NS)

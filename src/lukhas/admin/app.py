@@ -69,6 +69,8 @@ def create_admin_app(
     )
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
+    # The server logs it too: it is raised again once it is answered.
+    app.add_exception_handler(Exception, _failure_problem)
     app.include_router(health_router(state))
     bearer = HTTPBearer(auto_error=False, description="The admin token.")
     for router in (session_router(), status_router(state), upstreams_router(state), *routers):
@@ -89,6 +91,15 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     detail = "" if error.detail == phrase else str(error.detail)
     slug = phrase.lower().replace(" ", "-")
     return problem_answer(error.status_code, slug, phrase, detail, dict(error.headers or {}))
+
+
+async def _failure_problem(_request: Request, _error: Exception) -> Response:
+    return problem_answer(
+        500,
+        "admin-failed",
+        "The admin plane failed",
+        "This is a defect of it; its log says more. The gateway is not affected.",
+    )
 
 
 async def _validation_problem(_request: Request, error: Exception) -> Response:

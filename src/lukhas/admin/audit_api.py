@@ -40,7 +40,7 @@ def audit_router(records: AdminRecords) -> APIRouter:
     async def audit(
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: Annotated[
-            int | None, Query(ge=0, description="Only entries before this `at_ns`.")
+            int | None, Query(ge=0, lt=1 << 63, description="Only entries before this `at_ns`.")
         ] = None,
     ) -> AuditList:
         """What was changed on the admin plane, the newest first."""

@@ -22,7 +22,7 @@ from lukhas.config.changes import Changes, Kind
 from lukhas.config.faults import SettingsError
 from lukhas.config.key_paths import KeyPath
 from lukhas.config.layers import Origins
-from lukhas.config.loading import DEFAULT, Loaded, validated
+from lukhas.config.loading import DEFAULT, Loaded, validated, written_out
 from lukhas.config.masking import masked
 from lukhas.config.named_upstreams import named_upstreams
 from lukhas.config.plain_values import effective_values, plain
@@ -117,6 +117,7 @@ async def _items(desk: ConfigDesk, kind: Kind, response: Response) -> Items:
 
 def _verdict_on(document: dict[str, Any]) -> Verdict:
     place, origins = "document", Origins()
+    document = written_out(document)
     origins.note((), document, lambda _: place)
     try:
         settings = validated(document, origins, place=place, needs_upstream=True)

@@ -43,6 +43,9 @@ def config_changes_router(desk: ConfigDesk) -> APIRouter:
         """Adds an item."""
         item = await json_table(orders.request)
         edit = added(kind, item)
+        if orders.dry_run:
+            # Nothing is made by asking.
+            orders.response.status_code = 200
         return await orders.carried_out(
             desk, edit, target=f"{kind}/{item['name']}"[:200], what="add"
         )

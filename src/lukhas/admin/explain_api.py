@@ -119,7 +119,9 @@ def explain_router(access: ExplainAccess) -> APIRouter:
         consumer: _Text = None,
         status: Annotated[int | None, Query(ge=100, le=599)] = None,
         cache: _Text = None,
-        before: Annotated[int | None, Query(ge=0, description="`next` of the page before.")] = None,
+        before: Annotated[
+            int | None, Query(ge=0, lt=1 << 63, description="`next` of the page before.")
+        ] = None,
         most: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Response:
         """Records, the newest first."""

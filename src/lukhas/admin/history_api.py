@@ -104,7 +104,9 @@ def _add_series(router: APIRouter, access: HistoryAccess) -> None:
         reader: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],
-        step: Annotated[int | None, Query(ge=1, description="Seconds; fitting if absent.")] = None,
+        step: Annotated[
+            int | None, Query(ge=1, le=1 << 40, description="Seconds; fitting if absent.")
+        ] = None,
         group: Annotated[list[LabelName] | None, Query(description="Labels to group by.")] = None,
         most: Annotated[int, Query(ge=1, le=1000, description="How many groups.")] = 50,
     ) -> SeriesAnswer:

@@ -31,7 +31,7 @@ def history_export_router(access: HistoryAccess) -> APIRouter:
         reader: Asked,
         window: Annotated[Window, Depends()],
         filters: Annotated[Filters, Depends()],
-        step: Annotated[int, Query(ge=1, description="Seconds.")] = 60,
+        step: Annotated[int, Query(ge=1, le=1 << 40, description="Seconds.")] = 60,
         group: Annotated[list[LabelName] | None, Query(description="Labels to group by.")] = None,
         kind: Annotated[ExportFormat, Query(alias="format")] = "csv",
     ) -> StreamingResponse:

@@ -85,7 +85,7 @@ def list_keys(config: ConfigFile = None, state_dir: StateDir = None) -> None:
             records.extend(page)
         return records
 
-    records = _with_registry(collect, load_state_dir(state_dir, config))
+    records = _with_registry(collect, _existing(load_state_dir(state_dir, config)))
     now_ns = SystemClock().now_ns()
     rows = [_HEADINGS, *(_row(record, now_ns) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -101,7 +101,7 @@ def revoke(key_id: KeyId, config: ConfigFile = None, state_dir: StateDir = None)
     async def withdraw(registry: "KeyRegistry") -> "ApiKeyRecord":
         return await registry.revoke(key_id)
 
-    record = _with_registry(withdraw, load_state_dir(state_dir, config))
+    record = _with_registry(withdraw, _existing(load_state_dir(state_dir, config)))
     sys.stderr.write(f"lukhas: revoked {record.key_id} of {record.consumer}\n")
 
 
@@ -120,7 +120,7 @@ def rotate(
     async def renew(registry: "KeyRegistry") -> "IssuedKey":
         return await registry.rotate(key_id, grace_s=grace)
 
-    _hand_over(_with_registry(renew, load_state_dir(state_dir, config)))
+    _hand_over(_with_registry(renew, _existing(load_state_dir(state_dir, config))))
 
 
 def _with_registry(use: "Callable[[KeyRegistry], Awaitable[T]]", state_dir: Path) -> T:
@@ -132,6 +132,17 @@ def _with_registry(use: "Callable[[KeyRegistry], Awaitable[T]]", state_dir: Path
             return await use(registry)
 
     return asyncio.run(session())
+
+
+def _existing(state_dir: Path) -> Path:
+    """The directory; only `create` makes one, so that a slip of the pen does not show no keys."""
+    if not state_dir.is_dir():
+        raise ConfigError(
+            f"there is no state directory {state_dir}",
+            hint="name that of the gateway with --state-dir; "
+            "`lukhas serve` and `lukhas keys create` make one",
+        )
+    return state_dir
 
 
 def _hand_over(issued: "IssuedKey") -> None:

@@ -50,7 +50,18 @@ def purge(
 
 
 async def _purged(settings: "Settings", chosen: "Purge") -> "PurgeReport":
+    from lukhas.errors import ConfigError
+    from lukhas.hub.cache import SERVE_DISK_BYTES, disk_bytes_of
     from lukhas.hub.cache_purges import CachePurges
+    from lukhas.storage.node_entry_opening import ENTRIES_FILE
 
+    kept = disk_bytes_of(settings, SERVE_DISK_BYTES) and settings.cache.redis is None
+    if kept and not (settings.state_dir / ENTRIES_FILE).exists():
+        # Who purges as another user than that of the gateway would be told that all is gone.
+        raise ConfigError(
+            f"there is no cache in {settings.state_dir}",
+            where="purge",
+            hint="name the state directory of the gateway with --state-dir",
+        )
     async with CachePurges(settings) as purges:
         return await purges.purge(chosen)

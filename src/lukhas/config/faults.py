@@ -126,10 +126,17 @@ def _constraint(error: ErrorDetails) -> str:
         "greater_than_equal": "must be at least {ge}",
         "less_than_equal": "must be at most {le}",
         "string_too_short": "must have at least {min_length} characters",
+        "string_too_long": "must have at most {max_length} characters",
+        "too_short": "must have at least {min_length} %s",
+        "too_long": "must have at most {max_length} %s",
         "finite_number": "must be a finite number",
     }
     template = texts.get(error["type"])
-    return template.format(**context) if template else error["msg"]
+    if template is None:
+        return error["msg"]
+    # To pydantic a secret is a value with a length, and a list a list.
+    what = "characters" if context.get("field_type") == "Value" else "items"
+    return template.replace("%s", what).format(**context)
 
 
 def _shown(value: object) -> str:

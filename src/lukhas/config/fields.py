@@ -199,6 +199,13 @@ def _upstream_url(text: str) -> str:
     return parse_target(text).url
 
 
+def _path_text(text: str) -> str:
+    # To a path nothing is the working directory, which a variable that is not set never meant.
+    if not text:
+        raise ConfigError("the path is empty", hint='write the whole path, or "." if that is meant')
+    return text
+
+
 def _state_dir(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
@@ -224,4 +231,4 @@ FieldName = Annotated[str, AfterValidator(checked(_field_name))]
 Cidr = Annotated[str, AfterValidator(checked(_cidr))]
 Host = Annotated[str, AfterValidator(checked(_host))]
 UpstreamUrl = Annotated[str, AfterValidator(checked(_upstream_url))]
-StateDir = Annotated[Path, AfterValidator(_state_dir)]
+StateDir = Annotated[Path, BeforeValidator(checked(_path_text)), AfterValidator(_state_dir)]

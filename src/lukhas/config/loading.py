@@ -21,7 +21,7 @@ from lukhas.config.settings import Settings
 from lukhas.config.sources import default_state_dir
 from lukhas.config.texts import environment_layer, flag_layer
 
-__all__ = ("DEFAULT", "Loaded", "load_settings", "read_sources", "validated")
+__all__ = ("DEFAULT", "Loaded", "load_settings", "read_sources", "validated", "written_out")
 
 DEFAULT = "default"
 """The source of a setting that nobody set."""
@@ -146,6 +146,16 @@ def validated(
     return settings
 
 
+def written_out(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as a file has them, with `upstream = URL` as the section that it is short for.
+
+    So it merges with what other sources say about the upstream.
+    """
+    if isinstance(tree.get("upstream"), str):
+        return {**tree, "upstream": {"url": tree["upstream"]}}
+    return dict(tree)
+
+
 def _state_dir(tree: Mapping[str, Any]) -> Path | None:
     """The state directory that a tree names; None if it names none that can be."""
     text = tree["state_dir"]
@@ -159,10 +169,7 @@ def _state_dir(tree: Mapping[str, Any]) -> Path | None:
 
 def _file_layer(path: Path) -> Layer:
     content = read_config_file(path)
-    tree: dict[str, Any] = dict(content.tree)
-    if isinstance(tree.get("upstream"), str):
-        # Written out, so that it merges with what other sources say about the upstream.
-        tree["upstream"] = {"url": tree["upstream"]}
+    tree = written_out(content.tree)
 
     def where(key_path: KeyPath) -> str:
         for length in range(len(key_path), 0, -1):

@@ -1,6 +1,16 @@
 """The gateway's innermost net: failures of an upstream become answers a client can read."""
 
-from lukhas.errors import HandlerError, UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+import os
+import socket
+import ssl
+
+from lukhas.errors import (
+    HandlerError,
+    UpstreamBusyError,
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
 from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
@@ -53,7 +63,22 @@ def _told(
         status=status,
         slug=slug,
         title=title,
-        detail=f"Upstream {error.upstream!r}: {error.what}.",
+        detail=f"Upstream {error.upstream!r}: {_for_clients(error)}.",
         extensions=(("upstream", error.upstream),),
         headers=[(b"retry-after", b"1")] if status == 503 else None,
     )
+
+
+def _for_clients(error: UpstreamError) -> str:
+    """What is wrong, without addresses and names of servers: the decision record has them."""
+    if not isinstance(error, UpstreamConnectError):
+        return error.what
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLError):
+        return "no TLS connection comes about"
+    if isinstance(cause, socket.gaierror):
+        return "its name is not known"
+    # Not the text of the error, which may tell where it happened.
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return f"cannot be reached ({os.strerror(cause.errno)})"
+    return "cannot be reached"

@@ -77,7 +77,8 @@ class HubCounters:
         Raises:
             ConfigError: the address of the store cannot be read.
             StateDirError: the state directory cannot be used.
-            StoreError: the file of the counters is open in this process already.
+            StoreError: the file of the counters is open in this process already, for a
+                gateway that counts alone.
         """
         if self.remote is not None and self._link is None:
             await self._connect()

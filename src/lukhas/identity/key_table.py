@@ -243,14 +243,14 @@ def must_rebuild(seen: TablePosition, reached: TablePosition) -> bool:
 
 
 def open_key_table(state_dir: Path) -> KeyTable:
-    """Opens the key table of a state directory; once in a process, and after it was forked.
+    """Opens the key table of a state directory; after the process was forked.
 
     Raises:
         StateDirError: the directory or the file cannot be used.
-        StoreError: the file is damaged, or is open in this process already.
+        StoreError: the file is damaged.
     """
     path = prepare_state_dir(state_dir) / KEY_TABLE_FILE
-    return KeyTable(NodeEnvironment(path, map_size_bytes=MAP_SIZE_BYTES))
+    return KeyTable(NodeEnvironment(path, map_size_bytes=MAP_SIZE_BYTES, shared=True))
 
 
 def _count(transaction: "lmdb.Transaction[bytes]") -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote
@@ -20,6 +22,7 @@ from lukhas.middleware.relay import Message, Relay, Send, send_repeated, send_re
 from lukhas.middleware.request_bodies import ReceivedBody, has_body, receiving
 from lukhas.middleware.request_heads import RequestHeads
 from lukhas.middleware.short_relay import ShortRelay
+from lukhas.middleware.siblings import siblings
 from lukhas.pipeline.driving import Run, Waiting, finish, start
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
@@ -84,7 +87,7 @@ class OptimizerMiddleware:
         clock: where time comes from, for a pipeline or a hub made here.
 
     Raises:
-        ConfigError: both settings and a pipeline are given.
+        ConfigError: both settings and a pipeline are given, or the settings are no `Settings`.
     """
 
     def __init__(
@@ -101,6 +104,8 @@ class OptimizerMiddleware:
                 where="OptimizerMiddleware",
                 hint="keep one of them: the pipeline was made from settings of its own",
             )
+        if settings is not None:
+            _check_settings(settings)
         self.app = app
         self._settings = settings
         self._given = pipeline
@@ -198,6 +203,11 @@ class OptimizerMiddleware:
             # Limits changed at run time: whoever changed them is not the one who asks.
             _log.error("changed limits are not taken up: %s", error)
             return self._binding
+        if self._binding is None and EXCHANGE_KEY in scope:
+            _log.warning(
+                "requests pass two OptimizerMiddlewares, and both count them: keep the outer one, "
+                "which finds the marks of mounted apps too"
+            )
         self._binding = binding
         describe_limits(scope.get("app", self.app), binding)
         return binding
@@ -260,6 +270,8 @@ class OptimizerMiddleware:
             environ = process_environment()
             settings = load_settings({}, config_file_of(environ), environ).settings
         hub = Hub(settings, clock=self._clock)
+        if settings.counters.store == "auto":
+            _warn_of_siblings()
         # An app's own process makes no key table; one that is there is used.
         await hub.start(with_keys=False)
         self._own_hub = hub
@@ -289,7 +301,8 @@ class OptimizerMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_on)
+            # So that one further in knows of this one.
+            await self.app({**scope, EXCHANGE_KEY: None}, receive, send_on)
         finally:
             await self._close()
 
@@ -301,6 +314,30 @@ class _UnderWay(NamedTuple):
     run: Run
     tagged: frozenset[str]
     head: RequestHead
+
+
+def _check_settings(settings: object) -> None:
+    from lukhas.config.settings import Settings
+
+    if not isinstance(settings, Settings):
+        raise ConfigError(
+            f"settings is a {type(settings).__name__}",
+            where="OptimizerMiddleware",
+            hint="give it Settings.model_validate({...}), or what load_settings has read",
+        )
+
+
+def _warn_of_siblings() -> None:
+    """Says that several workers count apart where nobody chose that; the last one to start does."""
+    pid = os.getpid()
+    others = siblings(Path("/"), pid, os.getppid())
+    if others and pid > max(others):
+        _log.warning(
+            "%d processes serve this app and each counts for itself, so clients may do %d times "
+            'what the limits say: set counters.store to "node", or to "memory" if that is meant',
+            len(others) + 1,
+            len(others) + 1,
+        )
 
 
 def _as_asked(scope: Scope, head: RequestHead) -> Scope:

@@ -86,7 +86,9 @@ class Mark:
         """
         if connection is not None:
             return _require_middleware(connection)
-        if endpoint is None or not callable(endpoint):
+        if endpoint is None:
+            raise ConfigError(f"{self!r} was called", hint="write it without () after it")
+        if not callable(endpoint):
             raise ConfigError(
                 f"{endpoint!r} cannot be marked",
                 hint="put the mark on a function or a class, with @ or inside Depends",
@@ -115,6 +117,10 @@ class LimitMark(Mark):
         cost: int | str | CostFunction,
     ) -> None:
         super().__init__()
+        if not isinstance(text, str) and not callable(text):
+            raise ConfigError(
+                f"{text!r} is no limit", where="limit()", hint='write it like "60/minute"'
+            )
         self.text = text
         self.name = name
         self.by = by
@@ -211,6 +217,11 @@ def cache(
     """
     if ttl_s is not None and ttl is not None:
         raise ConfigError("both ttl_s and ttl are given", where="cache()", hint="keep one of them")
+    for name, value in (("ttl_s", ttl_s), ("ttl", ttl), ("max_body_bytes", max_body_bytes)):
+        if callable(value):
+            raise ConfigError(f"{value!r} is no {name}", hint="write @cache() with parentheses")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise ConfigError(f"{name} is {value!r}", where="cache()", hint="give a whole number")
     lifetime_s = ttl_s if ttl_s is not None else ttl if ttl is not None else 30
     mark = CacheMark(
         ttl_s=lifetime_s,

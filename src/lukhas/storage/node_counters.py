@@ -33,6 +33,8 @@ _LONGEST_KEY_BYTES = 500
 _LOOKS_PER_NEW_STATE = 2
 _SHARED = 1024
 _EXPIRY_BYTES = 8
+# Far fewer pages than `NodeEnvironment.make_room` keeps.
+_WRITES_IN_ROOM = 256
 
 
 class NodeCounters:
@@ -52,12 +54,13 @@ class NodeCounters:
         shared: how often this process had to count a subject in a shared state.
     """
 
-    __slots__ = ("_max_states", "_node", "_sweep_at", "shared")
+    __slots__ = ("_max_states", "_node", "_room", "_sweep_at", "shared")
 
     def __init__(self, node: NodeEnvironment, *, max_states: int = MAX_STATES) -> None:
         self._node = node
         self._max_states = max_states
         self._sweep_at = b""
+        self._room = 0
         self.shared = 0
 
     def decide(
@@ -79,6 +82,7 @@ class NodeCounters:
                 if decision is not None:
                     return decision
             with self._node.environment.begin(write=True) as transaction:
+                self._use_room()
                 entries = self._entries(transaction, plan, subjects, now_ns)
                 states = [state for _key, state in entries]
                 decision = decide(plan, states, now_ns, cost, costs)
@@ -101,6 +105,7 @@ class NodeCounters:
         """
         try:
             with self._node.environment.begin(write=True) as transaction:
+                self._use_room()
                 entries = self._entries(transaction, decision.plan, subjects, now_ns)
                 settle(decision, [state for _key, state in entries], now_ns, changes)
                 write_states(transaction, decision.plan, entries)
@@ -115,6 +120,7 @@ class NodeCounters:
         key = state_key(group.table, subject)
         transaction = self._node.environment.begin(write=True)
         try:
+            self._use_room()
             value = transaction.get(key)
             if value is not None:
                 state = bytearray(value[_EXPIRY_BYTES:])
@@ -164,6 +170,7 @@ class NodeCounters:
 
         It begins with what the shared one has counted, which may be its own doing.
         """
+        self._use_room()
         self._forget_idle(transaction, now_ns)
         # Not `hash`, which differs from process to process.
         number = int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") % _SHARED
@@ -173,6 +180,13 @@ class NodeCounters:
             return key, value
         self.shared += 1
         return shared_key, value
+
+    def _use_room(self) -> None:
+        """Counts a write, or a new state, within a write transaction."""
+        self._room -= 1
+        if self._room < 0:
+            self._node.make_room()
+            self._room = _WRITES_IN_ROOM
 
     def _forget_idle(self, transaction: "lmdb.Transaction[bytes]", now_ns: int) -> None:
         with transaction.cursor() as cursor:
@@ -193,15 +207,18 @@ def open_node_counters(state_dir: Path) -> NodeCounters:
 
     Raises:
         StateDirError: the state directory cannot be used.
-        StoreError: the file is open in this process already.
+        StoreError: the file is open in this process already, for one that counts alone.
     """
-    return NodeCounters(open_counters_file(state_dir))
+    # Each decision begins and ends its write, so several apps of one process may count in it.
+    return NodeCounters(open_counters_file(state_dir, shared=True))
 
 
-def open_counters_file(state_dir: Path) -> NodeEnvironment:
+def open_counters_file(state_dir: Path, *, shared: bool = False) -> NodeEnvironment:
     """The file alone; see `open_node_counters`."""
     path = prepare_state_dir(state_dir) / COUNTERS_FILE
-    return NodeEnvironment(path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True)
+    return NodeEnvironment(
+        path, map_size_bytes=_MAP_SIZE_BYTES, durable=False, writable_map=True, shared=shared
+    )
 
 
 def _state(group: LimitGroup, value: bytes | None, now_ns: int) -> bytearray:

@@ -139,6 +139,10 @@ class SoleNodeCounters(NodeCounters):
             turn = self._node.environment.begin(write=True)
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
+        try:
+            self._use_room()
+        except StoreError as error:
+            raise self._given_up(turn, error) from error
         if turn.id() != self._last_id + 1:
             self._forget()
         self._has_written = False

@@ -295,6 +295,14 @@ async def test_rules_tell_what_they_say(client: httpx.AsyncClient) -> None:
     assert rules["disk-nearly-full"]["state"] in {"ok", "pending"}
 
 
+@pytest.mark.parametrize("before", ["nan", "inf", "1e30", "-1"])
+async def test_a_time_that_none_has_is_a_mistake(client: httpx.AsyncClient, before: str) -> None:
+    """It is told, and fails nothing."""
+    answer = await client.get("/api/v1/alerts/history", params={"before_s": before})
+    assert answer.status_code == 422
+    assert "query.before_s" in answer.json()["detail"]
+
+
 async def test_alerts_that_are_off_say_so(tmp_path: Path, state: AdminState) -> None:
     """And cost nothing."""
     settings = read(tmp_path, "[alerts]\nenabled = false\n")

@@ -142,6 +142,15 @@ async def test_a_failure_is_kept_too(http: httpx.AsyncClient, trail: ListTrail) 
     assert [(entry.action, entry.status) for entry in trail.entries] == [("post", 500)]
 
 
+async def test_a_failure_is_a_problem_too(http: httpx.AsyncClient) -> None:
+    """Whoever asks reads the same kind of answer, and nothing of the error itself."""
+    answer = await http.post("/api/v1/fails", headers=bearer("admin"))
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:lukhas:problem:admin-failed"
+    assert "it broke" not in answer.text
+
+
 async def test_what_cannot_be_recorded_is_not_done(
     http: httpx.AsyncClient, trail: ListTrail
 ) -> None:

@@ -98,6 +98,9 @@ async def test_it_is_read_page_by_page(
         }
         rest = await http.get(f"/api/v1/audit?before={first[-1]['at_ns']}")
         assert [each["target"] for each in rest.json()["entries"]] == ["/api/v1/a"]
+        beyond = await http.get(f"/api/v1/audit?before={1 << 63}")
+        assert beyond.status_code == 422
+        assert "query.before" in beyond.json()["detail"]
 
 
 async def test_a_database_that_cannot_be_opened_is_told(

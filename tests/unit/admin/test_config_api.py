@@ -94,6 +94,7 @@ async def test_a_file_of_changes_that_cannot_be_read_is_told(
         ({"upstream": {"url": "http://localhost:9000"}}, True, ""),
         ({"upstream": {"url": "http://localhost:9000"}, "workers": "many"}, False, "workers"),
         ({}, False, "upstream.url"),
+        ({"upstream": "http://localhost:9000"}, True, ""),
     ],
 )
 async def test_whole_documents_are_checked(

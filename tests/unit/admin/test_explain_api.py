@@ -69,6 +69,13 @@ async def test_records_come_in_pages(access: ExplainAccess, client: httpx.AsyncC
     assert seen == ["id-4", "id-3", "id-2", "id-1", "id-0"]
 
 
+async def test_a_place_that_no_page_has_is_a_mistake(client: httpx.AsyncClient) -> None:
+    """It is told at once, and not when the file cannot take it."""
+    answer = await client.get("/api/v1/explain", params={"before": 1 << 63})
+    assert answer.status_code == 422
+    assert "query.before" in answer.json()["detail"]
+
+
 async def test_a_record_that_comes_out_otherwise_is_told(
     access: ExplainAccess, client: httpx.AsyncClient
 ) -> None:

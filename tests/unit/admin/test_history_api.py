@@ -110,6 +110,14 @@ async def test_a_mistake_is_told(
     assert told in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("what", ["series", "export"])
+async def test_a_step_that_no_time_has_is_a_mistake(client: httpx.AsyncClient, what: str) -> None:
+    """It is told at once, and not when the database cannot take it."""
+    answer = await client.get(f"/api/v1/history/{what}", params={**WINDOW, "step": 1 << 80})
+    assert answer.status_code == 422
+    assert "query.step" in answer.json()["detail"]
+
+
 async def test_the_busiest(client: httpx.AsyncClient) -> None:
     """By consumer, by agent and by label; with what is left out."""
     path = "/api/v1/history/top"

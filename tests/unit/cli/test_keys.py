@@ -117,3 +117,16 @@ def test_mistakes_are_one_line(
     assert out == ""
     assert err.startswith(line)
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "x"], ["rotate", "x"]])
+def test_a_state_directory_that_is_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """It is not made: a slip of the pen would look like a gateway without keys."""
+    missing = tmp_path / "sate"
+    assert run(["keys", *command, "--state-dir", str(missing)]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith(f"lukhas: there is no state directory {missing}: name that of")
+    assert not missing.exists()

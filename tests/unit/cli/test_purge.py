@@ -88,6 +88,20 @@ def test_one_choice_must_be_given(
     assert capsys.readouterr().err == wrong
 
 
+def test_a_directory_without_a_cache_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is made there: another user's directory would look like a cache that is empty."""
+    assert run(["purge", "--all", "--state-dir", str(tmp_path / "sate")]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert err == (
+        f"lukhas: purge: there is no cache in {tmp_path / 'sate'}: "
+        "name the state directory of the gateway with --state-dir\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_nothing_is_shared_it_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

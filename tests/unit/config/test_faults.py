@@ -60,6 +60,16 @@ def told(tree: dict[str, Any], place: str = "lukhas.toml:1") -> tuple[str, str]:
             "write max_ttl_s = 604800",
         ),
         (
+            {"alerts": {"inhibitions": [{"source": [], "target": ["a=b"]}]}},
+            "alerts.inhibitions[0].source must have at least 1 items, not []",
+            "choose another value",
+        ),
+        (
+            {"state_dir": ""},
+            "state_dir: the path is empty",
+            'write the whole path, or "." if that is meant',
+        ),
+        (
             {"log": {"level": "x" * 100}},
             f"log.level cannot be '{'x' * 58}…",
             "use 'debug', 'info', 'warning' or 'error'",
@@ -86,6 +96,9 @@ def test_secrets_are_not_repeated() -> None:
     for wrong in (12345678, "hunter2"):
         assert "12345678" not in str(told({"admin": {"token": wrong}}))
         assert "hunter2" not in str(told({"admin": {"token": wrong}}))
+    assert told({"admin": {"token": "hunter2"}})[0] == (
+        "admin.token must have at least 16 characters"
+    )
 
 
 def test_a_flag_needs_no_name_of_its_setting() -> None:

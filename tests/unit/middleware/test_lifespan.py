@@ -1,5 +1,6 @@
 """Starting and closing the hub that the middleware made."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from fastapi import FastAPI, WebSocket
 from lukhas.config.settings import Settings
 from lukhas.errors import ConfigError
 from lukhas.hub.hub import Hub
-from lukhas.middleware import OptimizerMiddleware, cache
+from lukhas.identity.key_table import open_key_table
+from lukhas.middleware import OptimizerMiddleware, asgi, cache
 from lukhas.middleware.fastapi import LUKHASFastAPIMiddleware
 from tests.unit.middleware.kit import call, http_scope, statuses
 
@@ -122,3 +124,83 @@ async def test_an_app_without_lifespan_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError):
         await Lifespan().run(middleware)
     assert (await call(middleware, http_scope())).status == 204
+
+
+def test_settings_of_another_kind_are_refused_at_once() -> None:
+    """A dict would fail somewhere inside, with an error that tells nobody what to do."""
+    wrong: Any = {"tiers": {"free": "1/minute"}}
+    with pytest.raises(ConfigError, match=r"settings is a dict: give it Settings.model_validate"):
+        OptimizerMiddleware(FastAPI(), settings=wrong)
+
+
+@pytest.mark.parametrize(
+    ("store", "others", "is_told"),
+    [
+        ("auto", (1, 2), True),
+        ("auto", (1, 1 << 40), False),
+        ("auto", (), False),
+        ("memory", (1, 2), False),
+    ],
+)
+async def test_workers_that_count_apart_are_told_of(  # noqa: PLR0917 - fixtures
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    store: str,
+    others: tuple[int, ...],
+    is_told: bool,
+) -> None:
+    """Where several processes serve the app, limits are not what they say; the last one tells."""
+    monkeypatch.setattr(asgi, "siblings", lambda _root, _pid, _parent: others)
+    settings = Settings.model_validate({"state_dir": tmp_path, "counters": {"store": store}})
+    app = FastAPI()
+    app.add_middleware(OptimizerMiddleware, settings=settings)
+    await Lifespan().run(app)
+    assert ("3 processes serve this app" in caplog.text) is is_told
+
+
+async def test_two_apps_of_a_process_may_have_one_state_directory(tmp_path: Path) -> None:
+    """As in the tests of an app that makes one for each test; keys and counters are theirs both."""
+    with closing(open_key_table(tmp_path)):
+        pass
+    settings = Settings.model_validate(
+        {
+            "state_dir": tmp_path,
+            "counters": {"store": "node"},
+            "tiers": {"free": "3/minute"},
+        }
+    )
+    apps = []
+    for _ in range(2):
+        app = FastAPI()
+        app.add_middleware(OptimizerMiddleware, settings=settings)
+        app.get("/")(lambda: "ok")
+        apps.append(app)
+    assert await statuses(apps[0], "/", 2) == [200, 200]
+    assert await statuses(apps[1], "/", 2) == [200, 429]
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+async def test_one_middleware_inside_another_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, mounted: bool
+) -> None:
+    """Both count each request, which nobody means: it was added twice, or to a mounted app too."""
+    settings = Settings(state_dir=tmp_path)
+    inner = FastAPI()
+    inner.get("/")(lambda: "ok")
+    inner.add_middleware(OptimizerMiddleware, settings=settings)
+    outer = inner
+    if mounted:
+        outer = FastAPI()
+        outer.mount("/inner", inner)
+    await Lifespan().run(outer)
+    await statuses(outer, "/", 1)
+    assert "two OptimizerMiddlewares" not in caplog.text
+    outer = FastAPI() if mounted else inner
+    outer.middleware_stack = None
+    outer.add_middleware(OptimizerMiddleware, settings=settings)
+    if mounted:
+        outer.mount("/inner", inner)
+    await Lifespan().run(outer)
+    await statuses(outer, "/inner/" if mounted else "/", 1)
+    assert "two OptimizerMiddlewares" in caplog.text

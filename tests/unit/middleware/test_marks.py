@@ -80,6 +80,13 @@ def test_arguments_of_cache() -> None:
         (lambda: limit("1/minute", mode="maybe"), "'shadow'"),
         (lambda: cache(1, ttl=2), "both"),
         (lambda: cache(-1), "-1"),
+        (lambda: cache(len), r"write @cache\(\) with parentheses"),  # type: ignore[arg-type]
+        (lambda: cache("30"), "ttl_s is '30'"),  # type: ignore[arg-type]
+        (lambda: cache(ttl=1.5), "ttl is 1.5"),  # type: ignore[arg-type]
+        (lambda: cache(ttl=True), "ttl is True"),
+        (lambda: cache(max_body_bytes="1MiB"), "max_body_bytes is '1MiB'"),  # type: ignore[arg-type]
+        (lambda: limit(5), "5 is no limit: write it like"),  # type: ignore[arg-type]
+        (exempt, r"exempt was called: write it without \(\)"),
         (lambda: limit("1/minute")("text"), "text"),  # type: ignore[call-overload]
         (lambda: limit("1/minute")(len), "len"),
     ],

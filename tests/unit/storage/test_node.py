@@ -1,5 +1,6 @@
 """LMDB environments: opening, errors, and the rule about forks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -102,6 +103,44 @@ def test_a_second_open_in_one_process_is_refused(tmp_path: Path) -> None:
     NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
 
 
+def test_a_shared_environment_is_closed_by_the_last(tmp_path: Path) -> None:
+    """Several apps of one process may use one file, each as if it were alone."""
+    path = tmp_path / "a.lmdb"
+    first, second = (NodeEnvironment(path, map_size_bytes=MIB, shared=True) for _ in range(2))
+    with first.writing() as transaction:
+        transaction.put(b"key", b"value")
+    first.close()
+    first.close()
+    assert second.get(b"key") == b"value"
+    with pytest.raises(StoreError, match="already open"):
+        NodeEnvironment(path, map_size_bytes=MIB)
+    second.close()
+    with pytest.raises(StoreError):
+        second.get(b"key")
+    NodeEnvironment(path, map_size_bytes=MIB).close()
+
+
+def test_a_shared_environment_of_a_parent_is_not_ours(tmp_path: Path) -> None:
+    """A forked child is not given what its parent opened: the locks of it are not its own."""
+    output = _run(
+        "import os, sys, pathlib\n"
+        "from lukhas.errors import StoreError\n"
+        "from lukhas.storage.node import NodeEnvironment\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "node = NodeEnvironment(path, map_size_bytes=1 << 20, shared=True)\n"
+        "if os.fork() == 0:\n"
+        "    try:\n"
+        "        NodeEnvironment(path, map_size_bytes=1 << 20, shared=True)\n"
+        "    except StoreError:\n"
+        "        print('child: refused', flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "print('parent:', node.get(b'x'))\n",
+        str(tmp_path / "a.lmdb"),
+    )
+    assert output == "child: refused\nparent: None\n"
+
+
 def test_an_environment_does_not_survive_a_fork(tmp_path: Path) -> None:
     """A forked child is refused, its close touches nothing, and the parent goes on."""
     output = _run(
@@ -193,3 +232,75 @@ def test_a_state_dir_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StateDirError, match="cannot be written"):
         prepare_state_dir(tmp_path)
+
+
+def blocks_bytes(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+def full(_descriptor: int, _begin: int, _bytes: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_room_is_taken_before_it_is_written(tmp_path: Path) -> None:
+    """What is written through the map next has its blocks: a hole could end the process."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=64 * MIB, durable=False, writable_map=True)
+    assert blocks_bytes(path) < MIB
+    with node.writing():
+        node.make_room()
+    assert 8 * MIB <= blocks_bytes(path) < 32 * MIB
+    with node.writing() as transaction:
+        transaction.put(b"key", b"v" * 12 * MIB)
+    with node.writing():
+        node.make_room()
+    assert blocks_bytes(path) >= 20 * MIB
+    node.close()
+
+
+def test_room_ends_with_the_map(tmp_path: Path) -> None:
+    """No more is taken than the file may grow to, and that once."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    for _ in range(2):
+        with node.writing():
+            node.make_room()
+    assert path.stat().st_size == MIB
+    node.close()
+
+
+def test_a_full_disk_is_a_store_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room nothing is written; with room again it goes on."""
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(StoreError, match=r"cannot grow .*No space left.*make room"):
+            node.make_room()
+    node.make_room()
+    node.close()
+
+
+def test_a_file_system_that_keeps_no_blocks_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a full one is in the way."""
+
+    def unable(_descriptor: int, _begin: int, _bytes: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "posix_fallocate", unable)
+    path = tmp_path / "a.lmdb"
+    node = NodeEnvironment(path, map_size_bytes=MIB, durable=False, writable_map=True)
+    node.make_room()
+    node.close()
+
+
+def test_a_lock_file_has_its_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LMDB writes it through a map; on a full disk it is not begun."""
+    NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
+    assert blocks_bytes(tmp_path / "a.lmdb-lock") >= 64 * KIB
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
+    with pytest.raises(StateDirError, match=r"No space left.*make room"):
+        NodeEnvironment(tmp_path / "b.lmdb", map_size_bytes=MIB)

@@ -1,5 +1,6 @@
 """Counters of a node: several processes, files that are damaged, and what is kept for how long."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -136,11 +137,13 @@ def test_the_file_is_this_nodes_own(tmp_path: Path) -> None:
     assert (tmp_path / "state" / COUNTERS_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_one_process_opens_the_file_once(tmp_path: Path, counters: NodeCounters) -> None:
-    """LMDB cannot have it twice; the error says so."""
-    assert len(counters) == 0
-    with pytest.raises(StoreError):
-        open_node_counters(tmp_path / "state")
+def test_two_in_one_process_count_together(tmp_path: Path, counters: NodeCounters) -> None:
+    """As in two processes; each may close its own."""
+    other = open_node_counters(tmp_path / "state")
+    assert allowed(counters, plan(), "key:a")
+    assert not allowed(other, plan(), "key:a")
+    other.close()
+    assert not allowed(counters, plan(), "key:a")
 
 
 def test_idle_states_are_dropped(tmp_path: Path) -> None:
@@ -239,3 +242,39 @@ def test_a_fork_does_not_use_the_file_of_its_parent(tmp_path: Path) -> None:
     _pid, status = os.waitpid(child, 0)
     counters.close()
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_a_full_disk_is_told_and_ends_no_process(
+    counters: NodeCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is asked for before states are written into it, by whichever way they come."""
+
+    def full(_descriptor: int, _begin: int, _bytes: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        for one in (plan("9/20s"), plan("9/20s; 20/minute")):
+            with pytest.raises(StoreError, match="cannot grow"):
+                counters.decide(one, ("key:a",) * len(one.groups), T0, 1)
+    decision = counters.decide(plan("9/20s"), ("key:a",), T0, 1)
+    assert decision.allowed
+    counters.settle(decision, ("key:a",), T0, (1,))
+
+
+def test_room_is_looked_after_as_states_come(
+    counters: NodeCounters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is asked for again long before it is used up."""
+    looks = []
+    make_room = NodeEnvironment.make_room
+
+    def look(node: NodeEnvironment) -> None:
+        looks.append(node)
+        make_room(node)
+
+    monkeypatch.setattr(NodeEnvironment, "make_room", look)
+    for number in range(600):
+        assert allowed(counters, plan(), f"key:{number}")
+    assert len(looks) >= 3
+    assert (tmp_path / "state" / COUNTERS_FILE).stat().st_blocks * 512 >= 8 * MIB

@@ -1,5 +1,7 @@
 """Counters of a process that counts alone, until another one comes."""
 
+import errno
+import os
 import random
 import subprocess
 import sys
@@ -269,3 +271,22 @@ def test_a_closed_store_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         passed(counters, plan("2/20s"), 1)
     assert counters is not None
+
+
+def test_a_full_disk_is_told_before_a_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn without room to be written is not begun, and the lock of the file is free again."""
+
+    def full(_descriptor: int, _begin: int, _bytes: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    turns = Turns()
+    counters = open_sole_node_counters(tmp_path, turns.waiting.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="cannot grow"):
+                counters.decide(plan("2/20s"), ("key:a",), T0, 1)
+            assert not turns.waiting
+    assert counters.decide(plan("2/20s"), ("key:a",), T0, 1).allowed
+    turns.end()
+    counters.close()

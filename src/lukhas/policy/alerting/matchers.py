@@ -37,6 +37,9 @@ class Matcher:
 def parse_matcher(text: str) -> Matcher:
     """Reads `label=value` or `label!=value`, where `*` in the value stands for any text.
 
+    What only looks like a matcher of Alertmanager would match nothing, so it is refused: a regular
+    expression (`label=~value`), or a value in quotes.
+
     Raises:
         ConfigError: it is neither.
     """
@@ -44,6 +47,9 @@ def parse_matcher(text: str) -> Matcher:
     if found is None:
         hint = 'write it like "severity=critical", "rule=slo-*" or "team!=web"'
         raise ConfigError(f"{text!r} is no matcher", hint=hint)
+    if found[3].startswith(("~", '"')):
+        hint = "write the value as it is, without quotes; * in it stands for any text"
+        raise ConfigError(f"{text!r} matches no alert", hint=hint)
     return Matcher(found[1], found[3], negated=found[2] == "!=")
 
 

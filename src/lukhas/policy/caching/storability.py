@@ -6,6 +6,8 @@ Where the RFC leaves room, the safe reading is taken:
   shared only if it says public, s-maxage or must-revalidate; one to a request with Cookie only if
   it says public or s-maxage, since must-revalidate is no statement about cookies.
 - A response that sets cookies is stored only if it says public, and without them.
+- A stream of events (`text/event-stream`) is stored only if it says itself how long it lives: who
+  waits for its end to share it, or reads it later, gets no events as they happen.
 - A 206 is never stored, and 400, 413, 414 and 431 only where the policy says so.
 """
 
@@ -99,6 +101,8 @@ def decide_storing(
     allowed = directives.public or (directives.private and not request.shared)
     if not freshness.explicit and not allowed and status not in HEURISTIC_STATUSES:
         return Storing("the response states no freshness")
+    if not freshness.explicit and _is_live(headers):
+        return Storing("the response is a stream of events")
     terms = _terms(directives, freshness, shared=request.shared, policy=policy, timing=timing)
     if not _is_useful(terms, headers):
         return Storing("the response could not be reused")
@@ -151,6 +155,10 @@ def _for_cookies(directives: CacheControl) -> bool:
 
 def _for_credentials(directives: CacheControl) -> bool:
     return _for_cookies(directives) or directives.must_revalidate
+
+
+def _is_live(headers: Headers) -> bool:
+    return (headers.get(b"content-type") or b"").lower().startswith(b"text/event-stream")
 
 
 def _terms(

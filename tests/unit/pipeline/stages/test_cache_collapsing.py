@@ -450,3 +450,15 @@ async def test_bodies_on_their_way_are_bounded_together() -> None:
     three = tap_of(await kit.run(kit.exchange("/3")))
     three.feed(b"1234567890", last=True)
     assert kit.store.stats().entries == 2
+
+
+async def test_nobody_waits_for_the_end_of_a_stream_of_events(kit: Kit) -> None:
+    """With its head it shows that it is for one; a lifetime of the settings changes nothing."""
+    kit.policy = CachePolicy(default_ttl_s=60)
+    kit.answer = response(Pushed(), content_type="text/event-stream")
+    leader = await kit.run(kit.exchange())
+    assert not leader.taps
+    kit.answer = response(b"of its own", content_type="text/event-stream")
+    for told in await asyncio.gather(*await many(kit, 2)):
+        assert told.body == b"of its own"
+    assert kit.calls == 3

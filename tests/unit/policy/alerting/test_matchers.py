@@ -42,3 +42,10 @@ def test_what_is_no_matcher_is_told(text: str) -> None:
     """With how to write one."""
     with pytest.raises(ConfigError, match="is no matcher: write it like"):
         parse_matcher(text)
+
+
+@pytest.mark.parametrize("text", ["rule=~error.*", 'rule="error-budget-fast"', 'rule!="x"'])
+def test_a_matcher_of_another_system_is_told(text: str) -> None:
+    """It would never match: who made a silence of it would be woken up all the same."""
+    with pytest.raises(ConfigError, match="matches no alert: write the value as it is"):
+        parse_matcher(text)

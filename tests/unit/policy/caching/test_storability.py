@@ -177,6 +177,18 @@ def test_cookies_are_stored_only_with_public() -> None:
     assert is_stored(cookie, cc("public, max-age=60"))
 
 
+def test_a_stream_of_events_is_stored_only_if_it_says_so() -> None:
+    """No lifetime of the settings is for it, nor one that is guessed: it is about now."""
+    events = ("content-type", "Text/Event-Stream; charset=utf-8")
+    policy = CachePolicy(default_ttl_s=60, stale_while_revalidate_s=30)
+    assert refusal(events, policy=policy) == "the response is a stream of events"
+    assert refusal(events, cc("public"), policy=policy) == "the response is a stream of events"
+    modified = ("last-modified", "Fri, 01 Jan 2021 00:00:00 GMT")
+    assert refusal(events, modified) == "the response is a stream of events"
+    assert is_stored(events, FRESH)
+    assert is_stored(("content-type", "text/html"), policy=policy)
+
+
 def test_vary_star_is_not_stored() -> None:
     """Nothing would ever match it."""
     assert refusal(FRESH, ("vary", "accept, *")) == "the response varies on everything"
