@@ -1,7 +1,8 @@
 """Asks an ASGI app in process, from tests that are not async."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import json as json_text
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ __all__ = ("ASGIApp", "AsgiClient")
 
 Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _CLIENT = "192.0.2.1"
 _PORT = 40_000
@@ -41,16 +43,24 @@ class AsgiClient:
             self._runner.close()
             raise
 
-    def get(self, path: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+    def get(self, path: str, headers: Fields = ()) -> Answer:
         """Asks with GET; see `request`."""
         return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, *, json: object = None, headers: Fields = ()) -> Answer:
+        """Asks with POST and, unless it is None, a value as JSON; see `request`."""
+        if json is None:
+            return self.request("POST", path, headers=headers)
+        body = json_text.dumps(json).encode()
+        fields = [("content-type", "application/json"), *_pairs(headers)]
+        return self.request("POST", path, headers=fields, body=body)
 
     def request(
         self,
         method: str,
         path: str,
         *,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: Fields = (),
         body: bytes = b"",
         client: str | None = None,
     ) -> Answer:
@@ -59,7 +69,7 @@ class AsgiClient:
         Args:
             method: the method.
             path: path and query.
-            headers: the fields, beside Host and Content-Length.
+            headers: the fields, beside Host and Content-Length; as pairs, or as a mapping.
             body: the body.
             client: the address it comes from, in place of that of this client.
 
@@ -70,7 +80,9 @@ class AsgiClient:
         pairs: HeaderPairs = [(b"host", b"test")]
         if body:
             pairs.append((b"content-length", b"%d" % len(body)))
-        pairs += [(name.lower().encode("ascii"), text.encode("latin-1")) for name, text in headers]
+        pairs += [
+            (name.lower().encode("ascii"), text.encode("latin-1")) for name, text in _pairs(headers)
+        ]
         target, _, query = path.partition("?")
         scope = {
             "type": "http",
@@ -106,6 +118,10 @@ class AsgiClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _pairs(fields: Fields) -> Iterable[tuple[str, str]]:
+    return fields.items() if isinstance(fields, Mapping) else fields
 
 
 async def _ask(app: ASGIApp, scope: dict[str, Any], body: bytes) -> Answer:

@@ -38,7 +38,9 @@ class ManualClock:
         """
         step_ns = round(seconds * SECOND_NS) + ns
         if step_ns < 0:
-            raise ValueError(f"a clock cannot go back by {-step_ns} ns; use set() to force it")
+            raise ValueError(
+                f"a clock cannot go back by {-step_ns} ns; use set() or set_to() to force it"
+            )
         self._now_ns += step_ns
 
     def set(self, now_ns: int) -> None:

@@ -6,10 +6,10 @@ A plugin that came along with the installation would bring its fixtures into eve
 everybody who has the package installed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -23,19 +23,23 @@ from lukhas.testing.limited_hub import LimitedHub
 __all__ = (
     "LimitedClientFactory",
     "LimitedHubFactory",
+    "Source",
     "limited_client",
     "limited_hub",
     "manual_clock",
 )
 
-LimitedHubFactory = Callable[[str | Path | Settings], LimitedHub]
-"""Makes a hub from settings: TOML text, the path of a file, or `Settings`."""
+Source = str | Path | Settings | Mapping[str, Any]
+"""Where settings come from: TOML text, the path of a file, `Settings`, or a tree for them."""
+
+LimitedHubFactory = Callable[[Source], LimitedHub]
+"""Makes a hub from settings."""
 
 
 class LimitedClientFactory(Protocol):
     """Makes a client of an app with the middleware around it."""
 
-    def __call__(self, app: ASGIApp, source: str | Path | Settings = "", /) -> AsgiClient:
+    def __call__(self, app: ASGIApp, source: Source = "", /) -> AsgiClient:
         """Takes the app, and settings as for a hub; the defaults if there are none."""
         ...
 
@@ -48,7 +52,7 @@ def manual_clock() -> ManualClock:
 
 @pytest.fixture
 def limited_hub(manual_clock: ManualClock, tmp_path: Path) -> Iterator[LimitedHubFactory]:
-    """Makes hubs on the manual clock from settings: TOML text, the path of a file, or `Settings`.
+    """Makes hubs on the manual clock from settings; see `Source`.
 
     The environment is not read, and nothing of the machine's state is used.
     """
@@ -66,7 +70,7 @@ def limited_client(manual_clock: ManualClock, tmp_path: Path) -> Iterator[Limite
     """
     with ExitStack() as clients:
 
-        def make(app: ASGIApp, source: str | Path | Settings = "", /) -> AsgiClient:
+        def make(app: ASGIApp, source: Source = "", /) -> AsgiClient:
             settings = _settings(source, tmp_path)
             wrapped = OptimizerMiddleware(app, settings=settings, clock=manual_clock)
             return clients.enter_context(AsgiClient(wrapped))
@@ -74,8 +78,10 @@ def limited_client(manual_clock: ManualClock, tmp_path: Path) -> Iterator[Limite
         yield make
 
 
-def _settings(source: str | Path | Settings, folder: Path) -> Settings:
+def _settings(source: Source, folder: Path) -> Settings:
     state_dir = folder / "lukhas-state"
+    if isinstance(source, Mapping):
+        source = Settings.model_validate({**source})
     if isinstance(source, Settings):
         return source.model_copy(update={"state_dir": state_dir})
     if isinstance(source, Path):

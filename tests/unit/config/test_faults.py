@@ -65,6 +65,14 @@ def told(tree: dict[str, Any], place: str = "lukhas.toml:1") -> tuple[str, str]:
             "choose another value",
         ),
         (
+            {"compression": {"types": ["x"]}},
+            (
+                r"compression.types[0] String should match pattern "
+                r"'^[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)$', not 'x'"
+            ),
+            "choose another value",
+        ),
+        (
             {"state_dir": ""},
             "state_dir: the path is empty",
             'write the whole path, or "." if that is meant',

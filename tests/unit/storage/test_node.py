@@ -298,6 +298,7 @@ def test_a_file_system_that_keeps_no_blocks_is_used_as_it_is(
 
 def test_a_lock_file_has_its_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LMDB writes it through a map; on a full disk it is not begun."""
+    (tmp_path / "a.lmdb-lock").touch()
     NodeEnvironment(tmp_path / "a.lmdb", map_size_bytes=MIB).close()
     assert blocks_bytes(tmp_path / "a.lmdb-lock") >= 64 * KIB
     monkeypatch.setattr(os, "posix_fallocate", full)

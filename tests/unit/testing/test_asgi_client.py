@@ -50,6 +50,9 @@ def test_a_request_reaches_the_app_whole() -> None:
         other = client.request("POST", "/echo/x", client="192.0.2.10")
         assert other.json()["client"] == "192.0.2.10"
         assert client.get("/nothing").status == 404
+        posted = client.post("/echo/x", json={"a": 1}, headers={"X-Note": "n"}).json()
+        assert (posted["body"], posted["field"]) == ('{"a": 1}', "n")
+        assert client.post("/echo/x").json()["body"] == ""
         assert told == ["begun"]
     assert told == ["begun", "ended"]
 

@@ -45,6 +45,10 @@ def test_the_fixtures_work_together(alone: pytest.Pytester) -> None:
             hub = limited_hub(Settings.model_validate({"tiers": {"free": "1/hour"}}))
             assert [hub.ask().status for _ in range(2)] == [200, 429]
 
+        def test_tree(limited_hub):
+            hub = limited_hub({"tiers": {"free": "1/hour"}})
+            assert [hub.ask().status for _ in range(2)] == [200, 429]
+
         def test_client(limited_client, manual_clock):
             app = FastAPI()
 
@@ -65,7 +69,7 @@ def test_the_fixtures_work_together(alone: pytest.Pytester) -> None:
             assert [client.get("/").status for _ in range(2)] == [404, 429]
         """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=5)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=6)
 
 
 def test_bad_settings_say_where(alone: pytest.Pytester) -> None:
