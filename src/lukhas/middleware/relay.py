@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from lukhas.errors import HandlerError
-from lukhas.http.headers import Headers
+from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import Pushed, Response
 from lukhas.pipeline.driving import Parked, Run, Waiting, fail, finish, resume
 from lukhas.pipeline.exchange import Exchange
@@ -18,6 +18,8 @@ __all__ = ("Message", "Relay", "Send", "send_repeated", "send_response")
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
+# Results of the cache whose answer comes from the store.
+_STORED: Final = frozenset(("hit", "stale"))
 _PUSHED: Final = Pushed()
 _PIECE_BYTES: Final = 256 * 1024
 
@@ -243,6 +245,14 @@ async def _nothing() -> None:
     pass
 
 
+def _undated(fields: HeaderPairs) -> HeaderPairs:
+    """Fields of a stored response without Date, since servers add one to whatever they send.
+
+    That is the time of sending then, and Age tells how old the response is.
+    """
+    return [pair for pair in fields if pair[0] != b"date"]
+
+
 async def send_response(send: Send, response: Response, *, exchange: Exchange) -> None:
     """Sends a response that the run gave: whole, or piece by piece from its iterator.
 
@@ -250,10 +260,13 @@ async def send_response(send: Send, response: Response, *, exchange: Exchange) -
     """
     body = response.body
     head_only = exchange.head.method == "HEAD"
+    fields = response.headers.raw
+    if exchange.cache_result in _STORED:
+        fields = _undated(fields)
     start = {
         "type": "http.response.start",
         "status": response.status,
-        "headers": response.headers.raw + exchange.added,
+        "headers": fields + exchange.added,
     }
     seen = False
     try:
@@ -282,7 +295,9 @@ async def send_response(send: Send, response: Response, *, exchange: Exchange) -
 async def send_repeated(send: Send, repeated: RepeatedHit) -> None:
     """Sends the response to a request that is like one before."""
     known, entry, request_id, figures = repeated
-    headers = [*entry.headers.raw, (b"x-request-id", request_id)]
+    if known.sent is None:
+        known.sent = _undated(entry.headers.raw)
+    headers = [*known.sent, (b"x-request-id", request_id)]
     plan = known.plan
     if plan is not None and known.is_told:
         headers += (plan.policy_pair, (b"ratelimit", plan.limit_template % figures))

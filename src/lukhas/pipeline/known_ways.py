@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lukhas.errors import CountersUnavailableError
+from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
@@ -67,6 +68,7 @@ class KnownWay:
         limit_lines: RateLimit-Policy and RateLimit of a hit as lines of HTTP/1.1, with `%d` for
             each figure; empty where the client is told nothing.
         sampled: the sample of the first hit; all but its duration is that of the next ones.
+        sent: the fields of the entry as a way in sends them; for that to fill.
         told: the fields of a hit that `told_lines` were made of.
         told_lines: the same as lines of HTTP/1.1.
     """
@@ -87,6 +89,7 @@ class KnownWay:
     seen: SeenHit | None = field(default=None, init=False)
     limit_lines: bytes = field(default=b"", init=False)
     sampled: Sample = field(init=False)
+    sent: HeaderPairs | None = field(default=None, init=False)
     told: object = field(default=None, init=False)
     told_lines: bytes = field(default=b"", init=False)
 
@@ -184,6 +187,7 @@ class KnownWays:
         plan = known.plan
         known.limit_lines = b"" if plan is None or not known.is_told else _limit_lines(plan)
         known.seen = SeenHit(entry)
+        known.sent = None
 
     def take(self, head: RequestHead, peer: str, intake: Intake) -> RepeatedHit | Exchange | None:
         """Takes a request that is like one before as far as that went.
