@@ -174,8 +174,17 @@ class KnownWays:
         known = exchange.head.known_way
         if type(known) is not KnownWay or self._hits is None:
             return
+        # What is known may be of another caller with the same head, say one without a certificate,
+        # if nothing could be learnt of this one.
+        is_theirs = (
+            known.owner is self
+            and known.consumer is exchange.consumer
+            and known.route is exchange.route
+            and known.peer in {"", exchange.peer}
+        )
         if (
-            exchange.cache_result != "hit"
+            not is_theirs
+            or exchange.cache_result != "hit"
             or exchange.head.method != "GET"
             or response.ready_head is None
             or response.taps is not None

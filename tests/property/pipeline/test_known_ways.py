@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lukhas.errors import StoreError
+from lukhas.gateway.client_certificates import AssertingIntake
 from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.framing import FrontLimits
 from lukhas.gateway.front import FrontConnection
@@ -37,7 +38,7 @@ from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
 from lukhas.testing.clock import ManualClock
-from tests.unit.gateway.transport_kit import Transport, at_rest, connected
+from tests.unit.gateway.transport_kit import Transport, at_rest
 
 _PEERS = ("192.0.2.1", "192.0.2.2")
 _KEYS = (b"lk_one", b"lk_two")
@@ -125,10 +126,19 @@ class Side:
             known=way.known if self.repeats else None,
         )
         self.answer = {"control": _CONTROLS[0], "version": b"1", "vary": b""}
+        self.state.date = b"now"
+        # Behind the last one is somebody with a certificate, at the address of the first.
+        tenant = Consumer("cert:a", Tier.BASIC, tenant="a")
+        asserting = AssertingIntake(self.state.intake, tenant)
         self.connections = [self._connected(peer) for peer in _PEERS]
+        self.connections.append(self._connected(_PEERS[0], asserting))
 
-    def _connected(self, peer: str) -> tuple[FrontConnection, Transport]:
-        connection, transport, _ = connected(self._origin, Transport((peer, 1)), state=self.state)
+    def _connected(
+        self, peer: str, intake: Intake | None = None
+    ) -> tuple[FrontConnection, Transport]:
+        connection = FrontConnection(self.state, peer, intake)
+        transport = Transport((peer, 1))
+        connection.connection_made(transport)
         return connection, transport
 
     def _contain(self, stage: str, _error: Exception) -> None:
@@ -140,7 +150,9 @@ class Side:
         fields = [(b"cache-control", told["control"]), (b"date", b"now")]
         if told["vary"]:
             fields.append((b"vary", told["vary"]))
-        return Response(200, Headers(fields), told["version"] + exchange.head.path)
+        consumer = exchange.consumer
+        owner = b"" if consumer is None else consumer.tenant.encode()
+        return Response(200, Headers(fields), told["version"] + owner + exchange.head.path)
 
     async def ask(self, request: bytes, peer: int) -> bytes:
         connection, transport = self.connections[peer]
@@ -169,7 +181,9 @@ def _change(side: Side, what: str, number: int) -> None:  # noqa: C901, PLR0912 
         case "revoke":
             side.keys.accepted.pop(_KEYS[number % 2], None)
         case "renew":
-            side.keys.accepted[_KEYS[number % 2]] = Consumer(f"key:{number}", Tier.PREMIUM)
+            tenant = ("", "b")[number % 2]
+            key = f"key:{number}"
+            side.keys.accepted[_KEYS[number % 2]] = Consumer(key, Tier.PREMIUM, tenant=tenant)
         case "keys fail":
             side.keys.fails = number % 2 == 0
         case "no keys":
@@ -192,7 +206,7 @@ _CHANGES = (
     *("no keys", "limits", "routes", "quarantine", "release"),
 )
 # Few different requests, each many times, or nothing would be known.
-_asks = st.tuples(st.just("ask"), st.integers(0, 1), st.integers(1, 4))
+_asks = st.tuples(st.just("ask"), st.integers(0, 2), st.integers(1, 4))
 _changes = st.tuples(st.sampled_from(_CHANGES), st.integers(0, 9), st.just(1))
 
 

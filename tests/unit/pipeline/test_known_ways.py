@@ -265,6 +265,23 @@ def test_another_asserted_consumer_goes_the_usual_way() -> None:
     assert way.again(head) is None
 
 
+def test_what_was_stored_for_an_asserted_consumer_is_not_repeated_for_others() -> None:
+    """Both send the same head from the same address, and only one has shown a certificate."""
+    way = Way()
+    head = _head()
+    way.usual(head)
+    way.usual(head)
+    way.entries.purge(Purge())
+    way.body = b"of a tenant"
+    tenant = Consumer("cert:a", Tier.BASIC, tenant="a")
+    for _ in range(3):
+        taken = way.way.take(way.intake.exchange(head, PEER, asserted=tenant))
+        assert _answer_of(taken).body == b"of a tenant"
+    way.body = b"of anybody"
+    assert way.again(head) is None
+    assert way.usual(head).body == b"of anybody"
+
+
 def test_another_way_does_not_use_what_this_one_found() -> None:
     way, other = Way(), Way()
     head = way.learnt(_head())
