@@ -1,5 +1,7 @@
 """Sketches whose buckets are one number, beside those that have them one by one."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +122,20 @@ def test_few_or_scattered_values_are_not_dense() -> None:
     assert pack_dense(sketch_of([1_000_000, 1_100_000])) is None
     assert pack_dense(sketch_of([2**power for power in range(35)])) is None
     assert pack_dense(LatencySketch()) is None
+
+
+def test_a_machine_that_keeps_the_leading_byte_first_turns_the_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is stored has the last byte first; here it looks turned, since this one does so too."""
+    content = pack_dense(sketch_of([1000 * (100 + step) for step in range(60)]))
+    assert content is not None
+    dense = DenseCounts(content, ZstdDecompressor())
+    counts = dense._counts()
+    monkeypatch.setattr(sys, "byteorder", {"little": "big", "big": "little"}[sys.byteorder])
+    turned = dense._counts()
+    turned.byteswap()
+    assert turned == counts
 
 
 @given(busy, st.floats(0, 1))
