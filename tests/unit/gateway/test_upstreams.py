@@ -145,16 +145,58 @@ async def test_a_connection_that_closes_on_its_way_to_a_waiter() -> None:
         assert await first is not connection
 
 
-async def test_closed_connections_are_passed_over() -> None:
+async def test_who_left_before_there_was_a_place_is_forgotten() -> None:
+    """A connection that becomes free afterwards is idle, and nobody waits for it."""
+    async with pool_at(1) as pool:
+        connection = await pool.open()
+        first = asyncio.create_task(pool.open())
+        await waiting(pool)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (len(pool._waiting), pool._waiters) == (0, 0)
+        pool._freed(connection)
+        assert pool.counts() == (1, 1)
+        assert pool.take_idle() is connection
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_closed_connections_are_passed_over(*, fresh: bool) -> None:
     """An idle connection that is closing is not taken."""
     async with pool_at(2) as pool:
         connections = [await pool.open(), await pool.open()]
         for connection in connections:
-            connection.idle_since_s = asyncio.get_running_loop().time()
             pool._freed(connection)
         connections[1].abort()
-        assert pool.take_idle() is connections[0]
-        assert pool.take_idle() is None
+
+        def take() -> UpstreamConnection | None:
+            return pool.take_fresh(at_most_s=10.0) if fresh else pool.take_idle()
+
+        assert take() is connections[0]
+        assert take() is None
+
+
+async def test_what_was_idle_for_long_is_not_fresh() -> None:
+    """It stays where it is, for those who do not mind."""
+    async with pool_at(1) as pool:
+        connection = await pool.open()
+        pool._freed(connection)
+        connection.idle_since_s -= 20.0
+        assert pool.take_fresh(at_most_s=10.0) is None
+        assert pool.take_idle() is connection
+
+
+async def test_a_retired_pool_keeps_nothing_that_becomes_free() -> None:
+    """Unless somebody waits for it."""
+    async with pool_at(1) as pool:
+        connection = await pool.open()
+        pool.retire()
+        second = asyncio.create_task(pool.open())
+        await waiting(pool)
+        pool._freed(connection)
+        assert await second is connection
+        pool._freed(connection)
+        assert connection.is_closing()
 
 
 async def test_a_run_that_is_dropped_drops_its_connection() -> None:
