@@ -6,6 +6,8 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,6 +80,14 @@ def _table(figures: Sequence[Figure]) -> list[str]:
     return lines
 
 
+def _build() -> str:
+    """Which interpreter it is: one without profile-guided optimization is up to a third slower."""
+    if sys.base_prefix == "/usr":
+        return "of the system"
+    asked = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return f"built {'with' if asked else 'without'} profile-guided optimization"
+
+
 def _machine() -> list[str]:
     versions = []
     for package in _PACKAGES:
@@ -94,8 +104,8 @@ def _machine() -> list[str]:
     return [
         (
             f"Machine: {cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, "
-            f"{platform.system()}, Python {platform.python_version()}. Loopback; absolute figures "
-            "vary from machine to machine, trust the ratios."
+            f"{platform.system()}, Python {platform.python_version()} {_build()}. Loopback; "
+            "absolute figures vary from machine to machine, trust the ratios."
         ),
         "",
         f"Versions: {', '.join(versions)}.",
