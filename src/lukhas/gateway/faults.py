@@ -1,5 +1,6 @@
 """The gateway's innermost net: failures of an upstream become answers a client can read."""
 
+import logging
 import os
 import socket
 import ssl
@@ -15,21 +16,32 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.refusals import refusal
 from lukhas.pipeline.stage import Backstop, Handler
+from lukhas.pipeline.tracing import named
 from lukhas.policy.modes import FailureMode
 from lukhas.policy.verdicts import Outcome, Verdict
+from lukhas.units import SECOND_NS
 
 __all__ = ("FaultStage",)
+
+_log = logging.getLogger("lukhas.gateway")
+
+_LOG_EVERY_NS = 30 * SECOND_NS
 
 
 class FaultStage(Backstop):
     """Answers 502, 503 or 504 where the upstream failed and no stage below had another answer.
 
     It stands around the cache, so that a stale response may still be served instead, and inside
-    `observe`, so that the answer is counted like any other.
+    `observe`, so that the answer is counted like any other. The log is told of the first failure of
+    an upstream, and of others at most once in half a minute, with their number.
     """
 
     name = "faults"
     on_failure = FailureMode.OPEN
+
+    def __init__(self) -> None:
+        # By upstream: when the log was told last, and how many failures it was not told of.
+        self._logged: dict[str, tuple[int, int]] = {}
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Passes the exchange on and answers for the upstream if it fails."""
@@ -38,7 +50,19 @@ class FaultStage(Backstop):
         except HandlerError as error:
             if not isinstance(error.cause, UpstreamError):
                 raise
+            self._log(exchange, error.cause)
             return _answer(exchange, error.cause)
+
+    def _log(self, exchange: Exchange, error: UpstreamError) -> None:
+        logged_ns, untold = self._logged.get(error.upstream, (-_LOG_EVERY_NS, 0))
+        if exchange.now_ns - logged_ns < _LOG_EVERY_NS:
+            self._logged[error.upstream] = (logged_ns, untold + 1)
+            return
+        self._logged[error.upstream] = (exchange.now_ns, 0)
+        more = f"; {untold} more since the last such line" if untold else ""
+        _log.warning(
+            "upstream %r failed: %s%s", error.upstream, error.what, more, extra=named(exchange)
+        )
 
 
 def _answer(exchange: Exchange, error: UpstreamError) -> Response:

@@ -12,6 +12,7 @@ from lukhas.gateway.faults import FaultStage
 from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
+from lukhas.units import SECOND_NS
 
 PLACE = "cannot connect to orders.internal:8443: it is away"
 
@@ -65,3 +66,25 @@ async def test_clients_are_told_what_else_is_wrong() -> None:
     """What an upstream did wrong names no server."""
     detail, _ = await told(UpstreamProtocolError("orders", "closed the connection", sent=True))
     assert detail == "Upstream 'orders': closed the connection."
+
+
+async def test_the_log_is_told_but_not_of_each(caplog: pytest.LogCaptureFixture) -> None:
+    """Once in half a minute for each upstream, with the place, which clients are not told."""
+    stage = FaultStage()
+    head = RequestHead("GET", "http", b"a.example", b"/", b"", Headers([]))
+    moments = [("orders", 0), ("orders", 1), ("bills", 2), ("orders", 29), ("orders", 30)]
+    moments += [("orders", 59), ("bills", 62)]
+    for upstream, second in moments:
+        error = UpstreamConnectError(upstream, PLACE, sent=False)
+
+        async def fails(_exchange: Exchange, error: UpstreamError = error) -> Response:
+            raise HandlerError(error)
+
+        await stage(Exchange(head, "10.0.0.1", second * SECOND_NS, b"id"), fails)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"upstream 'orders' failed: {PLACE}",
+        f"upstream 'bills' failed: {PLACE}",
+        f"upstream 'orders' failed: {PLACE}; 2 more since the last such line",
+        f"upstream 'bills' failed: {PLACE}",
+    ]
+    assert {record.request_id for record in caplog.records} == {"id"}  # type: ignore[attr-defined]
