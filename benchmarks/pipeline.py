@@ -135,7 +135,8 @@ def _onion(hub: Hub, handler: Handler, head: RequestHead, status: int) -> Callab
 def _front(
     loop: "_Loop", hub: Hub, handler: Handler, more: Callable[[], bytes]
 ) -> Callable[[int], None]:
-    state = FrontState(DirectWay(hub.pipeline, handler).take, hub.intake, FrontLimits())
+    way = DirectWay(hub.pipeline, handler)
+    state = FrontState(way.take, hub.intake, FrontLimits(), known=way.known)
     clients: list[_Client] = []
     connections: list[FrontConnection] = []
     for _ in range(_TOGETHER):
