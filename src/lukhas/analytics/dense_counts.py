@@ -137,11 +137,7 @@ def summed(packed: Iterable[bytes]) -> DenseCounts | None:
         total_ns, min_ns, range_ns, gaps, counts = decoded(each)
         if not counts:
             continue
-        if not sums.count or min_ns < sums.min_ns:
-            sums.min_ns = min_ns
-        sums.max_ns = max(sums.max_ns, min_ns + range_ns)
-        sums.total_ns += total_ns
-        sums.count += sum(counts)
+        sums.extend(sum(counts), total_ns, (min_ns, min_ns + range_ns))
         gaps[0] -= FIRST_BUCKET
         first, last = min(first, gaps[0]), max(last, sum(gaps))
         if first < 0 or last >= _BUCKETS:

@@ -56,11 +56,7 @@ def add_packed(sketch: LatencySketch, packed: bytes) -> None:
     total_ns, min_ns, range_ns, gaps, counts = decoded(packed)
     if not counts:
         return
-    if not sketch.count or min_ns < sketch.min_ns:
-        sketch.min_ns = min_ns
-    sketch.max_ns = max(sketch.max_ns, min_ns + range_ns)
-    sketch.total_ns += total_ns
-    sketch.count += sum(counts)
+    sketch.extend(sum(counts), total_ns, (min_ns, min_ns + range_ns))
     buckets = sketch.buckets
     if not buckets:
         buckets.update(zip(accumulate(gaps), counts, strict=True))

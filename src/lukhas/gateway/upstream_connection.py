@@ -232,11 +232,7 @@ class UpstreamConnection(Protocol):
                 if plain is not None:
                     # The parser sees nothing of it, and goes on waiting for the next.
                     self.deadline_s = _NEVER_S
-                    if self._reusable:
-                        self._call = None
-                        self._on_free(self)
-                    else:
-                        self._transport.close()
+                    self._free_or_close()
                     call.answer_whole(plain, data[plain.size :])
                     return
             if self._parser is None:
@@ -381,6 +377,10 @@ class UpstreamConnection(Protocol):
             self._upload.cancel()
             self._upload = None
             self._reusable = False
+        self._free_or_close()
+
+    def _free_or_close(self) -> None:
+        """The response is whole: the connection is there for others, or ends."""
         if self._reusable:
             self._call = None
             self._on_free(self)

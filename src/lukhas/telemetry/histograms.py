@@ -118,14 +118,24 @@ class LatencySketch(msgspec.Struct, array_like=True):
         """Adds every value of another sketch; exact, in any order."""
         if not other.count:
             return
-        if not self.count or other.min_ns < self.min_ns:
-            self.min_ns = other.min_ns
-        self.max_ns = max(self.max_ns, other.max_ns)
-        self.count += other.count
-        self.total_ns += other.total_ns
+        self.extend(other.count, other.total_ns, (other.min_ns, other.max_ns))
         buckets = self.buckets
         for index, number in other.buckets.items():
             buckets[index] = buckets.get(index, 0) + number
+
+    def extend(self, count: int, total_ns: int, range_ns: tuple[int, int]) -> None:
+        """Takes in what is told of values beside their buckets, which the caller adds.
+
+        Args:
+            count: how many values, at least one.
+            total_ns: their sum.
+            range_ns: the smallest and the largest.
+        """
+        if not self.count or range_ns[0] < self.min_ns:
+            self.min_ns = range_ns[0]
+        self.max_ns = max(self.max_ns, range_ns[1])
+        self.count += count
+        self.total_ns += total_ns
 
     def copy(self) -> "LatencySketch":
         """A sketch of the same values that shares nothing with this one."""
