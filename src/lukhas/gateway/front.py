@@ -196,7 +196,9 @@ class FrontConnection(Protocol):
             state.outbox.send(self._transport, repeated_response(taken))
             self._between_requests()
         else:
-            self._answer_read(taken or self._intake.exchange(head, self._peer))
+            if not isinstance(taken, Exchange):
+                taken = self._intake.exchange(head, self._peer)
+            self._answer_read(taken)
 
     def _answer_read(self, exchange: Exchange) -> None:
         """The short way: a whole plain request, and mostly an answer that is ready to be sent."""

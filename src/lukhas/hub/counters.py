@@ -11,7 +11,7 @@ from lukhas.errors import StoreError
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.leases import LeaseSettings
 from lukhas.policy.rate_limiting.plans import LimitPlan
-from lukhas.storage.counters import CounterStore, RemoteCounterStore
+from lukhas.storage.counters import CounterStore, Held, RemoteCounterStore
 from lukhas.storage.guarded_counters import GuardedCounters, GuardedRemoteCounters
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.node_counters import NodeCounters, open_node_counters
@@ -100,6 +100,11 @@ class HubCounters:
             self._node.close()
             self._node = self._guarded = None
         self._turn_to(self._memory)
+
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+        """See `CounterStore.held`."""
+        # Elsewhere memory is only a stand-in.
+        return self._memory.held(plan, subjects) if self._wanted == "memory" else None
 
     def _turn_to(self, store: CounterStore) -> None:
         self.store = store

@@ -16,6 +16,7 @@ from lukhas.http.messages import RequestHead, Response
 from lukhas.middleware.binding import Binding, bind
 from lukhas.middleware.connections import Serving
 from lukhas.middleware.cpu_time import metered
+from lukhas.middleware.known_relay import KnownRelay
 from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.middleware.openapi import describe_limits
 from lukhas.middleware.relay import Message, Relay, Send, send_repeated, send_response
@@ -28,6 +29,7 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.refusals import refusal
+from lukhas.pipeline.short_way import ShortWay
 from lukhas.pipeline.stages.cache_plain import Onward
 from lukhas.policy.modes import Mode
 
@@ -135,10 +137,35 @@ class OptimizerMiddleware:
         way = binding.way(scope.get("root_path", ""))
         known = way.known if head.known_way is not None else None
         taken = None if known is None else known.take(head, peer, intake)
-        if isinstance(taken, tuple):
-            await send_repeated(send, taken)
+        if type(taken) is not KnownRelay:
+            if isinstance(taken, tuple):
+                await send_repeated(send, taken)
+                return
+            exchange = taken if isinstance(taken, Exchange) else intake.exchange(head, peer)
+            await self._serve(scope, receive, send, _Entering(exchange, binding, way))
             return
-        exchange = taken or intake.exchange(head, peer)
+        taken.server_send = send
+        taken.way = way
+        scope[EXCHANGE_KEY] = taken
+        # As `_call_app`, without the call.
+        try:
+            await self.app(scope, receive, taken.send)
+        except Exception as error:
+            if not await taken.failed(error):
+                raise
+            return
+        except BaseException:
+            taken.abandon()
+            raise
+        if taken.is_open:
+            await taken.ended()
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, entering: "_Entering"
+    ) -> None:
+        """Serves a request whose stages look at it."""
+        exchange, binding, way = entering
+        head = exchange.head
         exchange.parks = True
         if binding.reads_bodies and has_body(head):
             exchange.body = ReceivedBody(receive)
@@ -305,6 +332,14 @@ class OptimizerMiddleware:
             await self.app({**scope, EXCHANGE_KEY: None}, receive, send_on)
         finally:
             await self._close()
+
+
+class _Entering(NamedTuple):
+    """A request that has just come, and where it goes."""
+
+    exchange: Exchange
+    binding: Binding
+    way: ShortWay
 
 
 class _UnderWay(NamedTuple):

@@ -7,6 +7,7 @@ from lukhas.errors import ConfigError
 from lukhas.http.messages import Response
 from lukhas.middleware.app_routes import AppRoutes, RouteIndex
 from lukhas.middleware.discovery import AppRoute, Discovery, discover
+from lukhas.middleware.known_relay import KnownRelay
 from lukhas.middleware.marks import CacheMark
 from lukhas.pipeline.driving import park
 from lukhas.pipeline.exchange import Exchange
@@ -116,7 +117,8 @@ class Binding:
                 # Root paths with parameters: seldom, and made again in no time.
                 self._ways.clear()
             stages = self._stages(root_path, connection=False)
-            way = ShortWay(self._pipeline.with_stages(stages), _parked)
+            pipeline = self._pipeline.with_stages(stages)
+            way = ShortWay(pipeline, _parked, new_passed=KnownRelay)
             self._ways[root_path] = way
         return way
 

@@ -60,6 +60,12 @@ class ShortRelay:
         self._relay: Relay | None = None
         self.is_open = True
 
+    def resume(self, status: int, body_bytes: int) -> None:
+        """Goes on behind the head of an answer, which went out already."""
+        self._state = _HEADED
+        self._status = status
+        self._body_bytes = body_bytes
+
     def send(self, message: Message) -> Awaitable[None]:
         """Takes a message of the app; to be awaited at once, as every `send`."""
         kind = message["type"]
@@ -103,6 +109,9 @@ class ShortRelay:
         self._state = _HEADED
         self._status = status
         self._body_bytes = int(length)
+        known = self._way.known
+        if known is not None and exchange.admitted and headers.raw is raw:
+            known.learn_passage(exchange, self._onward, status, headers)
         return self._send({**message, "headers": headers.raw + exchange.added})
 
     def _pass_other(self, kind: str, message: Message) -> Awaitable[None]:

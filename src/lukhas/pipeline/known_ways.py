@@ -11,88 +11,32 @@ Whatever is not exactly as it was goes the usual way, which finds it out anew.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from lukhas.errors import CountersUnavailableError
-from lukhas.http.headers import HeaderPairs
+from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
+from lukhas.pipeline.known_way import Charged, KnownWay, exchange_of
+from lukhas.pipeline.passages import Passages, Passed
 from lukhas.pipeline.stages.cache import CacheStage
-from lukhas.pipeline.stages.cache_plain import SeenHit
+from lukhas.pipeline.stages.cache_plain import Onward, SeenHit
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import PASSED, ObserveStage, sample_of
 from lukhas.pipeline.stages.route import RouteStage
-from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.plans import LimitPlan
-from lukhas.policy.routing.routes import RouteMatch
 from lukhas.storage.entries import StoredResponse
-from lukhas.telemetry.recorder import Sample
 
-if TYPE_CHECKING:
-    from lukhas.policy.verdicts import Reasoned
-
-__all__ = ("KnownStages", "KnownWay", "KnownWays", "RepeatedHit")
+__all__ = ("KnownStages", "KnownWays", "RepeatedHit")
 
 # Memos of heads whose way is not known: that came once, and that come from several callers who are
 # told apart by their addresses.
 _ONCE: Final = "once"
 _SHARED: Final = "shared"
-
-
-@dataclass(slots=True)
-class KnownWay:
-    """What the stages found of a head; a memo of it.
-
-    It holds neither an exchange nor an entry, so that nothing stays in memory for it.
-
-    Attributes:
-        owner: whose stages found it.
-        table: the routes it was found with; like the plans of limits compared by identity, since
-            both are replaced while everything runs.
-        plans: the plans.
-        peer: where the request came from; empty where that does not matter.
-        client: the client behind trusted proxies; empty for the peer.
-        shown_key: the API key that it was identified by; empty for none.
-        consumer: who called.
-        route: the route.
-        verdicts: what the gates said, but for the decision about the limits.
-        plan: the limits; None where none apply.
-        subjects: whom they count for.
-        kept_id: the request id that the client sent; empty for none.
-        is_told: whether the client is told about its limits.
-        seen: what the cache found; None where it gave no answer.
-        limit_lines: RateLimit-Policy and RateLimit of a hit as lines of HTTP/1.1, with `%d` for
-            each figure; empty where the client is told nothing.
-        sampled: the sample of the first hit; all but its duration is that of the next ones.
-        sent: the fields of the entry as a way in sends them; for that to fill.
-        told: the fields of a hit that `told_lines` were made of.
-        told_lines: the same as lines of HTTP/1.1.
-    """
-
-    owner: "KnownWays"
-    table: object
-    plans: object
-    peer: str
-    client: str
-    shown_key: bytes
-    consumer: Consumer
-    route: RouteMatch
-    verdicts: "tuple[Reasoned, ...]"
-    plan: LimitPlan | None
-    subjects: tuple[str, ...]
-    kept_id: bytes
-    is_told: bool
-    seen: SeenHit | None = field(default=None, init=False)
-    limit_lines: bytes = field(default=b"", init=False)
-    sampled: Sample = field(init=False)
-    sent: HeaderPairs | None = field(default=None, init=False)
-    told: object = field(default=None, init=False)
-    told_lines: bytes = field(default=b"", init=False)
-
 
 RepeatedHit: TypeAlias = tuple[KnownWay, StoredResponse, bytes, tuple[int, ...]]
 """What was known, the entry, the request id, and the figures of the limits (empty for none)."""
@@ -124,14 +68,21 @@ class KnownWays:
 
     Args:
         stages: what it goes through.
+        new_passed: makes what stands for a request that goes on to the handler without an exchange;
+            None for a way in that knows of none.
     """
 
-    __slots__ = ("_hits", "_stages")
+    __slots__ = ("_hits", "_limit", "_passages", "_route", "_stages")
 
-    def __init__(self, stages: KnownStages) -> None:
+    def __init__(self, stages: KnownStages, new_passed: Callable[[], Passed] | None = None) -> None:
         self._stages = stages
+        self._route, self._limit = stages.route, stages.limit
         observe, cache = stages.observe, stages.cache
         self._hits = None if observe is None or cache is None else _Hits(observe, cache)
+        self._passages: Passages | None = None
+        notes_repeats = cache is not None and cache.plain.notes_repeats
+        if new_passed is not None and observe is not None and not notes_repeats:
+            self._passages = Passages(observe, cache, new_passed)
 
     def learn(self, exchange: Exchange) -> None:
         """Keeps what the gates found of an exchange that has passed them, the second time."""
@@ -153,6 +104,8 @@ class KnownWays:
         if by_peer and type(known) is KnownWay and known.peer not in {"", exchange.peer}:
             head.known_way = _SHARED
             return
+        plan = None if decision is None else decision.plan
+        subjects = (consumer.key,)
         head.known_way = KnownWay(
             self,
             stages.route.table,
@@ -163,27 +116,21 @@ class KnownWays:
             consumer,
             route,
             tuple([each for each in exchange.verdicts if each is not decision]),
-            None if decision is None else decision.plan,
-            (consumer.key,),
+            plan,
+            subjects,
             _kept_id(exchange),
-            decision is not None and limit.fields.standard,
+            plan is not None and limit.fields.standard,
+            route.rule.cost,
+            None if plan is None else limit.store.held(plan, subjects),
         )
 
     def learn_hit(self, exchange: Exchange, response: Response) -> None:
         """Keeps that the cache has answered an exchange, and was counted, if it was at a glance."""
-        known = exchange.head.known_way
+        known: KnownWay | str | None = exchange.head.known_way
         if type(known) is not KnownWay or self._hits is None:
             return
-        # What is known may be of another caller with the same head, say one without a certificate,
-        # if nothing could be learnt of this one.
-        is_theirs = (
-            known.owner is self
-            and known.consumer is exchange.consumer
-            and known.route is exchange.route
-            and known.peer in {"", exchange.peer}
-        )
         if (
-            not is_theirs
+            not self._is_theirs(known, exchange)
             or exchange.cache_result != "hit"
             or exchange.head.method != "GET"
             or response.ready_head is None
@@ -197,8 +144,41 @@ class KnownWays:
         known.limit_lines = b"" if plan is None or not known.is_told else _limit_lines(plan)
         known.seen = SeenHit(entry)
         known.sent = None
+        known.passage = None
 
-    def take(self, head: RequestHead, peer: str, intake: Intake) -> RepeatedHit | Exchange | None:
+    def learn_passage(
+        self, exchange: Exchange, onward: Onward, status: int, headers: Headers
+    ) -> None:
+        """Keeps how an admitted exchange passed; see `Passages.passage`."""
+        known: KnownWay | str | None = exchange.head.known_way
+        # By now there may be another way for the head.
+        if (
+            self._passages is None
+            or type(known) is not KnownWay
+            or not self._is_theirs(known, exchange)
+            or known.plan is not (None if exchange.limit is None else exchange.limit.plan)
+        ):
+            return
+        known.passage = passage = self._passages.passage(exchange, onward, status, headers)
+        if passage is not None:
+            known.seen = None
+
+    def _is_theirs(self, known: KnownWay, exchange: Exchange) -> bool:
+        """Whether what is known is of the very caller of an exchange.
+
+        It may be of another one with the same head, say one without a certificate, if nothing could
+        be learnt of this one.
+        """
+        return (
+            known.owner is self
+            and known.consumer is exchange.consumer
+            and known.route is exchange.route
+            and known.peer in {"", exchange.peer}
+        )
+
+    def take(
+        self, head: RequestHead, peer: str, intake: Intake
+    ) -> RepeatedHit | Passed | Exchange | None:
         """Takes a request that is like one before as far as that went.
 
         Args:
@@ -207,83 +187,78 @@ class KnownWays:
             intake: gives the time, and an id.
 
         Returns:
-            The answer, which was counted already; or the exchange as it is behind the gates; or
-            None where anything is not as it was, or a limit refuses it: then nothing has happened,
-            and the request goes the usual way.
+            The answer, which was counted already; or the request on its way to the handler, where
+            the way in knows of that; or the exchange as it is behind the gates; or None where
+            anything is not as it was, or a limit refuses it: then nothing has happened, and the
+            request goes the usual way.
         """
         now_ns = intake.now_ns()
-        known = self._known(head, peer, intake, now_ns)
-        if known is None:
-            return None
-        hits = self._hits
-        entry = None
-        if known.seen is not None and hits is not None:
-            try:
-                entry = hits.again(known.seen, now_ns)
-            except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
-                entry = None
-        plan = known.plan
-        decision = None
-        if plan is not None:
-            decision = self._charged(known, plan, now_ns)
-            if decision is None:
-                return None
-        request_id = known.kept_id or intake.new_id()
-        if entry is None or hits is None:
-            exchange = _exchange(head, peer, now_ns, request_id, known, decision)
-            if decision is not None and known.is_told:
-                exchange.added += (
-                    decision.plan.policy_pair,
-                    (b"ratelimit", decision.limit_field()),
-                )
-            return exchange
-        figures = () if decision is None else decision.figures
-        took_ns = intake.now_ns() - now_ns
-        if took_ns < hits.observe.slow_ns and (plan is None or not plan.is_near(figures)):
-            labels, size, _took_ns, consumer, agent = known.sampled
-            hits.observe.record((labels, size, took_ns, consumer, agent))
-        else:
-            hits.tell(_exchange(head, peer, now_ns, request_id, known, decision), entry)
-        return known, entry, request_id, figures
-
-    def _known(self, head: RequestHead, peer: str, intake: Intake, now_ns: int) -> KnownWay | None:
-        """What is known of a head, if all that it follows from is as it was."""
         known: KnownWay | str | None = head.known_way
-        stages = self._stages
         if (
-            known is None
-            or type(known) is not KnownWay
+            type(known) is not KnownWay
             # Others make exchanges that know more.
             or type(intake) is not Intake
             or (known.peer and known.peer != peer)
             or known.owner is not self
-            or known.table is not stages.route.table
-            or known.plans is not stages.limit.plans
+            or known.table is not self._route.table
+            or known.plans is not self._limit.plans
+            or (known.shown_key and not self._is_accepted(known, now_ns))
         ):
             return None
-        if not known.shown_key:
-            return known
-        credentials = stages.identify.credentials
-        if credentials is None:
-            return None
-        try:
-            consumer = credentials.consumer_for(known.shown_key, now_ns)
-        except Exception:  # noqa: BLE001 - as above
-            return None
-        return known if consumer is known.consumer else None
+        entry = None if known.seen is None else self._again(known.seen, now_ns)
+        charged: Charged | None = None
+        if known.plan is not None:
+            held = known.held
+            if held is not None:
+                charged = held[0](held[1], now_ns, known.cost)
+            if charged is None:
+                charged = self._charged(known, known.plan, now_ns)
+                if charged is None:
+                    return None
+        hits, passages, passage = self._hits, self._passages, known.passage
+        if entry is not None and hits is not None:
+            return hits.answer(entry, known, head, peer, now_ns, charged, intake)
+        if passage is not None and passages is not None:
+            passed = passages.begin(passage, known, head, peer, now_ns, charged, intake)
+            if passed is not None:
+                return passed
+        request_id = known.kept_id or intake.new_id()
+        decision = known.decision(charged, now_ns)
+        exchange = exchange_of(head, peer, now_ns, request_id, known, decision)
+        if decision is not None and known.is_told:
+            exchange.added += (decision.plan.policy_pair, (b"ratelimit", decision.limit_field()))
+        return exchange
 
-    def _charged(self, known: KnownWay, plan: LimitPlan, now_ns: int) -> LimitDecision | None:
-        """The decision, if the request may pass; else nothing was charged."""
+    def _again(self, seen: SeenHit, now_ns: int) -> StoredResponse | None:
+        hits = self._hits
+        try:
+            return None if hits is None else hits.again(seen, now_ns)
+        except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
+            return None
+
+    def _is_accepted(self, known: KnownWay, now_ns: int) -> bool:
+        """Whether the key is still accepted, for the same consumer."""
+        credentials = self._stages.identify.credentials
+        try:
+            return (
+                credentials is not None
+                and credentials.consumer_for(known.shown_key, now_ns) is known.consumer
+            )
+        except Exception:  # noqa: BLE001 - the identify stage meets it again, and is contained
+            return False
+
+    def _charged(self, known: KnownWay, plan: LimitPlan, now_ns: int) -> Charged | None:
+        """What the store decides, if the request may pass; else nothing was charged."""
         limit = self._stages.limit
         try:
-            decision = limit.store.decide(plan, known.subjects, now_ns, known.route.rule.cost)
+            decision = limit.store.decide(plan, known.subjects, now_ns, known.cost)
         except CountersUnavailableError:
             return None
         except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
             # A store may tell of a failure only once.
             self._stages.on_contained(limit.name, error)
             return None
-        return decision if decision.allowed else None
+        return (decision, decision.figures) if decision.allowed else None
 
 
 class _Hits:
@@ -296,35 +271,37 @@ class _Hits:
         self._plain = cache.plain
         self.again = cache.plain.again
 
-    def tell(self, exchange: Exchange, entry: StoredResponse) -> None:
+    def answer(  # noqa: PLR0917 - one call a request, and keywords cost
+        self,
+        entry: StoredResponse,
+        known: KnownWay,
+        head: RequestHead,
+        peer: str,
+        now_ns: int,
+        charged: Charged | None,
+        intake: Intake,
+    ) -> RepeatedHit:
+        """The answer to a request, which is counted."""
+        plan = known.plan
+        figures = () if charged is None else charged[1]
+        request_id = known.kept_id or intake.new_id()
+        took_ns = intake.now_ns() - now_ns
+        observe = self.observe
+        if took_ns < observe.slow_ns and (plan is None or not plan.is_near(figures)):
+            labels, size, _took_ns, consumer, agent = known.sampled
+            observe.record((labels, size, took_ns, consumer, agent))
+        else:
+            decision = known.decision(charged, now_ns)
+            self._tell(exchange_of(head, peer, now_ns, request_id, known, decision), entry)
+        return known, entry, request_id, figures
+
+    def _tell(self, exchange: Exchange, entry: StoredResponse) -> None:
         """Counts a notable one as the stages would have left it."""
         exchange.verdicts.append(self._plain.hit)
         exchange.cache_result = "hit"
         exchange.stored = entry
         answer = Response(entry.status, entry.headers, entry.body, entry.ready_head)
         self.observe.answered(exchange, answer)
-
-
-def _exchange(  # noqa: PLR0917 - one call a request, and keywords cost
-    head: RequestHead,
-    peer: str,
-    now_ns: int,
-    request_id: bytes,
-    known: KnownWay,
-    decision: LimitDecision | None,
-) -> Exchange:
-    """An exchange as the gates would have left it, but for the fields that tell of limits."""
-    exchange = Exchange(head, peer, now_ns, request_id)
-    exchange.admitted = True
-    if known.client:
-        exchange.client = known.client
-    exchange.consumer = known.consumer
-    exchange.route = known.route
-    exchange.limit = decision
-    exchange.verdicts += known.verdicts
-    if decision is not None:
-        exchange.verdicts.append(decision)
-    return exchange
 
 
 def _is_plain(stage: LimitStage, decision: LimitDecision | None) -> bool:

@@ -13,6 +13,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.known_ways import KnownStages, KnownWays
+from lukhas.pipeline.passages import Passed
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
@@ -39,6 +40,7 @@ class ShortWay:
     Args:
         pipeline: the stages.
         handler: what is inside; it parks where `enter` is used.
+        new_passed: see `KnownWays`.
 
     Attributes:
         observe: the observe stage, if it is the first.
@@ -49,7 +51,13 @@ class ShortWay:
             request that went on is out, or given up.
     """
 
-    def __init__(self, pipeline: Pipeline, handler: Handler) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        handler: Handler,
+        *,
+        new_passed: Callable[[], Passed] | None = None,
+    ) -> None:
         stages = list(pipeline.stages)
         self._pipeline = pipeline
         self._handler = handler
@@ -60,7 +68,7 @@ class ShortWay:
         gates, rest = _divided(stages)
         self._stages = (*gates, *rest)
         self._divide(len(gates))
-        self.known = self._known_ways(gates)
+        self.known = self._known_ways(gates, new_passed)
         self.ended = _nothing if self.observe is None else self.observe.ended
 
     def _divide(self, gates: int) -> None:
@@ -91,7 +99,9 @@ class ShortWay:
             self._is_direct = len(rest) == at + 1 and not looks
             self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
 
-    def _known_ways(self, gates: Sequence[Stage]) -> KnownWays | None:
+    def _known_ways(
+        self, gates: Sequence[Stage], new_passed: Callable[[], Passed] | None
+    ) -> KnownWays | None:
         if len(gates) != 3:
             return None
         route, identify, limit = gates
@@ -105,7 +115,8 @@ class ShortWay:
             return None
         observe = self.observe if type(self.observe) is ObserveStage else None
         told = self._pipeline.on_contained
-        return KnownWays(KnownStages(route, identify, limit, observe, self.cache, told))
+        stages = KnownStages(route, identify, limit, observe, self.cache, told)
+        return KnownWays(stages, new_passed)
 
     def enter(self, exchange: Exchange) -> Response | Onward | Run:
         """Takes a request as far as it gets without waiting.

@@ -1,12 +1,22 @@
 """The ports of the limit counters."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.plans import LimitPlan
 
-__all__ = ("CounterStore", "RemoteCounterStore")
+__all__ = ("CounterStore", "Held", "RemoteCounterStore")
+
+Held: TypeAlias = tuple[
+    Callable[[bytearray, int, int], tuple[bytes, tuple[int, ...]] | None], bytearray
+]
+"""What charges a state, and the state.
+
+The former takes the state, the Unix time in nanoseconds, and a cost of at least 1. It gives the
+state after charging and the figures of all its limits (see `LimitDecision.figures`); or None with
+nothing charged, where the cost does not fit, or the store has let the state go.
+"""
 
 
 class CounterStore(Protocol):
@@ -35,6 +45,18 @@ class CounterStore(Protocol):
 
         Raises:
             StoreError: the store cannot decide.
+        """
+        ...
+
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+        """A short cut to the state of a plan with one enforced group, for as long as there is one.
+
+        Args:
+            plan: the limits.
+            subjects: whom they are counted for.
+
+        Returns:
+            None where `decide` has to be asked each time.
         """
         ...
 

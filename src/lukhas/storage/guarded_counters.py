@@ -119,6 +119,9 @@ class GuardedCounters(_Guard):
         self.last_error = ""
         return decision
 
+    def held(self, _plan: LimitPlan, _subjects: tuple[str, ...]) -> None:
+        """See `CounterStore.held`: the store may fail at any time."""
+
     def settle(
         self,
         decision: LimitDecision,

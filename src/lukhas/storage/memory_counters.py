@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from lukhas.policy.rate_limiting.counting import Counting
 from lukhas.policy.rate_limiting.decisions import LimitDecision, decide, settle
 from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan
+from lukhas.policy.rate_limiting.strict_ring import StrictRing
+from lukhas.storage.counters import Held
 
 __all__ = ("MAX_STATES", "MemoryCounters")
 
@@ -26,10 +28,11 @@ class MemoryCounters:
     """Counters in plain dicts: exact within one process, gone when it ends.
 
     States that count nothing any more are dropped a few at a time, whenever a new one is made, so
-    nothing ever stops to sweep. A state that still counts something is never dropped: forgetting
-    it would hand its owner a fresh quota. When all places are taken by such states, subjects that
-    come new are counted in a fixed number of shared states: they may be refused for what others
-    did, but nobody gets more than the limit, and memory stays bounded.
+    nothing ever stops to sweep; they are emptied, so that who holds one knows. A state that still
+    counts something is never dropped: forgetting it would hand its owner a fresh quota. When all
+    places are taken by such states, subjects that come new are counted in a fixed number of shared
+    states: they may be refused for what others did, but nobody gets more than the limit, and memory
+    stays bounded.
 
     Args:
         max_states: how many states to keep at most, over all limits.
@@ -72,6 +75,20 @@ class MemoryCounters:
                         return LimitDecision(plan, (taken,), now_ns, cost)
         return decide(plan, self._all(plan, subjects, now_ns), now_ns, cost, costs)
 
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+        """See `CounterStore.held`: for strict limits, of a subject with a state of its own."""
+        if not plan.is_simple:
+            return None
+        group = plan.groups[0]
+        counting = group.counting
+        table = self._tables.get(group.table)
+        if table is None or not isinstance(counting, StrictRing):
+            return None
+        state = table.shards[hash(subjects[0]) % _SHARDS].get(subjects[0])
+        if state is None or not counting.owns(state):
+            return None
+        return counting.take_and_tell, state
+
     def settle(
         self,
         decision: LimitDecision,
@@ -107,7 +124,10 @@ class MemoryCounters:
             state = table.make_state(shard, subject, now_ns)
             self._states += 1
         elif table.is_mixed and not group.counting.owns(state):
-            state = table.shards[shard][subject] = group.counting.adopt(state, now_ns)
+            kept = table.shards[shard][subject] = group.counting.adopt(state, now_ns)
+            # So that who holds it knows.
+            state.clear()
+            return kept
         return state
 
 
@@ -168,7 +188,7 @@ class _Table:
         for _ in range(min(_LOOKS_PER_NEW_STATE, len(order))):
             subject = order.popleft()
             if self._is_idle(states[subject], now_ns):
-                del states[subject]
+                states.pop(subject).clear()
                 dropped += 1
             else:
                 order.append(subject)

@@ -91,6 +91,9 @@ class NodeCounters:
         except lmdb.Error as error:
             raise self._node.store_error(error) from error
 
+    def held(self, _plan: LimitPlan, _subjects: tuple[str, ...]) -> None:
+        """See `CounterStore.held`: other processes change states too."""
+
     def settle(
         self,
         decision: LimitDecision,

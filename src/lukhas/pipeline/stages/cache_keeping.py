@@ -69,6 +69,10 @@ class CacheKeeper:
         """Whether the last answer to this could plainly not be stored, not long ago."""
         return now_ns < self._uncacheable.get(key, 0)
 
+    def uncacheable_until_ns(self, key: CacheKey) -> int:
+        """Until when that counts; 0 where it is not known."""
+        return self._uncacheable.get(key, 0)
+
     def keep(self, fetch: Fetch, response: Response) -> Storing:
         """Stores a response, or prepares that; tells what became of it."""
         timing = Timing(fetch.requested_ns, self._now_ns())

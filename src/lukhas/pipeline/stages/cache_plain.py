@@ -96,6 +96,10 @@ class PlainCache:
 
     Attributes:
         hit: as given.
+        get: that of the store.
+        uncacheable_until_ns: until when it is known of a key that its answers plainly cannot be
+            stored.
+        notes_repeats: whether answers that were let pass are noted.
     """
 
     def __init__(
@@ -108,14 +112,16 @@ class PlainCache:
         hit: Verdict,
         repeats: RepeatLog | None = None,
     ) -> None:
-        self._get = store.get
+        self.get = store.get
         self._touch = store.touch
         self._ticket = store.ticket
         self._is_uncacheable = keeper.is_uncacheable
+        self.uncacheable_until_ns = keeper.uncacheable_until_ns
         self._status = status
         self._guard = guard
         self.hit = hit
         self._repeats = repeats
+        self.notes_repeats = repeats is not None
         self._miss_field = (b"cache-status", status.forwarded(Forward.URI_MISS))
 
     def ask(self, exchange: Exchange) -> Response | Onward | None:
@@ -144,7 +150,7 @@ class PlainCache:
         key = looked_up[2]
         if key is None or exchange.body is not None:
             return None
-        variants = self._get(key)
+        variants = self.get(key)
         if variants is not None:
             return self._answered(exchange, policy, variants, is_personal=looked_up[3])
         if not self._is_uncacheable(key, exchange.now_ns):
@@ -159,7 +165,7 @@ class PlainCache:
             seen: what was found when `ask` answered that head, on the same route.
             now_ns: the time of the request.
         """
-        variants = self._get(seen.key)
+        variants = self.get(seen.key)
         if variants is None:
             return None
         entry = variants[0]

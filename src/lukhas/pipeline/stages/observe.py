@@ -57,6 +57,8 @@ class ObserveStage:
     Attributes:
         record: takes a sample.
         slow_ns: from which duration on a request is notable.
+        now_ns: reads the clock.
+        recorder: as given.
     """
 
     name = "observe"
@@ -68,13 +70,13 @@ class ObserveStage:
         self._explain = explain
         slow_ns = 0 if explain is None else explain.rules.slow_ns
         self.slow_ns = slow_ns or _NEVER_NS
-        self._recorder = recorder
+        self.recorder = recorder
         self.record = recorder.record
-        self._now_ns = clock.now_ns
+        self.now_ns = clock.now_ns
 
     async def __call__(self, exchange: Exchange, call_next: Handler) -> Response:
         """Passes the exchange on and records how it ended."""
-        self._recorder.in_flight += 1
+        self.recorder.in_flight += 1
         try:
             response = await call_next(exchange)
         except BaseException as error:
@@ -85,11 +87,11 @@ class ObserveStage:
 
     def began(self) -> None:
         """An exchange is on its way, without the coroutine of this stage around it."""
-        self._recorder.in_flight += 1
+        self.recorder.in_flight += 1
 
     def handed_on(self) -> None:
         """What had begun so goes on in the coroutine of this stage, which counts it itself."""
-        self._recorder.in_flight -= 1
+        self.recorder.in_flight -= 1
 
     def answered(self, exchange: Exchange, response: Response) -> None:
         """There is a response to an exchange that had not `began`, since nothing had to wait."""
@@ -99,7 +101,7 @@ class ObserveStage:
         if body.__class__ is bytes:
             self._sample(exchange, status, len(body))
         else:
-            self._recorder.in_flight += 1
+            self.recorder.in_flight += 1
             self._follow(exchange, response)
 
     def responded(self, exchange: Exchange, response: Response) -> None:
@@ -126,12 +128,12 @@ class ObserveStage:
 
     def ended(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         """The response is out: takes the sample."""
-        self._recorder.in_flight -= 1
+        self.recorder.in_flight -= 1
         self._sample(exchange, status, body_bytes)
 
     def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         limit = exchange.limit
-        took_ns = self._now_ns() - exchange.now_ns
+        took_ns = self.now_ns() - exchange.now_ns
         # What simply passes pays for no call.
         passed = (
             status < 400
@@ -151,16 +153,16 @@ class ObserveStage:
         consumer = exchange.consumer
         tier = "none" if consumer is None else consumer.tier.value
         for policy in limit.near:
-            self._recorder.near_limit(policy, tier)
+            self.recorder.near_limit(policy, tier)
 
     def count_limits(self, exchange: Exchange, limit: LimitDecision) -> None:
         """Counts what was over a limit: the request itself, or a message of a connection."""
         consumer = exchange.consumer
         tier = "none" if consumer is None else consumer.tier.value
         if limit.shadow_violations:
-            self._recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
+            self.recorder.limited(limit.shadow_policy, tier, Mode.SHADOW.value)
         if not limit.allowed:
-            self._recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
+            self.recorder.limited(limit.policy, tier, Mode.ENFORCE.value)
 
     def _follow(self, exchange: Exchange, response: Response) -> None:
         """Lets the sample be taken at the end of a streamed body."""
@@ -176,14 +178,14 @@ class ObserveStage:
         follow(
             response,
             lambda size: self.ended(exchange, status, size),
-            on_abort=self._recorder.aborted,
+            on_abort=self.recorder.aborted,
         )
 
     def _failed(self, exchange: Exchange, error: BaseException) -> None:
         cause = error.cause if isinstance(error, HandlerError) else error
         if isinstance(cause, UpstreamError):
             status = {"timeout": 504, "busy": 503}.get(cause.kind, 502)
-            self._recorder.upstream_failed(cause.upstream, cause.kind)
+            self.recorder.upstream_failed(cause.upstream, cause.kind)
         elif isinstance(cause, BodyAbortedError):
             status = 400
         elif isinstance(cause, (asyncio.CancelledError, GeneratorExit)):
@@ -195,7 +197,7 @@ class ObserveStage:
 
     def _count_refusals(self, exchange: Exchange, status: int) -> None:
         """Counts who refused; not on the way of a request that simply passes."""
-        recorder = self._recorder
+        recorder = self.recorder
         limit = exchange.limit
         if limit is not None:
             self.count_limits(exchange, limit)
@@ -234,7 +236,7 @@ class ReportedObserveStage(ObserveStage):
 
     def _sample(self, exchange: Exchange, status: int, body_bytes: int) -> None:
         super()._sample(exchange, status, body_bytes)
-        took_ns = self._now_ns() - exchange.now_ns
+        took_ns = self.now_ns() - exchange.now_ns
         for report in self._reports:
             report(exchange, status, body_bytes, took_ns)
 
@@ -258,7 +260,7 @@ class SampledObserveStage(ReportedObserveStage):
         self._is_notable = False
         super()._sample(exchange, status, body_bytes)
         if not self._is_notable:
-            took_ns = self._now_ns() - exchange.now_ns
+            took_ns = self.now_ns() - exchange.now_ns
             self._keep(exchange, status, took_ns, why="sampled")
 
     def _noted(self, exchange: Exchange, status: int, took_ns: int) -> str:

@@ -40,22 +40,25 @@ class Moments:
     Args:
         widths_ns: how long a bucket of each window is; whole microseconds.
         cells: how many buckets a window can touch.
+
+    Attributes:
+        latest: the moment that was asked for last.
     """
 
-    __slots__ = ("_cells", "_kept", "_latest", "_widths_ns")
+    __slots__ = ("_cells", "_kept", "_widths_ns", "latest")
 
     def __init__(self, widths_ns: Sequence[int], cells: int) -> None:
         self._widths_ns = tuple(widths_ns)
         self._cells = cells
         self._kept: dict[int, Moment] = {}
-        self._latest = Moment(0, 0, (), (), ())
+        self.latest = Moment(0, 0, (), (), ())
 
     def at(self, now_ns: int) -> Moment:
         """The moment that a time lies in."""
-        moment = self._latest
+        moment = self.latest
         if not moment.began_ns <= now_ns < moment.next_us * _US_NS:
             ends_ns = min([(now_ns // width + 1) * width for width in self._widths_ns])
-            moment = self._latest = self.before(ends_ns // _US_NS)
+            moment = self.latest = self.before(ends_ns // _US_NS)
         return moment
 
     def before(self, next_us: int) -> Moment:

@@ -119,6 +119,36 @@ class StrictRing:
         told: bytes = self._told.unpack_from(state)[0]
         return told
 
+    def take_and_tell(
+        self, state: bytearray, now_ns: int, cost: int
+    ) -> tuple[bytes, tuple[int, ...]] | None:
+        """`take` and `figures` in one; None also for an empty state, which somebody has let go."""
+        if not state:
+            return None
+        if self._three is not None:
+            # The usual case: three windows, and no bucket ends.
+            at = self._head_at
+            next_us, pending, room, a, _, lag_a, b, _, lag_b, c, _, lag_c = self._head.unpack_from(
+                state, at
+            )
+            moment = self._moments.latest
+            pending += cost
+            if pending <= room and moment.next_us == next_us and now_ns < next_us * MICROSECOND_NS:
+                _PENDING_ALONE.pack_into(state, at + _PENDING_OFFSET, pending)
+                quota_a, width_a, quota_b, width_b, quota_c, width_c = self._three
+                ends_a, ends_b, ends_c = moment.leaves_s
+                now_s = now_ns // SECOND_NS
+                return self._told.unpack_from(state)[0], (
+                    quota_a - a - pending,
+                    ends_a - lag_a * width_a - now_s,
+                    quota_b - b - pending,
+                    ends_b - lag_b * width_b - now_s,
+                    quota_c - c - pending,
+                    ends_c - lag_c * width_c - now_s,
+                )
+        taken = self.take(state, now_ns, cost)
+        return None if taken is None else (taken, self.figures(taken, now_ns))
+
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
         head = self._head.unpack_from(state, self._head_at)

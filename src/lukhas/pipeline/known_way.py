@@ -1,0 +1,142 @@
+"""What is known of a head that came before, and the exchange that follows from it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from lukhas.http.headers import HeaderPairs
+from lukhas.http.messages import RequestHead
+from lukhas.pipeline.exchange import Exchange
+from lukhas.pipeline.stages.cache_plain import Onward, SeenHit
+from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.keys import CacheKey
+from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.plans import LimitPlan
+from lukhas.policy.routing.routes import RouteMatch
+from lukhas.storage.counters import Held
+from lukhas.telemetry.recorder import Sample
+
+if TYPE_CHECKING:
+    from lukhas.policy.verdicts import Reasoned
+
+__all__ = ("Charged", "KnownWay", "Passage", "exchange_of")
+
+Charged: TypeAlias = tuple[bytes | LimitDecision, tuple[int, ...]]
+"""The state of the limits after charging, or the decision of the store; and the figures."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """How the last request with a head went on to the handler, and what came back; a memo.
+
+    Attributes:
+        onward: how it passed the cache.
+        key: what the cache found nothing for; None where the cache has nothing to do with it.
+        until_ns: until when the cache knows that there is nothing to share.
+        status: that of the answer.
+        fields: those of the answer, as the handler gave them.
+        names: their names.
+        length_at: which of them is Content-Length.
+        body_bytes: what that says.
+        added: the fields that the cache added.
+        verdicts: what the cache said.
+        sample: the sample; all but its duration and its size is that of the next ones.
+    """
+
+    onward: Onward
+    key: CacheKey | None
+    until_ns: int
+    status: int
+    fields: HeaderPairs
+    names: list[bytes]
+    length_at: int
+    body_bytes: int
+    added: HeaderPairs
+    verdicts: "tuple[Reasoned, ...]"
+    sample: Sample
+
+
+@dataclass(slots=True)
+class KnownWay:
+    """What the stages found of a head; a memo of it.
+
+    It holds neither an exchange nor an entry, so that nothing stays in memory for it.
+
+    Attributes:
+        owner: whose stages found it.
+        table: the routes it was found with; like the plans of limits compared by identity, since
+            both are replaced while everything runs.
+        plans: the plans.
+        peer: where the request came from; empty where that does not matter.
+        client: the client behind trusted proxies; empty for the peer.
+        shown_key: the API key that it was identified by; empty for none.
+        consumer: who called.
+        route: the route.
+        verdicts: what the gates said, but for the decision about the limits.
+        plan: the limits; None where none apply.
+        subjects: whom they count for.
+        kept_id: the request id that the client sent; empty for none.
+        is_told: whether the client is told about its limits.
+        cost: what a request is charged.
+        held: what charges the counters without asking the store; None where that has to be asked.
+        seen: what the cache found; None where it gave no answer.
+        passage: how a request went on to the handler; None where that is not known.
+        limit_lines: RateLimit-Policy and RateLimit of a hit as lines of HTTP/1.1, with `%d` for
+            each figure; empty where the client is told nothing.
+        sampled: the sample of the first hit; all but its duration is that of the next ones.
+        sent: the fields of the entry as a way in sends them; for that to fill.
+        told: the fields of a hit that `told_lines` were made of.
+        told_lines: the same as lines of HTTP/1.1.
+    """
+
+    owner: object
+    table: object
+    plans: object
+    peer: str
+    client: str
+    shown_key: bytes
+    consumer: Consumer
+    route: RouteMatch
+    verdicts: "tuple[Reasoned, ...]"
+    plan: LimitPlan | None
+    subjects: tuple[str, ...]
+    kept_id: bytes
+    is_told: bool
+    cost: int
+    held: Held | None
+    seen: SeenHit | None = field(default=None, init=False)
+    passage: Passage | None = field(default=None, init=False)
+    limit_lines: bytes = field(default=b"", init=False)
+    sampled: Sample = field(init=False)
+    sent: HeaderPairs | None = field(default=None, init=False)
+    told: object = field(default=None, init=False)
+    told_lines: bytes = field(default=b"", init=False)
+
+    def decision(self, charged: Charged | None, now_ns: int) -> LimitDecision | None:
+        """The decision by which a request was charged; None where no limits apply."""
+        plan = self.plan
+        if plan is None or charged is None:
+            return None
+        by = charged[0]
+        return LimitDecision(plan, (by,), now_ns, self.cost) if isinstance(by, bytes) else by
+
+
+def exchange_of(  # noqa: PLR0917 - one call a request, and keywords cost
+    head: RequestHead,
+    peer: str,
+    now_ns: int,
+    request_id: bytes,
+    known: KnownWay,
+    decision: LimitDecision | None,
+) -> Exchange:
+    """An exchange as the gates would have left it, but for the fields that tell of limits."""
+    exchange = Exchange(head, peer, now_ns, request_id)
+    exchange.admitted = True
+    if known.client:
+        exchange.client = known.client
+    exchange.consumer = known.consumer
+    exchange.route = known.route
+    exchange.limit = decision
+    exchange.verdicts += known.verdicts
+    if decision is not None:
+        exchange.verdicts.append(decision)
+    return exchange
