@@ -134,7 +134,8 @@ class OptimizerMiddleware:
         if head is None:
             await _refuse_host(scope, send, intake=intake, peer=peer)
             return
-        way = binding.way(scope.get("root_path", ""))
+        root_path = scope.get("root_path", "")
+        way = binding.ways.get(root_path) or binding.way(root_path)
         known = way.known if head.known_way is not None else None
         taken = None if known is None else known.take(head, peer, intake)
         if type(taken) is not KnownRelay:

@@ -51,15 +51,17 @@ class Binding:
 
     Attributes:
         reads_bodies: whether a stage reads request bodies.
+        ways: see `way`, by root path.
         tagged: the names of the routes that ask for caching; their answers are given an ETag.
     """
 
     def __init__(self, pipeline: Pipeline, discovery: Discovery) -> None:
         self._pipeline = pipeline
         self._discovery = discovery
+        self._watched, self._count = discovery.watched, discovery.count
         self.reads_bodies = any(isinstance(s, BodyReader) for s in pipeline.stages)
         self._handlers: dict[str, Handler] = {}
-        self._ways: dict[str, ShortWay] = {}
+        self.ways: dict[str, ShortWay] = {}
         self._route_stage = next((s for s in pipeline.stages if isinstance(s, RouteStage)), None)
         self._limit_stage = next((s for s in pipeline.stages if isinstance(s, LimitStage)), None)
         self._base: RouteFinder | None = None
@@ -92,9 +94,11 @@ class Binding:
 
     def is_stale(self) -> bool:
         """Whether the routes of the app, those of the settings, or the limits are others by now."""
-        stage, limits = self._route_stage, self._given_limits
+        stage, limits, watched = self._route_stage, self._given_limits, self._watched
         return (
-            self._discovery.is_stale()
+            # As `Discovery.is_stale`, without the call: it is asked for each request.
+            (sum(map(len, watched)) != self._count)
+            or (bool(watched) and self._discovery.router.routes is not watched[0])
             or (stage is not None and stage.table is not self._base)
             or (limits is not None and limits.plans is not self._plans)
         )
@@ -111,15 +115,15 @@ class Binding:
 
     def way(self, root_path: str) -> ShortWay:
         """The way to a parked handler, for requests below this root path."""
-        way = self._ways.get(root_path)
+        way = self.ways.get(root_path)
         if way is None:
-            if len(self._ways) >= _MAX_ROOT_PATHS:
+            if len(self.ways) >= _MAX_ROOT_PATHS:
                 # Root paths with parameters: seldom, and made again in no time.
-                self._ways.clear()
+                self.ways.clear()
             stages = self._stages(root_path, connection=False)
             pipeline = self._pipeline.with_stages(stages)
             way = ShortWay(pipeline, _parked, new_passed=KnownRelay)
-            self._ways[root_path] = way
+            self.ways[root_path] = way
         return way
 
     def tags(self, exchange: Exchange) -> bool:

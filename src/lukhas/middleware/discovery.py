@@ -6,7 +6,7 @@ route that will run.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.routing import Host, Mount, WebSocketRoute
@@ -62,19 +62,21 @@ class Discovery:
         router: where they were found; None if the app has no routes that we can read.
         routes: those of requests, in the order in which the app tries them.
         connections: those of WebSocket connections, likewise.
+        watched: the lists they were found in; that of the router first.
+        count: how many there were in all of them.
     """
 
     router: Any
     routes: tuple[AppRoute, ...] = ()
     connections: tuple[AppRoute, ...] = ()
-    _watched: list[Sequence[object]] = field(default_factory=list)
-    _count: int = 0
+    watched: tuple[Sequence[object], ...] = ()
+    count: int = 0
 
     def is_stale(self) -> bool:
         """Whether routes were added or taken away since."""
-        watched = self._watched
+        watched = self.watched
         return bool(watched) and (
-            sum(map(len, watched)) != self._count or self.router.routes is not watched[0]
+            sum(map(len, watched)) != self.count or self.router.routes is not watched[0]
         )
 
 
@@ -128,7 +130,7 @@ def discover(app: object, *, taken: frozenset[str] = frozenset()) -> Discovery:
         if one.connections:
             connections.append(route)
     count = sum(map(len, walk.watched))
-    return Discovery(router, tuple(routes), tuple(connections), walk.watched, count)
+    return Discovery(router, tuple(routes), tuple(connections), tuple(walk.watched), count)
 
 
 @dataclass(frozen=True, slots=True)

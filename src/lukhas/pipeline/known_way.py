@@ -1,5 +1,6 @@
 """What is known of a head that came before, and the exchange that follows from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -7,21 +8,25 @@ from lukhas.http.headers import HeaderPairs
 from lukhas.http.messages import RequestHead
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stages.cache_plain import Onward, SeenHit
+from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.policy.routing.routes import RouteMatch
-from lukhas.storage.counters import Held
 from lukhas.telemetry.recorder import Sample
 
 if TYPE_CHECKING:
     from lukhas.policy.verdicts import Reasoned
 
-__all__ = ("Charged", "KnownWay", "Passage", "exchange_of")
+__all__ = ("Charged", "Charging", "KnownWay", "Passage", "exchange_of")
 
-Charged: TypeAlias = tuple[bytes | LimitDecision, tuple[int, ...]]
-"""The state of the limits after charging, or the decision of the store; and the figures."""
+Charged: TypeAlias = tuple[bytes | LimitDecision, tuple[int, ...], bool]
+"""The state of the limits after charging, or the decision of the store; the figures; and whether
+a limit is near its end."""
+
+Charging: TypeAlias = tuple[Callable[[bytearray, int, int], Charged | None], bytearray]
+"""What charges limits, and the state that it is to be given; see `Held`."""
 
 
 @dataclass(slots=True)
@@ -29,6 +34,7 @@ class Passage:
     """How the last request with a head went on to the handler, and what came back; a memo.
 
     Attributes:
+        observe: counts requests.
         onward: how it passed the cache.
         key: what the cache found nothing for; None where the cache has nothing to do with it.
         until_ns: until when the cache knows that there is nothing to share.
@@ -42,6 +48,7 @@ class Passage:
         sample: the sample; all but its duration and its size is that of the next ones.
     """
 
+    observe: ObserveStage
     onward: Onward
     key: CacheKey | None
     until_ns: int
@@ -73,11 +80,11 @@ class KnownWay:
         route: the route.
         verdicts: what the gates said, but for the decision about the limits.
         plan: the limits; None where none apply.
-        subjects: whom they count for.
         kept_id: the request id that the client sent; empty for none.
         is_told: whether the client is told about its limits.
         cost: what a request is charged.
-        held: what charges the counters without asking the store; None where that has to be asked.
+        charge: what charges the limits; gives None where it does not, for whatever reason.
+        state: what that is to be given.
         seen: what the cache found; None where it gave no answer.
         passage: how a request went on to the handler; None where that is not known.
         limit_lines: RateLimit-Policy and RateLimit of a hit as lines of HTTP/1.1, with `%d` for
@@ -98,11 +105,11 @@ class KnownWay:
     route: RouteMatch
     verdicts: "tuple[Reasoned, ...]"
     plan: LimitPlan | None
-    subjects: tuple[str, ...]
     kept_id: bytes
     is_told: bool
     cost: int
-    held: Held | None
+    charge: Callable[[bytearray, int, int], Charged | None]
+    state: bytearray
     seen: SeenHit | None = field(default=None, init=False)
     passage: Passage | None = field(default=None, init=False)
     limit_lines: bytes = field(default=b"", init=False)
@@ -111,14 +118,6 @@ class KnownWay:
     told: object = field(default=None, init=False)
     told_lines: bytes = field(default=b"", init=False)
 
-    def decision(self, charged: Charged | None, now_ns: int) -> LimitDecision | None:
-        """The decision by which a request was charged; None where no limits apply."""
-        plan = self.plan
-        if plan is None or charged is None:
-            return None
-        by = charged[0]
-        return LimitDecision(plan, (by,), now_ns, self.cost) if isinstance(by, bytes) else by
-
 
 def exchange_of(  # noqa: PLR0917 - one call a request, and keywords cost
     head: RequestHead,
@@ -126,17 +125,21 @@ def exchange_of(  # noqa: PLR0917 - one call a request, and keywords cost
     now_ns: int,
     request_id: bytes,
     known: KnownWay,
-    decision: LimitDecision | None,
+    charged: Charged,
 ) -> Exchange:
-    """An exchange as the gates would have left it, but for the fields that tell of limits."""
+    """An exchange as the gates would have left it."""
     exchange = Exchange(head, peer, now_ns, request_id)
     exchange.admitted = True
     if known.client:
         exchange.client = known.client
     exchange.consumer = known.consumer
     exchange.route = known.route
-    exchange.limit = decision
     exchange.verdicts += known.verdicts
-    if decision is not None:
+    plan, by = known.plan, charged[0]
+    if plan is not None:
+        decision = LimitDecision(plan, (by,), now_ns, known.cost) if isinstance(by, bytes) else by
+        exchange.limit = decision
         exchange.verdicts.append(decision)
+        if known.is_told:
+            exchange.added += (plan.policy_pair, (b"ratelimit", decision.limit_field()))
     return exchange

@@ -10,8 +10,9 @@ and whether the stored response is still there and fresh.
 Whatever is not exactly as it was goes the usual way, which finds it out anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from lukhas.errors import CountersUnavailableError
@@ -19,14 +20,16 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_way import Charged, KnownWay, exchange_of
-from lukhas.pipeline.passages import Passages, Passed
+from lukhas.pipeline.known_way import Charged, Charging, KnownWay, exchange_of
+from lukhas.pipeline.passages import NewPassed, Passages, Passed
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import Onward, SeenHit
 from lukhas.pipeline.stages.identify import IdentifyStage
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import PASSED, ObserveStage, sample_of
 from lukhas.pipeline.stages.route import RouteStage
+from lukhas.policy.caching.keys import CacheKey
+from lukhas.policy.caching.leak_guard import GuardUnit
 from lukhas.policy.rate_limiting.decisions import LimitDecision
 from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.storage.entries import StoredResponse
@@ -72,17 +75,32 @@ class KnownWays:
             None for a way in that knows of none.
     """
 
-    __slots__ = ("_hits", "_limit", "_passages", "_route", "_stages")
+    __slots__ = (
+        "_get",
+        "_hits",
+        "_identify",
+        "_limit",
+        "_new_passed",
+        "_on_contained",
+        "_passages",
+        "_quarantined",
+        "_route",
+    )
 
-    def __init__(self, stages: KnownStages, new_passed: Callable[[], Passed] | None = None) -> None:
-        self._stages = stages
-        self._route, self._limit = stages.route, stages.limit
+    def __init__(self, stages: KnownStages, new_passed: NewPassed | None = None) -> None:
+        self._route, self._identify, self._limit = stages.route, stages.identify, stages.limit
+        self._on_contained = stages.on_contained
         observe, cache = stages.observe, stages.cache
         self._hits = None if observe is None or cache is None else _Hits(observe, cache)
+        self._get: Callable[[CacheKey], object] = _nothing
+        self._quarantined: Mapping[GuardUnit, str] = {}
+        if cache is not None:
+            self._get, self._quarantined = cache.plain.get, cache.guard.quarantined
+        self._new_passed = new_passed
         self._passages: Passages | None = None
-        notes_repeats = cache is not None and cache.plain.notes_repeats
-        if new_passed is not None and observe is not None and not notes_repeats:
-            self._passages = Passages(observe, cache, new_passed)
+        noted = cache is not None and cache.plain.notes_repeats
+        if new_passed is not None and observe is not None and not noted:
+            self._passages = Passages(observe, cache)
 
     def learn(self, exchange: Exchange) -> None:
         """Keeps what the gates found of an exchange that has passed them, the second time."""
@@ -95,20 +113,19 @@ class KnownWays:
         consumer, route = exchange.consumer, exchange.route
         if known is _SHARED or consumer is None or route is None:
             return
-        stages = self._stages
-        limit, decision = stages.limit, exchange.limit
-        shown_key = stages.identify.shown_key(exchange)
+        identify, limit, decision = self._identify, self._limit, exchange.limit
+        shown_key = identify.shown_key(exchange)
         if shown_key is None or not _is_plain(limit, decision):
             return
-        by_peer = not shown_key or limit.looks_at_addresses or stages.identify.looks_at_proxies
+        by_peer = not shown_key or limit.looks_at_addresses or identify.looks_at_proxies
         if by_peer and type(known) is KnownWay and known.peer not in {"", exchange.peer}:
             head.known_way = _SHARED
             return
         plan = None if decision is None else decision.plan
-        subjects = (consumer.key,)
+        charge, state = self._charging(plan, (consumer.key,))
         head.known_way = KnownWay(
             self,
-            stages.route.table,
+            self._route.table,
             limit.plans,
             exchange.peer if by_peer else "",
             exchange.client if by_peer else "",
@@ -117,11 +134,11 @@ class KnownWays:
             route,
             tuple([each for each in exchange.verdicts if each is not decision]),
             plan,
-            subjects,
             _kept_id(exchange),
             plan is not None and limit.fields.standard,
             route.rule.cost,
-            None if plan is None else limit.store.held(plan, subjects),
+            charge,
+            state,
         )
 
     def learn_hit(self, exchange: Exchange, response: Response) -> None:
@@ -205,40 +222,29 @@ class KnownWays:
             or (known.shown_key and not self._is_accepted(known, now_ns))
         ):
             return None
-        entry = None if known.seen is None else self._again(known.seen, now_ns)
-        charged: Charged | None = None
-        if known.plan is not None:
-            held = known.held
-            if held is not None:
-                charged = held[0](held[1], now_ns, known.cost)
-            if charged is None:
-                charged = self._charged(known, known.plan, now_ns)
-                if charged is None:
-                    return None
-        hits, passages, passage = self._hits, self._passages, known.passage
+        hits, passage = self._hits, known.passage
+        entry, is_open = None, False
+        try:
+            if known.seen is not None and hits is not None:
+                entry = hits.again(known.seen, now_ns)
+            elif passage is not None and now_ns < passage.until_ns and not self._quarantined:
+                is_open = passage.key is None or self._get(passage.key) is None
+        except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
+            entry, is_open = None, False
+        charged = known.charge(known.state, now_ns, known.cost)
+        if charged is None:
+            return None
         if entry is not None and hits is not None:
             return hits.answer(entry, known, head, peer, now_ns, charged, intake)
-        if passage is not None and passages is not None:
-            passed = passages.begin(passage, known, head, peer, now_ns, charged, intake)
-            if passed is not None:
-                return passed
         request_id = known.kept_id or intake.new_id()
-        decision = known.decision(charged, now_ns)
-        exchange = exchange_of(head, peer, now_ns, request_id, known, decision)
-        if decision is not None and known.is_told:
-            exchange.added += (decision.plan.policy_pair, (b"ratelimit", decision.limit_field()))
-        return exchange
-
-    def _again(self, seen: SeenHit, now_ns: int) -> StoredResponse | None:
-        hits = self._hits
-        try:
-            return None if hits is None else hits.again(seen, now_ns)
-        except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
-            return None
+        new_passed = self._new_passed
+        if is_open and passage is not None and new_passed is not None and not charged[2]:
+            return new_passed(known, passage, head, peer, now_ns, request_id, charged)
+        return exchange_of(head, peer, now_ns, request_id, known, charged)
 
     def _is_accepted(self, known: KnownWay, now_ns: int) -> bool:
         """Whether the key is still accepted, for the same consumer."""
-        credentials = self._stages.identify.credentials
+        credentials = self._identify.credentials
         try:
             return (
                 credentials is not None
@@ -247,28 +253,45 @@ class KnownWays:
         except Exception:  # noqa: BLE001 - the identify stage meets it again, and is contained
             return False
 
-    def _charged(self, known: KnownWay, plan: LimitPlan, now_ns: int) -> Charged | None:
+    def _charging(self, plan: LimitPlan | None, subjects: tuple[str, ...]) -> Charging:
+        """What charges limits, and the state that it is to be given."""
+        if plan is None:
+            return _free, bytearray()
+        held = self._limit.store.held(plan, subjects)
+        return held or (partial(self._charge, plan, subjects), bytearray())
+
+    def _charge(
+        self,
+        plan: LimitPlan,
+        subjects: tuple[str, ...],
+        _state: bytearray,
+        now_ns: int,
+        cost: int,
+    ) -> Charged | None:
         """What the store decides, if the request may pass; else nothing was charged."""
-        limit = self._stages.limit
+        limit = self._limit
         try:
-            decision = limit.store.decide(plan, known.subjects, now_ns, known.cost)
+            decision = limit.store.decide(plan, subjects, now_ns, cost)
         except CountersUnavailableError:
             return None
         except Exception as error:  # noqa: BLE001 - a failing stage must not fail the request
             # A store may tell of a failure only once.
-            self._stages.on_contained(limit.name, error)
+            self._on_contained(limit.name, error)
             return None
-        return (decision, decision.figures) if decision.allowed else None
+        if not decision.allowed:
+            return None
+        figures = decision.figures
+        return decision, figures, plan.is_near(figures)
 
 
 class _Hits:
     """Hits, where there is a cache behind the gates, and requests are just counted."""
 
-    __slots__ = ("_plain", "again", "observe")
+    __slots__ = ("_hit", "_observe", "again")
 
     def __init__(self, observe: ObserveStage, cache: CacheStage) -> None:
-        self.observe = observe
-        self._plain = cache.plain
+        self._observe = observe
+        self._hit = cache.plain.hit
         self.again = cache.plain.again
 
     def answer(  # noqa: PLR0917 - one call a request, and keywords cost
@@ -278,30 +301,38 @@ class _Hits:
         head: RequestHead,
         peer: str,
         now_ns: int,
-        charged: Charged | None,
+        charged: Charged,
         intake: Intake,
     ) -> RepeatedHit:
         """The answer to a request, which is counted."""
-        plan = known.plan
-        figures = () if charged is None else charged[1]
+        _by, figures, is_near = charged
         request_id = known.kept_id or intake.new_id()
         took_ns = intake.now_ns() - now_ns
-        observe = self.observe
-        if took_ns < observe.slow_ns and (plan is None or not plan.is_near(figures)):
+        observe = self._observe
+        if took_ns < observe.slow_ns and not is_near:
             labels, size, _took_ns, consumer, agent = known.sampled
             observe.record((labels, size, took_ns, consumer, agent))
         else:
-            decision = known.decision(charged, now_ns)
-            self._tell(exchange_of(head, peer, now_ns, request_id, known, decision), entry)
+            exchange = exchange_of(head, peer, now_ns, request_id, known, charged)
+            self._tell(exchange, entry)
         return known, entry, request_id, figures
 
     def _tell(self, exchange: Exchange, entry: StoredResponse) -> None:
         """Counts a notable one as the stages would have left it."""
-        exchange.verdicts.append(self._plain.hit)
+        exchange.verdicts.append(self._hit)
         exchange.cache_result = "hit"
         exchange.stored = entry
         answer = Response(entry.status, entry.headers, entry.body, entry.ready_head)
-        self.observe.answered(exchange, answer)
+        self._observe.answered(exchange, answer)
+
+
+def _free(_state: bytearray, _now_ns: int, _cost: int) -> Charged:
+    """Nothing limits it."""
+    return b"", (), False
+
+
+def _nothing(_key: CacheKey) -> None:
+    """Nothing is cached."""
 
 
 def _is_plain(stage: LimitStage, decision: LimitDecision | None) -> bool:

@@ -7,18 +7,26 @@ made when something else comes up, and is then as if it had been there all the t
 """
 
 from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from lukhas.http.headers import HeaderPairs, Headers
 from lukhas.http.messages import RequestHead
 from lukhas.pipeline.exchange import Exchange
-from lukhas.pipeline.intake import Intake
 from lukhas.pipeline.known_way import Charged, KnownWay, Passage, exchange_of
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import UNSHARED, Onward
 from lukhas.pipeline.stages.observe import PASSED, ObserveStage, sample_of
 from lukhas.policy.modes import Mode
 
-__all__ = ("Passages", "Passed")
+__all__ = ("UNKNOWN", "NewPassed", "Passages", "Passed")
+
+NewPassed: TypeAlias = Callable[
+    [KnownWay, Passage, RequestHead, str, int, bytes, Charged], "Passed"
+]
+"""Makes what stands for a request that passes; see `Passed`."""
+
+UNKNOWN: Final = -1
+"""Stands for the size of a body before the head of its answer."""
 
 _NEVER_NS = 1 << 62
 _FIRST_ERROR = 400
@@ -29,72 +37,102 @@ _MOST_BYTES = 2048
 class Passed:
     """One request on its way to the handler; it is counted as in flight until `finish`.
 
-    It is filled by who makes it: arguments would cost as much as all of it.
-
-    Attributes:
-        observe: counts it.
+    Args:
         known: what is known of its head.
         passage: how one like it passed.
         head: its head.
         peer: the address of the other end of the connection.
         now_ns: when it arrived.
         request_id: its id.
-        charged: what its limits were charged; None where none apply.
+        charged: what its limits were charged.
+
+    Attributes:
+        passage: as given.
         added: the fields to add to the answer, if that is like the last one.
+        body_bytes: what the head of the answer says of its body; below 0 where that is not known.
+        is_open: whether some of the answer may still be to come.
     """
 
     __slots__ = (
+        "_charged",
+        "_head",
+        "_known",
+        "_now_ns",
+        "_peer",
+        "_request_id",
         "added",
-        "charged",
-        "head",
-        "known",
-        "now_ns",
-        "observe",
+        "body_bytes",
+        "is_open",
         "passage",
-        "peer",
-        "request_id",
     )
 
-    observe: ObserveStage
-    known: KnownWay
-    passage: Passage
-    head: RequestHead
-    peer: str
-    now_ns: int
-    request_id: bytes
-    charged: Charged | None
-    added: HeaderPairs
+    def __init__(  # noqa: PLR0917 - one call a request, and keywords cost
+        self,
+        known: KnownWay,
+        passage: Passage,
+        head: RequestHead,
+        peer: str,
+        now_ns: int,
+        request_id: bytes,
+        charged: Charged,
+    ) -> None:
+        self._known = known
+        self.passage = passage
+        self._head = head
+        self._peer = peer
+        self._now_ns = now_ns
+        self._request_id = request_id
+        self._charged = charged
+        self.is_open = True
+        self.body_bytes = UNKNOWN
+        plan = known.plan
+        if plan is not None and known.is_told:
+            limit_field = (b"ratelimit", plan.limit_template % charged[1])
+            added = [(b"x-request-id", request_id), plan.policy_pair, limit_field]
+            self.added = added + passage.added
+        else:
+            self.added = [(b"x-request-id", request_id), *passage.added]
+        passage.observe.recorder.in_flight += 1
 
-    def size_of(self, fields: HeaderPairs) -> int | None:
-        """The size of the body of an answer with these fields; None if it is not like the last one.
+    def is_like(self, status: int, fields: HeaderPairs) -> bool:
+        """Whether the head of an answer is like the last one, so that `added` goes out with it.
 
-        Fields with the same names may have other values: what is stored is told by the names.
+        Fields with the same names may have other values: the names tell that nothing is stored.
         """
         passage = self.passage
+        if status != passage.status:
+            return False
+        if fields == passage.fields:
+            self.body_bytes = passage.body_bytes
+            return True
         if [name for name, _value in fields] != passage.names:
-            return None
+            return False
         length = fields[passage.length_at][1]
-        return int(length) if length.isdigit() else None
+        if not length.isdigit():
+            return False
+        self.body_bytes = int(length)
+        return True
 
-    def finish(self, body_bytes: int) -> None:
-        """The answer, which was like the last one, is out: takes the sample."""
-        observe = self.observe
-        took_ns = observe.now_ns() - self.now_ns
+    def finish(self) -> None:
+        """All of an answer like the last one is out: takes the sample."""
+        self.is_open = False
+        passage = self.passage
+        observe = passage.observe
+        took_ns = observe.now_ns() - self._now_ns
         if took_ns >= observe.slow_ns:
-            observe.ended(self.answered_exchange(), self.passage.status, body_bytes)
+            observe.ended(self.answered_exchange(), passage.status, self.body_bytes)
             return
         observe.recorder.in_flight -= 1
-        labels, _size, _took_ns, consumer, agent = self.passage.sample
-        observe.record((labels, body_bytes, took_ns, consumer, agent))
+        labels, _size, _took_ns, consumer, agent = passage.sample
+        observe.record((labels, self.body_bytes, took_ns, consumer, agent))
 
     def exchange(self) -> Exchange:
         """The exchange as it would be had it gone to the handler."""
-        known, passage = self.known, self.passage
-        decision = known.decision(self.charged, self.now_ns)
-        exchange = exchange_of(self.head, self.peer, self.now_ns, self.request_id, known, decision)
-        exchange.added = self.added[: len(self.added) - len(passage.added)]
+        exchange = exchange_of(
+            self._head, self._peer, self._now_ns, self._request_id, self._known, self._charged
+        )
         exchange.parks = True
-        if passage.onward is UNSHARED:
+        if self.passage.onward is UNSHARED:
             # None was drawn. The first one is shown: whatever was purged since is not stored.
             exchange.ticket = 0
         return exchange
@@ -109,60 +147,18 @@ class Passed:
 
 
 class Passages:
-    """Recognises requests that pass.
+    """Keeps how requests pass.
 
     Args:
         observe: counts requests.
         cache: the cache behind the gates; None where there is none.
-        new_passed: makes what stands for a request.
     """
 
-    __slots__ = ("_cache", "_new_passed", "_observe")
+    __slots__ = ("_cache", "_observe")
 
-    def __init__(
-        self, observe: ObserveStage, cache: CacheStage | None, new_passed: Callable[[], Passed]
-    ) -> None:
+    def __init__(self, observe: ObserveStage, cache: CacheStage | None) -> None:
         self._observe = observe
         self._cache = cache
-        self._new_passed = new_passed
-
-    def begin(  # noqa: PLR0917 - one call a request, and keywords cost
-        self,
-        passage: Passage,
-        known: KnownWay,
-        head: RequestHead,
-        peer: str,
-        now_ns: int,
-        charged: Charged | None,
-        intake: Intake,
-    ) -> Passed | None:
-        """A request on its way to the handler; None where it has to be looked at."""
-        cache, plan = self._cache, known.plan
-        if cache is not None:
-            if now_ns >= passage.until_ns or cache.guard.quarantined:
-                return None
-            try:
-                if passage.key is not None and cache.plain.get(passage.key) is not None:
-                    return None
-            except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
-                return None
-        if plan is not None and charged is not None and plan.is_near(charged[1]):
-            return None
-        passed = self._new_passed()
-        passed.request_id = request_id = known.kept_id or intake.new_id()
-        added: HeaderPairs = [(b"x-request-id", request_id)]
-        if plan is not None and charged is not None and known.is_told:
-            added += (plan.policy_pair, (b"ratelimit", plan.limit_template % charged[1]))
-        passed.added = added + passage.added
-        passed.observe = observe = self._observe
-        observe.recorder.in_flight += 1
-        passed.known = known
-        passed.passage = passage
-        passed.head = head
-        passed.peer = peer
-        passed.now_ns = now_ns
-        passed.charged = charged
-        return passed
 
     def passage(
         self, exchange: Exchange, onward: Onward, status: int, headers: Headers
@@ -199,6 +195,7 @@ class Passages:
         length_at = names.index(b"content-length")
         body_bytes = int(fields[length_at][1])
         return Passage(
+            self._observe,
             onward,
             key,
             until_ns,

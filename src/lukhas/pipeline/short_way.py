@@ -13,7 +13,7 @@ from lukhas.http.messages import Response
 from lukhas.pipeline.driving import Run
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.known_ways import KnownStages, KnownWays
-from lukhas.pipeline.passages import Passed
+from lukhas.pipeline.passages import NewPassed
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Backstop, Gate, Handler, Stage
 from lukhas.pipeline.stages.cache import CacheStage
@@ -56,7 +56,7 @@ class ShortWay:
         pipeline: Pipeline,
         handler: Handler,
         *,
-        new_passed: Callable[[], Passed] | None = None,
+        new_passed: NewPassed | None = None,
     ) -> None:
         stages = list(pipeline.stages)
         self._pipeline = pipeline
@@ -99,9 +99,7 @@ class ShortWay:
             self._is_direct = len(rest) == at + 1 and not looks
             self._unshared = self._onion((*rest[:at], _Unshared(self.cache), *rest[at + 1 :]))
 
-    def _known_ways(
-        self, gates: Sequence[Stage], new_passed: Callable[[], Passed] | None
-    ) -> KnownWays | None:
+    def _known_ways(self, gates: Sequence[Stage], new_passed: NewPassed | None) -> KnownWays | None:
         if len(gates) != 3:
             return None
         route, identify, limit = gates

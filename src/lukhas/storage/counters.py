@@ -9,13 +9,14 @@ from lukhas.policy.rate_limiting.plans import LimitPlan
 __all__ = ("CounterStore", "Held", "RemoteCounterStore")
 
 Held: TypeAlias = tuple[
-    Callable[[bytearray, int, int], tuple[bytes, tuple[int, ...]] | None], bytearray
+    Callable[[bytearray, int, int], tuple[bytes, tuple[int, ...], bool] | None], bytearray
 ]
 """What charges a state, and the state.
 
 The former takes the state, the Unix time in nanoseconds, and a cost of at least 1. It gives the
-state after charging and the figures of all its limits (see `LimitDecision.figures`); or None with
-nothing charged, where the cost does not fit, or the store has let the state go.
+state after charging, the figures of all its limits (see `LimitDecision.figures`), and whether one
+is near its end; or None with nothing charged, where the cost does not fit, or the store has let the
+state go.
 """
 
 

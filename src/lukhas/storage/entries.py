@@ -279,7 +279,7 @@ class EntryStore(Protocol):
     it. So a `ticket` is drawn before the origin is asked, and shown when the answer is stored.
     """
 
-    def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
+    def get(self, key: CacheKey, /) -> tuple[StoredResponse, ...] | None:
         """Every variant of a key, newest first; None if there is none."""
         ...
 

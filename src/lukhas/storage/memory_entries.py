@@ -36,7 +36,7 @@ class MemoryEntryStore:
         limit_bytes: what all entries together may take.
 
     Attributes:
-        find: the same as `get`; the dict's own method, for stores around this one.
+        get: see `EntryStore.get`; the dict's own method, because it is asked for each request.
 
     Raises:
         ConfigError: the limit is not positive.
@@ -50,7 +50,7 @@ class MemoryEntryStore:
             )
         self._limit_bytes = limit_bytes
         self._variants: dict[CacheKey, tuple[StoredResponse, ...]] = {}
-        self.find = self._variants.get
+        self.get = self._variants.get
         self._keys: dict[ResourceKey, set[CacheKey]] = {}
         self._tagged: dict[str, set[StoredResponse]] = {}
         self._small: _Queue = OrderedDict()
@@ -63,10 +63,6 @@ class MemoryEntryStore:
         self._evicted = 0
         self._purged = 0
         self._refused = 0
-
-    def get(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
-        """Every variant of a key, newest first; None if there is none."""
-        return self._variants.get(key)
 
     def more(self, key: CacheKey) -> tuple[StoredResponse, ...] | None:
         """There is nothing but what `get` gives."""

@@ -71,7 +71,7 @@ class TieredEntryStore:
         monotonic_ns: Callable[[], int] = system_monotonic_ns,
     ) -> None:
         self.memory = memory
-        self._memory_get = memory.find
+        self._memory_get = memory.get
         self.node: NodeEntryStore | None = None
         self._remote: RemoteEntryTier | None = None
         self._look_every_ns = look_every_ns

@@ -79,8 +79,13 @@ class Net(Backstop):
 class Breaking(MemoryEntryStore):
     """Entries that cannot be read."""
 
-    def get(self, _key: object) -> None:
-        raise OSError("broken")
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+
+        def get(_key: object) -> None:
+            raise OSError("broken")
+
+        self.get = get
 
 
 class BrokenObserve(ObserveStage):

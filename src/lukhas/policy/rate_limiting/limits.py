@@ -24,6 +24,7 @@ MAX_EXACT = 128
 MIN_WINDOW_NS = SECOND_NS
 MAX_WINDOW_NS = 366 * DAY_NS
 _MAX_RATE = 100_000
+_NEAR = 5
 _WINDOW_NAMES = {SECOND_NS: "second", MINUTE_NS: "minute", HOUR_NS: "hour", DAY_NS: "day"}
 
 # These names stand inside quotes in response fields.
@@ -116,6 +117,11 @@ class Limit:
     def most(self) -> int:
         """How much can pass at once."""
         return self.burst or self.quota
+
+    @property
+    def near(self) -> int:
+        """Below which remainder it is near its end: less than a fifth is left."""
+        return -(-self.most // _NEAR)
 
     def allowance(self, unit: str = "requests") -> str:
         """What it allows, in words.

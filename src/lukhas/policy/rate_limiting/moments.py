@@ -18,7 +18,8 @@ class Moment:
 
     Attributes:
         began_ns: its begin.
-        next_us: its end.
+        next_us: its end, in microseconds.
+        ends_ns: its end.
         newest: the number of the newest bucket of each window.
         leaves_ns: when that leaves the window; one that lies `lag` back leaves `lag` widths before.
         leaves_s: the same in whole seconds, rounded down.
@@ -26,6 +27,7 @@ class Moment:
 
     began_ns: int
     next_us: int
+    ends_ns: int
     newest: tuple[int, ...]
     leaves_ns: tuple[int, ...]
     leaves_s: tuple[int, ...]
@@ -51,12 +53,12 @@ class Moments:
         self._widths_ns = tuple(widths_ns)
         self._cells = cells
         self._kept: dict[int, Moment] = {}
-        self.latest = Moment(0, 0, (), (), ())
+        self.latest = Moment(0, 0, 0, (), (), ())
 
     def at(self, now_ns: int) -> Moment:
         """The moment that a time lies in."""
         moment = self.latest
-        if not moment.began_ns <= now_ns < moment.next_us * _US_NS:
+        if not moment.began_ns <= now_ns < moment.ends_ns:
             ends_ns = min([(now_ns // width + 1) * width for width in self._widths_ns])
             moment = self.latest = self.before(ends_ns // _US_NS)
         return moment
@@ -74,6 +76,7 @@ class Moments:
             moment = self._kept[next_us] = Moment(
                 began_ns=max(map(mul, newest, widths_ns)),
                 next_us=next_us,
+                ends_ns=next_us * _US_NS,
                 newest=tuple(newest),
                 leaves_ns=leaves_ns,
                 leaves_s=tuple([at_ns // SECOND_NS for at_ns in leaves_ns]),

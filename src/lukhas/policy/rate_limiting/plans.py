@@ -16,9 +16,6 @@ from lukhas.units import SECOND_NS
 
 __all__ = ("LimitGroup", "LimitPlan", "plan_for")
 
-# Near its end is a limit that has less than a fifth left.
-_NEAR = 5
-
 
 @dataclass(frozen=True, slots=True)
 class LimitGroup:
@@ -96,7 +93,7 @@ class LimitPlan:
         put(self, "uniform", uniform)
         put(self, "is_simple", single and groups[0].mode is Mode.ENFORCE)
         put(self, "settles", any(group.settles for group in groups))
-        put(self, "near", tuple(-(-limit.most // _NEAR) for limit in limits))
+        put(self, "near", tuple(limit.near for limit in limits))
         policy_field = ", ".join(limit.policy_item for limit in limits)
         put(self, "policy_field", policy_field.encode())
         put(self, "policy_pair", (b"ratelimit-policy", self.policy_field))

@@ -15,6 +15,7 @@ The bytes of a state are told in `ring_layout`.
 """
 
 from collections.abc import Sequence
+from operator import lt
 from struct import Struct
 from struct import error as struct_error
 
@@ -61,6 +62,7 @@ class StrictRing:
         "_kept_ns",
         "_least",
         "_moments",
+        "_near",
         "_three",
         "_told",
         "_windows",
@@ -78,6 +80,7 @@ class StrictRing:
         # Of their own, because every check uses them.
         self._head, self._head_at, self._windows = layout.head, layout.head_at, layout.windows
         self._told = Struct(f"{layout.cells_at}s")
+        self._near = tuple([limit.near for limit in self.limits])
         self._least = min(limit.quota for limit in self.limits)
         self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], CELLS)
         self._three = _three_of(self.limits)
@@ -121,8 +124,11 @@ class StrictRing:
 
     def take_and_tell(
         self, state: bytearray, now_ns: int, cost: int
-    ) -> tuple[bytes, tuple[int, ...]] | None:
-        """`take` and `figures` in one; None also for an empty state, which somebody has let go."""
+    ) -> tuple[bytes, tuple[int, ...], bool] | None:
+        """`take` and `figures` in one, and whether a limit is near its end.
+
+        None also for an empty state, which somebody has let go.
+        """
         if not state:
             return None
         if self._three is not None:
@@ -133,21 +139,34 @@ class StrictRing:
             )
             moment = self._moments.latest
             pending += cost
-            if pending <= room and moment.next_us == next_us and now_ns < next_us * MICROSECOND_NS:
+            if moment.next_us == next_us and now_ns < moment.ends_ns and pending <= room:
                 _PENDING_ALONE.pack_into(state, at + _PENDING_OFFSET, pending)
                 quota_a, width_a, quota_b, width_b, quota_c, width_c = self._three
                 ends_a, ends_b, ends_c = moment.leaves_s
                 now_s = now_ns // SECOND_NS
-                return self._told.unpack_from(state)[0], (
+                left_a, left_b, left_c = (
                     quota_a - a - pending,
-                    ends_a - lag_a * width_a - now_s,
                     quota_b - b - pending,
-                    ends_b - lag_b * width_b - now_s,
                     quota_c - c - pending,
-                    ends_c - lag_c * width_c - now_s,
+                )
+                near_a, near_b, near_c = self._near
+                return (
+                    self._told.unpack_from(state)[0],
+                    (
+                        left_a,
+                        ends_a - lag_a * width_a - now_s,
+                        left_b,
+                        ends_b - lag_b * width_b - now_s,
+                        left_c,
+                        ends_c - lag_c * width_c - now_s,
+                    ),
+                    left_a < near_a or left_b < near_b or left_c < near_c,
                 )
         taken = self.take(state, now_ns, cost)
-        return None if taken is None else (taken, self.figures(taken, now_ns))
+        if taken is None:
+            return None
+        figures = self.figures(taken, now_ns)
+        return taken, figures, any(map(lt, figures[::2], self._near))
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
