@@ -147,7 +147,7 @@ class OptimizerMiddleware:
             return
         taken.server_send = send
         taken.way = way
-        scope[EXCHANGE_KEY] = taken
+        scope[EXCHANGE_KEY] = None
         # As `_call_app`, without the call.
         try:
             await self.app(scope, receive, taken.send)

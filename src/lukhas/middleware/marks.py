@@ -34,7 +34,7 @@ __all__ = (
 )
 
 EXCHANGE_KEY: Final = "lukhas.exchange"
-"""Where the middleware leaves the exchange in the ASGI scope."""
+"""Where the middleware leaves the exchange in the ASGI scope; None where it made none."""
 
 _ATTRIBUTE = "__lukhas_marks__"
 # These names stand inside quotes in response fields.

@@ -40,6 +40,7 @@ class ShortRelay:
     __slots__ = (
         "_body_bytes",
         "_exchange",
+        "_headers",
         "_onward",
         "_relay",
         "_send",
@@ -57,6 +58,8 @@ class ShortRelay:
         self._state = _NOTHING
         self._status = 0
         self._body_bytes = 0
+        # Those of an answer that may be like the next one.
+        self._headers: Headers | None = None
         self._relay: Relay | None = None
         self.is_open = True
 
@@ -79,6 +82,9 @@ class ShortRelay:
             # All of the body at once: it ends when it is handed to the server.
             self._state = _COMPLETE
             self.is_open = False
+            if self._headers is not None and self._way.known is not None:
+                headers = self._headers
+                self._way.known.learn_passage(self._exchange, self._onward, self._status, headers)
             self._way.ended(self._exchange, self._status, self._body_bytes)
             return self._send(message)
         if kind == "http.response.start" and state == _NOTHING:
@@ -109,9 +115,8 @@ class ShortRelay:
         self._state = _HEADED
         self._status = status
         self._body_bytes = int(length)
-        known = self._way.known
-        if known is not None and exchange.admitted and headers.raw is raw:
-            known.learn_passage(exchange, self._onward, status, headers)
+        if exchange.admitted and headers.raw is raw:
+            self._headers = headers
         return self._send({**message, "headers": headers.raw + exchange.added})
 
     def _pass_other(self, kind: str, message: Message) -> Awaitable[None]:
