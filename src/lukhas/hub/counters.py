@@ -9,9 +9,10 @@ from lukhas.clock import Clock
 from lukhas.config.settings import Settings
 from lukhas.errors import StoreError
 from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.held_ring import HeldRing
 from lukhas.policy.rate_limiting.leases import LeaseSettings
 from lukhas.policy.rate_limiting.plans import LimitPlan
-from lukhas.storage.counters import CounterStore, Held, RemoteCounterStore
+from lukhas.storage.counters import CounterStore, RemoteCounterStore
 from lukhas.storage.guarded_counters import GuardedCounters, GuardedRemoteCounters
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.node_counters import NodeCounters, open_node_counters
@@ -101,7 +102,7 @@ class HubCounters:
             self._node = self._guarded = None
         self._turn_to(self._memory)
 
-    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> HeldRing | None:
         """See `CounterStore.held`."""
         # Elsewhere memory is only a stand-in.
         return self._memory.held(plan, subjects) if self._wanted == "memory" else None

@@ -12,21 +12,21 @@ from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.held_ring import HeldRing, Taken
 from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.policy.routing.routes import RouteMatch
-from lukhas.telemetry.recorder import Sample
+from lukhas.telemetry.recorder import Sample, SampleLabels
 
 if TYPE_CHECKING:
     from lukhas.policy.verdicts import Reasoned
 
-__all__ = ("Charged", "Charging", "KnownWay", "Passage", "exchange_of")
+__all__ = ("Charge", "Charged", "KnownWay", "Passage", "exchange_of")
 
-Charged: TypeAlias = tuple[bytes | LimitDecision, tuple[int, ...], bool]
-"""The state of the limits after charging, or the decision of the store; the figures; and whether
-a limit is near its end."""
+Charged: TypeAlias = Taken | tuple[LimitDecision, int, tuple[int, ...], bool]
+"""What was taken of a state that is held; or likewise by a decision of the store."""
 
-Charging: TypeAlias = tuple[Callable[[bytearray, int, int], Charged | None], bytearray]
-"""What charges limits, and the state that it is to be given; see `Held`."""
+Charge: TypeAlias = Callable[[int, int], Charged | None]
+"""Charges limits at a time a cost of at least 1; gives None where it does not, for any reason."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,9 @@ class Passage:
         body_bytes: what that says.
         added: the fields that the cache added.
         verdicts: what the cache said.
-        sample: the sample; all but its duration and its size is that of the next ones.
+        labels: those of its sample.
+        consumer: who asked, for the sample.
+        agent: with what, likewise.
     """
 
     observe: ObserveStage
@@ -59,7 +61,9 @@ class Passage:
     body_bytes: int
     added: HeaderPairs
     verdicts: "tuple[Reasoned, ...]"
-    sample: Sample
+    labels: SampleLabels
+    consumer: str
+    agent: bytes
 
 
 @dataclass(slots=True)
@@ -83,8 +87,8 @@ class KnownWay:
         kept_id: the request id that the client sent; empty for none.
         is_told: whether the client is told about its limits.
         cost: what a request is charged.
-        charge: what charges the limits; gives None where it does not, for whatever reason.
-        state: what that is to be given.
+        held: the state of the limits, where the store lets it be held.
+        charge: charges the limits; that of `held` if there is one.
         seen: what the cache found; None where it gave no answer.
         passage: how a request went on to the handler; None where that is not known.
         limit_lines: RateLimit-Policy and RateLimit of a hit as lines of HTTP/1.1, with `%d` for
@@ -108,8 +112,8 @@ class KnownWay:
     kept_id: bytes
     is_told: bool
     cost: int
-    charge: Callable[[bytearray, int, int], Charged | None]
-    state: bytearray
+    held: HeldRing | None
+    charge: Charge
     seen: SeenHit | None = field(default=None, init=False)
     passage: Passage | None = field(default=None, init=False)
     limit_lines: bytes = field(default=b"", init=False)
@@ -135,11 +139,18 @@ def exchange_of(  # noqa: PLR0917 - one call a request, and keywords cost
     exchange.consumer = known.consumer
     exchange.route = known.route
     exchange.verdicts += known.verdicts
-    plan, by = known.plan, charged[0]
+    plan = known.plan
     if plan is not None:
-        decision = LimitDecision(plan, (by,), now_ns, known.cost) if isinstance(by, bytes) else by
-        exchange.limit = decision
+        exchange.limit = decision = _decision(plan, known, now_ns, charged)
         exchange.verdicts.append(decision)
         if known.is_told:
             exchange.added += (plan.policy_pair, (b"ratelimit", decision.limit_field()))
     return exchange
+
+
+def _decision(plan: LimitPlan, known: KnownWay, now_ns: int, charged: Charged) -> LimitDecision:
+    by, pending, _figures, _is_near = charged
+    if isinstance(by, LimitDecision):
+        return by
+    left = by if known.held is None else known.held.left(by, pending)
+    return LimitDecision(plan, (left,), now_ns, known.cost)

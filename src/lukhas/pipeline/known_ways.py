@@ -20,7 +20,7 @@ from lukhas.http.headers import Headers
 from lukhas.http.messages import RequestHead, Response
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.intake import Intake
-from lukhas.pipeline.known_way import Charged, Charging, KnownWay, exchange_of
+from lukhas.pipeline.known_way import Charge, Charged, KnownWay, exchange_of
 from lukhas.pipeline.passages import NewPassed, Passages, Passed
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import Onward, SeenHit
@@ -122,7 +122,8 @@ class KnownWays:
             head.known_way = _SHARED
             return
         plan = None if decision is None else decision.plan
-        charge, state = self._charging(plan, (consumer.key,))
+        subjects = (consumer.key,)
+        held = None if plan is None else limit.store.held(plan, subjects)
         head.known_way = KnownWay(
             self,
             self._route.table,
@@ -137,8 +138,8 @@ class KnownWays:
             _kept_id(exchange),
             plan is not None and limit.fields.standard,
             route.rule.cost,
-            charge,
-            state,
+            held,
+            self._charging(plan, subjects) if held is None else held.charge,
         )
 
     def learn_hit(self, exchange: Exchange, response: Response) -> None:
@@ -222,25 +223,29 @@ class KnownWays:
             or (known.shown_key and not self._is_accepted(known, now_ns))
         ):
             return None
-        hits, passage = self._hits, known.passage
-        entry, is_open = None, False
+        passage, hits, entry = known.passage, self._hits, None
         try:
-            if known.seen is not None and hits is not None:
-                entry = hits.again(known.seen, now_ns)
-            elif passage is not None and now_ns < passage.until_ns and not self._quarantined:
-                is_open = passage.key is None or self._get(passage.key) is None
+            if passage is None:
+                if known.seen is not None and hits is not None:
+                    entry = hits.again(known.seen, now_ns)
+            elif (
+                now_ns >= passage.until_ns
+                or self._quarantined
+                or (passage.key is not None and self._get(passage.key) is not None)
+            ):
+                passage = None
         except Exception:  # noqa: BLE001 - the cache stage meets it again, and is contained
-            entry, is_open = None, False
-        charged = known.charge(known.state, now_ns, known.cost)
+            passage = entry = None
+        charged = known.charge(now_ns, known.cost)
         if charged is None:
             return None
         if entry is not None and hits is not None:
             return hits.answer(entry, known, head, peer, now_ns, charged, intake)
         request_id = known.kept_id or intake.new_id()
         new_passed = self._new_passed
-        if is_open and passage is not None and new_passed is not None and not charged[2]:
-            return new_passed(known, passage, head, peer, now_ns, request_id, charged)
-        return exchange_of(head, peer, now_ns, request_id, known, charged)
+        if passage is None or new_passed is None or charged[3]:
+            return exchange_of(head, peer, now_ns, request_id, known, charged)
+        return new_passed(known, passage, head, peer, now_ns, request_id, charged)
 
     def _is_accepted(self, known: KnownWay, now_ns: int) -> bool:
         """Whether the key is still accepted, for the same consumer."""
@@ -253,18 +258,14 @@ class KnownWays:
         except Exception:  # noqa: BLE001 - the identify stage meets it again, and is contained
             return False
 
-    def _charging(self, plan: LimitPlan | None, subjects: tuple[str, ...]) -> Charging:
-        """What charges limits, and the state that it is to be given."""
-        if plan is None:
-            return _free, bytearray()
-        held = self._limit.store.held(plan, subjects)
-        return held or (partial(self._charge, plan, subjects), bytearray())
+    def _charging(self, plan: LimitPlan | None, subjects: tuple[str, ...]) -> Charge:
+        """What charges limits by asking the store."""
+        return _free if plan is None else partial(self._charge, plan, subjects)
 
     def _charge(
         self,
         plan: LimitPlan,
         subjects: tuple[str, ...],
-        _state: bytearray,
         now_ns: int,
         cost: int,
     ) -> Charged | None:
@@ -281,7 +282,7 @@ class KnownWays:
         if not decision.allowed:
             return None
         figures = decision.figures
-        return decision, figures, plan.is_near(figures)
+        return decision, 0, figures, plan.is_near(figures)
 
 
 class _Hits:
@@ -305,7 +306,7 @@ class _Hits:
         intake: Intake,
     ) -> RepeatedHit:
         """The answer to a request, which is counted."""
-        _by, figures, is_near = charged
+        _by, _pending, figures, is_near = charged
         request_id = known.kept_id or intake.new_id()
         took_ns = intake.now_ns() - now_ns
         observe = self._observe
@@ -326,9 +327,9 @@ class _Hits:
         self._observe.answered(exchange, answer)
 
 
-def _free(_state: bytearray, _now_ns: int, _cost: int) -> Charged:
+def _free(_now_ns: int, _cost: int) -> Charged:
     """Nothing limits it."""
-    return b"", (), False
+    return b"", 0, (), False
 
 
 def _nothing(_key: CacheKey) -> None:

@@ -87,7 +87,7 @@ class Passed:
         self.body_bytes = UNKNOWN
         plan = known.plan
         if plan is not None and known.is_told:
-            limit_field = (b"ratelimit", plan.limit_template % charged[1])
+            limit_field = (b"ratelimit", plan.limit_template % charged[2])
             added = [(b"x-request-id", request_id), plan.policy_pair, limit_field]
             self.added = added + passage.added
         else:
@@ -123,8 +123,7 @@ class Passed:
             observe.ended(self.answered_exchange(), passage.status, self.body_bytes)
             return
         observe.recorder.in_flight -= 1
-        labels, _size, _took_ns, consumer, agent = passage.sample
-        observe.record((labels, self.body_bytes, took_ns, consumer, agent))
+        observe.record((passage.labels, self.body_bytes, took_ns, passage.consumer, passage.agent))
 
     def exchange(self) -> Exchange:
         """The exchange as it would be had it gone to the handler."""
@@ -140,7 +139,7 @@ class Passed:
     def answered_exchange(self) -> Exchange:
         """The exchange as it would be with an answer like the last one."""
         exchange = self.exchange()
-        exchange.cache_result = self.passage.sample[0][6]
+        exchange.cache_result = self.passage.labels[6]
         exchange.verdicts += self.passage.verdicts
         exchange.added = self.added
         return exchange
@@ -194,6 +193,9 @@ class Passages:
         noted = 1 if onward is UNSHARED else 0
         length_at = names.index(b"content-length")
         body_bytes = int(fields[length_at][1])
+        labels, _size, _took_ns, consumer, agent = sample_of(
+            exchange, status, body_bytes, 0, PASSED
+        )
         return Passage(
             self._observe,
             onward,
@@ -206,5 +208,7 @@ class Passages:
             body_bytes,
             exchange.added[len(exchange.added) - noted :],
             tuple(exchange.verdicts[len(exchange.verdicts) - noted :]),
-            sample_of(exchange, status, body_bytes, 0, PASSED),
+            labels,
+            consumer,
+            agent,
         )

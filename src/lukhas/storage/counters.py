@@ -1,23 +1,13 @@
 """The ports of the limit counters."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.held_ring import HeldRing
 from lukhas.policy.rate_limiting.plans import LimitPlan
 
-__all__ = ("CounterStore", "Held", "RemoteCounterStore")
-
-Held: TypeAlias = tuple[
-    Callable[[bytearray, int, int], tuple[bytes, tuple[int, ...], bool] | None], bytearray
-]
-"""What charges a state, and the state.
-
-The former takes the state, the Unix time in nanoseconds, and a cost of at least 1. It gives the
-state after charging, the figures of all its limits (see `LimitDecision.figures`), and whether one
-is near its end; or None with nothing charged, where the cost does not fit, or the store has let the
-state go.
-"""
+__all__ = ("CounterStore", "RemoteCounterStore")
 
 
 class CounterStore(Protocol):
@@ -49,7 +39,7 @@ class CounterStore(Protocol):
         """
         ...
 
-    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> HeldRing | None:
         """A short cut to the state of a plan with one enforced group, for as long as there is one.
 
         Args:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from lukhas.policy.rate_limiting.counting import Counting
 from lukhas.policy.rate_limiting.decisions import LimitDecision, decide, settle
+from lukhas.policy.rate_limiting.held_ring import HeldRing
 from lukhas.policy.rate_limiting.plans import LimitGroup, LimitPlan
 from lukhas.policy.rate_limiting.strict_ring import StrictRing
-from lukhas.storage.counters import Held
 
 __all__ = ("MAX_STATES", "MemoryCounters")
 
@@ -75,7 +75,7 @@ class MemoryCounters:
                         return LimitDecision(plan, (taken,), now_ns, cost)
         return decide(plan, self._all(plan, subjects, now_ns), now_ns, cost, costs)
 
-    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> HeldRing | None:
         """See `CounterStore.held`: for strict limits, of a subject with a state of its own."""
         if not plan.is_simple:
             return None
@@ -87,7 +87,7 @@ class MemoryCounters:
         state = table.shards[hash(subjects[0]) % _SHARDS].get(subjects[0])
         if state is None or not counting.owns(state):
             return None
-        return counting.take_and_tell, state
+        return HeldRing(counting, state)
 
     def settle(
         self,

@@ -30,11 +30,11 @@ from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.rate_limiting.decisions import LimitDecision
+from lukhas.policy.rate_limiting.held_ring import HeldRing
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.plans import LimitPlan
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
-from lukhas.storage.counters import Held
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
@@ -67,7 +67,7 @@ class Counters(MemoryCounters):
         self.charges = 0
         self.error: Exception | None = None
 
-    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> Held | None:
+    def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> HeldRing | None:
         """None: each request is to be decided on here."""
 
     def decide(self, *args: object, **named: object) -> LimitDecision:

@@ -15,7 +15,8 @@ The bytes of a state are told in `ring_layout`.
 """
 
 from collections.abc import Sequence
-from operator import lt
+from dataclasses import dataclass
+from operator import sub
 from struct import Struct
 from struct import error as struct_error
 
@@ -33,13 +34,37 @@ from lukhas.policy.rate_limiting.ring_layout import (
 )
 from lukhas.units import MICROSECOND_NS, SECOND_NS
 
-__all__ = ("BUCKETS", "StrictRing")
+__all__ = ("BUCKETS", "Standing", "StrictRing")
 
 _STANDING = Struct("<QII")
 _PENDING_AND_ROOM = Struct("<II")
 _NEXT_ALONE = Struct("<Q")
 _PENDING_ALONE = Struct("<I")
 _PENDING_OFFSET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the figures of a state are made of as long as no bucket ends.
+
+    Attributes:
+        next_us: when one ends.
+        pending: what was charged since the last one has ended.
+        free: for each limit what is left but for what is pending.
+        ends_s: for each when something is given back (Unix time), if that is at a whole second.
+        calm: with more than so much pending, a limit is near its end.
+    """
+
+    next_us: int
+    pending: int
+    free: tuple[int, ...]
+    ends_s: tuple[int, ...]
+    calm: int
+
+    @property
+    def ends_ns(self) -> int:
+        """When one ends, in nanoseconds."""
+        return self.next_us * MICROSECOND_NS
 
 
 class StrictRing:
@@ -62,7 +87,6 @@ class StrictRing:
         "_kept_ns",
         "_least",
         "_moments",
-        "_near",
         "_three",
         "_told",
         "_windows",
@@ -80,7 +104,6 @@ class StrictRing:
         # Of their own, because every check uses them.
         self._head, self._head_at, self._windows = layout.head, layout.head_at, layout.windows
         self._told = Struct(f"{layout.cells_at}s")
-        self._near = tuple([limit.near for limit in self.limits])
         self._least = min(limit.quota for limit in self.limits)
         self._moments = Moments([width_ns for _i, width_ns, _q, _c in self._windows], CELLS)
         self._three = _three_of(self.limits)
@@ -121,52 +144,6 @@ class StrictRing:
         # Not a slice: that would be copied twice.
         told: bytes = self._told.unpack_from(state)[0]
         return told
-
-    def take_and_tell(
-        self, state: bytearray, now_ns: int, cost: int
-    ) -> tuple[bytes, tuple[int, ...], bool] | None:
-        """`take` and `figures` in one, and whether a limit is near its end.
-
-        None also for an empty state, which somebody has let go.
-        """
-        if not state:
-            return None
-        if self._three is not None:
-            # The usual case: three windows, and no bucket ends.
-            at = self._head_at
-            next_us, pending, room, a, _, lag_a, b, _, lag_b, c, _, lag_c = self._head.unpack_from(
-                state, at
-            )
-            moment = self._moments.latest
-            pending += cost
-            if moment.next_us == next_us and now_ns < moment.ends_ns and pending <= room:
-                _PENDING_ALONE.pack_into(state, at + _PENDING_OFFSET, pending)
-                quota_a, width_a, quota_b, width_b, quota_c, width_c = self._three
-                ends_a, ends_b, ends_c = moment.leaves_s
-                now_s = now_ns // SECOND_NS
-                left_a, left_b, left_c = (
-                    quota_a - a - pending,
-                    quota_b - b - pending,
-                    quota_c - c - pending,
-                )
-                near_a, near_b, near_c = self._near
-                return (
-                    self._told.unpack_from(state)[0],
-                    (
-                        left_a,
-                        ends_a - lag_a * width_a - now_s,
-                        left_b,
-                        ends_b - lag_b * width_b - now_s,
-                        left_c,
-                        ends_c - lag_c * width_c - now_s,
-                    ),
-                    left_a < near_a or left_b < near_b or left_c < near_c,
-                )
-        taken = self.take(state, now_ns, cost)
-        if taken is None:
-            return None
-        figures = self.figures(taken, now_ns)
-        return taken, figures, any(map(lt, figures[::2], self._near))
 
     def fits(self, state: bytearray, now_ns: int, cost: int) -> bool:
         """Whether `cost` more may pass in every window; moves the state on, charges nothing."""
@@ -279,6 +256,36 @@ class StrictRing:
         if excess <= 0:
             lag += 1  # The bucket that was counted last gives enough; else the newest has to end.
         return int(newest - lag + CELLS) * width_ns
+
+    @property
+    def is_three(self) -> bool:
+        """Whether it has three windows, and every bucket ends at a whole second."""
+        return self._three is not None
+
+    @property
+    def standing_at(self) -> tuple[int, int]:
+        """Where in a state the end of its moment stands, and where what is pending."""
+        return self._head_at, self._head_at + _PENDING_OFFSET
+
+    def standing(self, state: bytes) -> Standing:
+        """What the figures of a state are made of until its moment ends; after a charge."""
+        head = self._head.unpack_from(state, self._head_at)
+        moment = self._moments.before(head[NEXT])
+        free: list[int] = []
+        ends_s: list[int] = []
+        for (index, width_ns, quota, _cells), leaves_ns in zip(
+            self._windows, moment.leaves_ns, strict=True
+        ):
+            free.append(quota - head[index])
+            # What counts nothing but what is pending has a lag of 0.
+            ends_s.append((leaves_ns - head[index + 2] * width_ns) // SECOND_NS)
+        calm = min(map(sub, free, [limit.near for limit in self.limits]))
+        return Standing(head[NEXT], head[PENDING], tuple(free), tuple(ends_s), calm)
+
+    def with_pending(self, state: bytes, pending: int) -> bytes:
+        """A state, or its head, with so much pending."""
+        at = self._head_at + _PENDING_OFFSET
+        return state[:at] + _PENDING_ALONE.pack(pending) + state[at + _PENDING_ALONE.size :]
 
     def without(self, state: bytes, cost: int) -> bytes:
         """A state, or its head, as if so much of what is pending had not been charged."""
