@@ -123,7 +123,7 @@ def test_buckets_that_end_within_a_second() -> None:
     ring = StrictRing((Limit("s", 9, 3 * SECOND_NS), *_THREE[:2]))
     state = ring.new_state(NOW_NS)
     held = HeldRing(ring, state)
-    start_ns = NOW_NS - NOW_NS % (3 * SECOND_NS) + 160_000_000
+    start_ns = NOW_NS - NOW_NS % (3 * SECOND_NS) + 3 * SECOND_NS + 160_000_000
     for now_ns in (start_ns, start_ns + 1, start_ns + 2):
         taken = held.charge(now_ns, 1)
         assert taken is not None
