@@ -130,6 +130,40 @@ class CounterStoreContract:
         assert not _allowed(store, _plan("4/40s"), "key:a")
         assert not _allowed(store, _plan("3/20s; 9/40s"), "key:a")
 
+    def test_a_held_state_counts_with_all_others(self) -> None:
+        """Where a store lets a state be held, it is the one that everybody is counted in."""
+        store, plan = self.make_store(), _plan("5/20s; 9/40s; 99/minute")
+        assert _allowed(store, plan, "key:a")
+        held = store.held(plan, ("key:a",))
+        if held is None:
+            return
+        assert held.charge(_NOW_NS, 1) is not None
+        assert _allowed(store, plan, "key:a")
+        taken = held.charge(_NOW_NS, 2)
+        assert taken is not None
+        assert taken[2][::2] == (0, 4, 94)
+        assert held.charge(_NOW_NS, 1) is None
+        assert not _allowed(store, plan, "key:a")
+        assert _allowed(store, plan, "key:b")
+
+    def test_a_state_of_changed_limits_is_held_no_more(self) -> None:
+        """Whoever holds it gets nothing, and nobody gets a fresh quota."""
+        store, plan = self.make_store(), _plan("2/20s")
+        assert _allowed(store, plan, "key:a")
+        held = store.held(plan, ("key:a",))
+        assert _allowed(store, _plan("3/40s"), "key:a")
+        if held is not None:
+            assert held.charge(_NOW_NS, 1) is None
+        assert not _allowed(store, plan, "key:a")
+
+    def test_a_plan_with_several_states_is_not_held(self) -> None:
+        """One charge could not charge all of them or none."""
+        plan = _plan("9/20s", policies=(_policy("other", "9/minute", by=Dimension.ADDRESS),))
+        store = self.make_store()
+        subjects = ("key:a", "addr:192.0.2.1")
+        store.decide(plan, subjects, _NOW_NS, 1)
+        assert store.held(plan, subjects) is None
+
     def test_changed_limits_of_every_kind_keep_what_was_counted(self) -> None:
         """A raised quota adds no more than it was raised by."""
         for kind in _KINDS:
