@@ -173,6 +173,9 @@ class HeadReader:
         name = method.decode("ascii")
         if name == "CONNECT":
             raise _malformed("This is no forward proxy: CONNECT is refused.", 405, "no-connect")
+        if name == "TRACE":
+            # It would tell the client what routes add for the upstream (RFC 9110 section 9.3.8).
+            raise _malformed("TRACE is refused.", 405, "no-trace")
         found = parse_target(target, name, path_policy=self._limits.path_policy)
         if isinstance(found, TargetProblem):
             raise _malformed(f"The request target is refused: {found.reason}.")

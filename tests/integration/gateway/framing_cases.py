@@ -174,6 +174,7 @@ _LINES = (
     Case("method-lower-case", b"get /x HTTP/1.1\r\nHost: a.example\r\n\r\n", (501,)),
     Case("method-not-a-token", b"G(T /x HTTP/1.1\r\nHost: a.example\r\n\r\n", (501,)),
     Case("method-rtsp", b"DESCRIBE /x HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+    Case("trace", b"TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n", (405,)),
     Case("connect", b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\r\n", (405,)),
     Case("expect-other", GET + b"Expect: 200-ok\r\n\r\n", (417,)),
     Case("expect-two", POST + b"Expect: 100-continue\r\nExpect: x\r\nContent-Length: 1\r\n\r\n"),

@@ -64,6 +64,7 @@ async def test_malformed_requests_are_reset(tmp_path: Path, fields: list[tuple[s
 
 REFUSED_REQUESTS = {
     "CONNECT": (changed(method="CONNECT"), 405),
+    "TRACE": (changed(method="TRACE"), 405),
     "bad host": (changed(authority="a/b"), 400),
     "user in the authority": (changed(authority="u@a.example"), 400),
     "encoded slash": (changed(path="/a%2fb"), 400),
