@@ -12,10 +12,12 @@ from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.routing.routes import RouteRule
+from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
 from tests.unit.middleware.apps import APPS, Changing
-from tests.unit.middleware.kit import HandClock, Wire, http_scope, make_pipeline
+from tests.unit.middleware.kit import HandClock, Wire, call, http_scope, make_pipeline
 from tests.unit.middleware.stages import Inner
 
 
@@ -131,6 +133,33 @@ async def test_what_becomes_storable_is_stored() -> None:
 
     await _told(Counting(APPS["one piece"], APPS["to be stored"]), "/cached", short=True)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize(("purged_at", "calls"), [(2, 5), (3, 6), (4, 6)])
+async def test_what_becomes_storable_is_stored_by_a_known_request(
+    purged_at: int, calls: int
+) -> None:
+    """Unless it may be what was purged: not if all was purged before the last ones were let pass.
+
+    The fifth request gets the first answer that can be stored. Where there was a purge since the
+    third, by which it is known how the next ones pass, the answer to the sixth is stored instead.
+    """
+    usual, storable = APPS["names in lower case"], APPS["to be stored"]
+    clock, entries = HandClock(), MemoryEntryStore(1 << 20)
+    app = _Noting(Changing(*[usual] * 4, storable))
+    pipeline = make_pipeline(
+        clock,
+        rules=[RouteRule("cached", "/cached", CachePolicy())],
+        extra=[ObserveStage(Recorder(), clock)],
+        entries=entries,
+    )
+    middleware = OptimizerMiddleware(app, pipeline=pipeline, clock=clock)
+    for number in range(8):
+        await call(middleware, http_scope("/cached"))
+        if number + 1 == purged_at:
+            entries.purge(Purge())
+    assert app.passed[3:5] == [True, True]
+    assert len(app.passed) == calls
 
 
 async def test_a_body_in_one_piece_ends_when_it_is_handed_to_the_server() -> None:
