@@ -38,6 +38,7 @@ class Passage:
         onward: how it passed the cache.
         key: what the cache found nothing for; None where the cache has nothing to do with it.
         until_ns: until when the cache knows that there is nothing to share.
+        ticket: from before that request went to the handler; 0 where the cache drew none.
         status: that of the answer.
         fields: those of the answer, as the handler gave them.
         names: their names.
@@ -54,6 +55,7 @@ class Passage:
     onward: Onward
     key: CacheKey | None
     until_ns: int
+    ticket: int
     status: int
     fields: HeaderPairs
     names: list[bytes]

@@ -126,22 +126,28 @@ class Passed:
         observe.record((passage.labels, self.body_bytes, took_ns, passage.consumer, passage.agent))
 
     def exchange(self) -> Exchange:
-        """The exchange as it would be had it gone to the handler."""
-        exchange = exchange_of(
-            self._head, self._peer, self._now_ns, self._request_id, self._known, self._charged
-        )
-        exchange.parks = True
+        """The exchange as it would be had it gone to the handler, which has sent nothing yet."""
+        exchange = self._admitted()
         if self.passage.onward is UNSHARED:
-            # None was drawn. The first one is shown: whatever was purged since is not stored.
-            exchange.ticket = 0
+            # None was drawn. An older one is shown: what was purged since that is not stored. The
+            # next one with this head draws its own, in case the answers can be stored from now on.
+            exchange.ticket = self.passage.ticket
+            self._known.passage = None
         return exchange
 
     def answered_exchange(self) -> Exchange:
         """The exchange as it would be with an answer like the last one."""
-        exchange = self.exchange()
+        exchange = self._admitted()
         exchange.cache_result = self.passage.labels[6]
         exchange.verdicts += self.passage.verdicts
         exchange.added = self.added
+        return exchange
+
+    def _admitted(self) -> Exchange:
+        exchange = exchange_of(
+            self._head, self._peer, self._now_ns, self._request_id, self._known, self._charged
+        )
+        exchange.parks = True
         return exchange
 
 
@@ -179,13 +185,14 @@ class Passages:
             or sum([len(name) + len(value) for name, value in fields]) > _MOST_BYTES
         ):
             return None
-        key, until_ns = None, _NEVER_NS
+        key, until_ns, ticket = None, _NEVER_NS, 0
         cache = self._cache
         if cache is not None:
             looked_up = exchange.head.looked_up
             if onward is UNSHARED and looked_up is not None and looked_up[2] is not None:
                 key = looked_up[2]
                 until_ns = cache.plain.uncacheable_until_ns(key)
+                ticket = exchange.ticket
             elif exchange.route is None or exchange.route.rule.cache.mode is not Mode.OFF:
                 # It failed, and was contained.
                 return None
@@ -201,6 +208,7 @@ class Passages:
             onward,
             key,
             until_ns,
+            ticket,
             status,
             fields,
             names,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lukhas.errors import StoreError
 from lukhas.gateway.client_certificates import AssertingIntake
 from lukhas.gateway.direct_way import DirectWay
 from lukhas.gateway.framing import FrontLimits
@@ -24,24 +23,21 @@ from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
-from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
-from lukhas.policy.access.api_keys import Rejection
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.purges import Purge
-from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
 from lukhas.testing.clock import ManualClock
+from tests.property.pipeline.repeats import KEYS, Keys, rules_of
 from tests.unit.gateway.transport_kit import Transport, at_rest
 
 _PEERS = ("192.0.2.1", "192.0.2.2")
-_KEYS = (b"lk_one", b"lk_two")
 _REQUESTS = tuple(
     b"%b %b HTTP/1.1\r\nHost: a.test\r\nUser-Agent: test\r\n%b\r\n" % (method, path, fields)
     for method in (b"GET", b"HEAD")
@@ -67,31 +63,12 @@ _CONTROLS = (
 )
 
 
-class Keys:
-    """API keys that may be taken back, and a table that may fail."""
-
-    def __init__(self) -> None:
-        self.accepted = {key: Consumer(f"key:{key[3:].decode()}", Tier.BASIC) for key in _KEYS}
-        self.fails = False
-
-    def consumer_for(self, presented: bytes, _now_ns: int) -> Consumer | Rejection:
-        if self.fails:
-            raise StoreError("no table")
-        return self.accepted.get(presented, Rejection.UNKNOWN)
-
-
 def _table(*, free: bool) -> RouteTable:
     rules = [
         RouteRule("free", "/free", CachePolicy(), exempt=free),
         RouteRule("dear", "/dear", CachePolicy(), cost=3),
     ]
     return RouteTable(rules, default=RouteRule("default", "*", CachePolicy()))
-
-
-def _rules(per_minute: int, *, standard: bool = True, legacy: bool = False) -> LimitRules:
-    limits = parse_limits(f"{per_minute}/minute; 1000/hour; 5000/day", policy="all")
-    tiers = dict.fromkeys(Tier, limits)
-    return LimitRules(tiers, fields=LimitFields(standard=standard, legacy=legacy))
 
 
 @dataclass
@@ -112,7 +89,7 @@ class Side:
         self.route = RouteStage(_table(free=True))
         trusted = TrustedProxies((_PEERS[1],))
         self.identify = IdentifyStage(IdentitySettings(trusted=trusted), self.keys)
-        self.limit = LimitStage(self.counters, _rules(30), clock=self.clock)
+        self.limit = LimitStage(self.counters, rules_of(30), clock=self.clock)
         draw = random.Random(1).random
         self.cache = CacheStage(self.entries, self.clock, draw=draw)
         observe = ObserveStage(self.recorder, self.clock)
@@ -179,18 +156,16 @@ def _change(side: Side, what: str, number: int) -> None:  # noqa: C901, PLR0912 
         case "vary":
             side.answer["vary"] = (b"", b"accept", b"x-api-key")[number % 3]
         case "revoke":
-            side.keys.accepted.pop(_KEYS[number % 2], None)
+            side.keys.accepted.pop(KEYS[number % 2], None)
         case "renew":
-            tenant = ("", "b")[number % 2]
-            key = f"key:{number}"
-            side.keys.accepted[_KEYS[number % 2]] = Consumer(key, Tier.PREMIUM, tenant=tenant)
+            side.keys.renew(number)
         case "keys fail":
             side.keys.fails = number % 2 == 0
         case "no keys":
             side.identify.check_with(None if number % 2 else side.keys)
         case "limits":
             told = number % 3
-            side.limit.rules = _rules(20 + 5 * number, standard=told != 1, legacy=told == 2)
+            side.limit.rules = rules_of(20 + 5 * number, standard=told != 1, legacy=told == 2)
         case "routes":
             side.route.table = _table(free=number % 2 == 0)
         case "quarantine":

@@ -52,6 +52,7 @@ def make_pipeline(
     inner: Sequence[Stage] = (),
     trusted: Sequence[str] = (),
     legacy: bool = False,
+    entries: MemoryEntryStore | None = None,
 ) -> Pipeline:
     """Route, identify, limit and cache, in memory; the cache only where a route asks for it."""
     default = RouteRule(name="default", template="*", cache=CachePolicy(mode=Mode.OFF))
@@ -66,7 +67,7 @@ def make_pipeline(
                 LimitRules(limits, tuple(policies), fields=LimitFields(legacy=legacy)),
                 clock=clock,
             ),
-            CacheStage(MemoryEntryStore(1 << 20), clock),
+            CacheStage(entries or MemoryEntryStore(1 << 20), clock),
             *inner,
         ),
         fail_on_containment,

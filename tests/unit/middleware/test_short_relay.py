@@ -7,85 +7,18 @@ import pytest
 
 from lukhas.http.messages import Response
 from lukhas.middleware.asgi import OptimizerMiddleware
+from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.pipeline.exchange import Exchange
 from lukhas.pipeline.stage import Handler
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.caching.purges import Purge
 from lukhas.policy.routing.routes import RouteRule
+from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
-from tests.unit.middleware.kit import HandClock, Wire, http_scope, make_pipeline
-from tests.unit.middleware.stages import Inner, body, start
-
-_LENGTH = (b"Content-Length", b"2")
-
-
-class App:
-    """Sends what it is told, and then raises, or not."""
-
-    def __init__(self, *messages: dict[str, Any], error: BaseException | None = None) -> None:
-        self._messages = messages
-        self._error = error
-
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        for message in self._messages:
-            await send(message)
-        if self._error is not None:
-            raise self._error
-
-
-def _file(kind: str, *, more: bool = False) -> dict[str, Any]:
-    return {"type": f"http.response.{kind}", "path": "/f", "more_body": more}
-
-
-_HINT = {"type": "http.response.early_hint", "links": []}
-_TRAILERS = {"type": "http.response.trailers", "headers": []}
-_APPS = {
-    "one piece": App(start(200, _LENGTH, (b"X", b"1")), body(b"ab")),
-    "two pieces": App(start(200, _LENGTH), body(b"a", more=True), body(b"b")),
-    "fields of one name": App(start(200, _LENGTH, (b"x", b"1"), (b"x", b"2")), body(b"ab")),
-    "two lengths": App(start(200, _LENGTH, (b"content-length", b"7")), body(b"ab")),
-    "no length": App(start(200), body(b"a", more=True), body(b"b")),
-    "no fields": App({"type": "http.response.start", "status": 204}, body(b"")),
-    "a length that is none": App(start(200, (b"content-length", b"x")), body(b"ab")),
-    "fields in a tuple": App({**start(), "headers": (_LENGTH,)}, body(b"ab")),
-    "an error": App(start(500, _LENGTH), body(b"ab")),
-    "hint and trailers": App(
-        _HINT, {**start(200, _LENGTH), "trailers": True}, body(b"ab"), _TRAILERS
-    ),
-    "trailers halfway": App(start(200, _LENGTH), body(b"a", more=True), _TRAILERS, body(b"b")),
-    "a file": App(start(200, _LENGTH), _file("pathsend")),
-    "a file in two pieces": App(
-        start(200, _LENGTH), _file("zerocopysend", more=True), _file("zerocopysend")
-    ),
-    "a file of unknown length": App(start(200), _file("pathsend")),
-    "a file before its head": App(_file("pathsend")),
-    "to be stored": App(start(200, _LENGTH, (b"cache-control", b"max-age=60")), body(b"ab")),
-    "to be confirmed": App(start(200, _LENGTH, (b"etag", b'"1"')), body(b"ab")),
-    "nothing": App(),
-    "a body alone": App(body(b"ab")),
-    "half": App(start(200, _LENGTH), body(b"a", more=True)),
-    "half of unknown length": App(start(200), body(b"a", more=True)),
-    "a head alone": App(start(200, _LENGTH)),
-    "a failure": App(error=LookupError("own")),
-    "a failure after the head": App(start(200, _LENGTH), error=LookupError("own")),
-    "a failure of unknown length": App(start(200), error=LookupError("own")),
-    "a failure after all": App(start(200, _LENGTH), body(b"ab"), error=LookupError("own")),
-    "cancelled": App(error=asyncio.CancelledError()),
-    "cancelled after the head": App(start(200, _LENGTH), error=asyncio.CancelledError()),
-    "cancelled after all": App(start(200, _LENGTH), body(b"ab"), error=asyncio.CancelledError()),
-    "cancelled of unknown length": App(start(200), error=asyncio.CancelledError()),
-}
-
-
-class Changing:
-    """Answers like one app at first, and then like another."""
-
-    def __init__(self, *apps: App) -> None:
-        self._apps = list(apps)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        app = self._apps[0] if len(self._apps) == 1 else self._apps.pop(0)
-        await app(scope, receive, send)
+from tests.unit.middleware.apps import APPS, Changing
+from tests.unit.middleware.kit import HandClock, Wire, call, http_scope, make_pipeline
+from tests.unit.middleware.stages import Inner
 
 
 async def _passed_on(exchange: Exchange, call_next: Handler) -> Response:
@@ -100,20 +33,20 @@ def _known(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "headers": headers}
 
 
-async def _told(app: Any, path: str, *, short: bool, clock: HandClock | None = None) -> Any:
-    """Everything that can be seen from outside of three requests, and what was recorded."""
-    clock = clock or HandClock()
+async def _told(app: Any, path: str, *, short: bool, free: str = "2/minute", count: int = 3) -> Any:
+    """Everything that can be seen from outside of some requests, and what was recorded."""
+    clock = HandClock()
     recorder = Recorder()
     pipeline = make_pipeline(
         clock,
-        free="2/minute",
+        free=free,
         rules=[RouteRule("cached", "/cached", CachePolicy())],
         extra=[ObserveStage(recorder, clock)],
         inner=[] if short else [Inner(_passed_on)],
     )
     middleware = OptimizerMiddleware(app, pipeline=pipeline, clock=clock)
     seen: list[Any] = []
-    for _ in range(3):
+    for number in range(count):
         wire = Wire()
         scope = http_scope(path)
         try:
@@ -121,29 +54,72 @@ async def _told(app: Any, path: str, *, short: bool, clock: HandClock | None = N
         except (LookupError, asyncio.CancelledError) as error:
             seen.append(repr(error))
         seen.append([_known(message) for message in wire.sent])
-        exchange = scope.get("lukhas.exchange")
-        if exchange is not None:
+        exchange = scope.get(EXCHANGE_KEY)
+        # From the fourth on there may be none.
+        if exchange is not None and number < 3:
             seen.append([reasoned.verdict() for reasoned in exchange.verdicts])
             seen.append(exchange.cache_result)
         seen.append(recorder.in_flight)
     told = recorder.drain()
-    counts = (told.requests, told.refusals, told.limited, told.bytes_out, told.aborted)
+    counts = (told.requests, told.refusals, told.limited, told.near, told.bytes_out, told.aborted)
     return seen, counts, sorted(told.latencies)
 
 
 @pytest.mark.parametrize("path", ["/plain", "/cached"])
-@pytest.mark.parametrize("name", sorted(_APPS))
+@pytest.mark.parametrize("name", sorted(APPS))
 async def test_the_short_way_shows_what_the_long_one_does(name: str, path: str) -> None:
     """Messages, errors, verdicts and what is recorded are those of the onion, for any app."""
-    short = await _told(_APPS[name], path, short=True)
-    assert short == await _told(_APPS[name], path, short=False)
+    short = await _told(APPS[name], path, short=True)
+    assert short == await _told(APPS[name], path, short=False)
 
 
-@pytest.mark.parametrize("name", sorted(_APPS))
+@pytest.mark.parametrize("name", sorted(APPS))
 async def test_an_answer_unlike_the_last_goes_the_same_way(name: str) -> None:
     """A request that nobody waits for, as the last answer was not stored, gets any other."""
-    short = await _told(Changing(_APPS["one piece"], _APPS[name]), "/cached", short=True)
-    assert short == await _told(Changing(_APPS["one piece"], _APPS[name]), "/cached", short=False)
+    short = await _told(Changing(APPS["one piece"], APPS[name]), "/cached", short=True)
+    assert short == await _told(Changing(APPS["one piece"], APPS[name]), "/cached", short=False)
+
+
+class _Noting:
+    """Notes which requests came to an app without an exchange."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.passed: list[bool] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.passed.append(scope[EXCHANGE_KEY] is None)
+        await self._app(scope, receive, send)
+
+
+@pytest.mark.parametrize("path", ["/plain", "/cached"])
+@pytest.mark.parametrize("free", ["", "100/minute", "9/minute; 90/hour"])
+@pytest.mark.parametrize("name", sorted(APPS))
+async def test_a_known_request_gets_any_answer_the_same_way(
+    name: str, free: str, path: str
+) -> None:
+    """The first three are learnt from; the fourth gets another answer, and there are more."""
+    usual, other = APPS["names in lower case"], APPS[name]
+    told: list[Any] = []
+    passed: list[list[bool]] = []
+    for short in (True, False):
+        app = _Noting(Changing(*[usual] * 3, other, other, *[usual] * 3, other, usual))
+        told.append(await _told(app, path, short=short, free=free, count=12))
+        passed.append(app.passed)
+    assert told[0] == told[1]
+    assert passed[0][:4] == [False, False, False, True]
+    assert not any(passed[1])
+
+
+@pytest.mark.parametrize("path", ["/plain", "/cached"])
+@pytest.mark.parametrize("name", sorted(APPS))
+async def test_an_app_that_always_does_the_same_is_known_for_it(name: str, path: str) -> None:
+    """Or not: either way it looks the same."""
+    told = [
+        await _told(APPS[name], path, short=short, free="100/minute", count=7)
+        for short in (True, False)
+    ]
+    assert told[0] == told[1]
 
 
 async def test_what_becomes_storable_is_stored() -> None:
@@ -155,8 +131,35 @@ async def test_what_becomes_storable_is_stored() -> None:
             calls.append(scope["path"])
             await super().__call__(scope, receive, send)
 
-    await _told(Counting(_APPS["one piece"], _APPS["to be stored"]), "/cached", short=True)
+    await _told(Counting(APPS["one piece"], APPS["to be stored"]), "/cached", short=True)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize(("purged_at", "calls"), [(2, 5), (3, 6), (4, 6)])
+async def test_what_becomes_storable_is_stored_by_a_known_request(
+    purged_at: int, calls: int
+) -> None:
+    """Unless it may be what was purged: not if all was purged before the last ones were let pass.
+
+    The fifth request gets the first answer that can be stored. Where there was a purge since the
+    third, by which it is known how the next ones pass, the answer to the sixth is stored instead.
+    """
+    usual, storable = APPS["names in lower case"], APPS["to be stored"]
+    clock, entries = HandClock(), MemoryEntryStore(1 << 20)
+    app = _Noting(Changing(*[usual] * 4, storable))
+    pipeline = make_pipeline(
+        clock,
+        rules=[RouteRule("cached", "/cached", CachePolicy())],
+        extra=[ObserveStage(Recorder(), clock)],
+        entries=entries,
+    )
+    middleware = OptimizerMiddleware(app, pipeline=pipeline, clock=clock)
+    for number in range(8):
+        await call(middleware, http_scope("/cached"))
+        if number + 1 == purged_at:
+            entries.purge(Purge())
+    assert app.passed[3:5] == [True, True]
+    assert len(app.passed) == calls
 
 
 async def test_a_body_in_one_piece_ends_when_it_is_handed_to_the_server() -> None:
@@ -170,7 +173,7 @@ async def test_a_body_in_one_piece_ends_when_it_is_handed_to_the_server() -> Non
         clock.ns += 10**9
 
     for name in ("one piece", "two pieces"):
-        middleware = OptimizerMiddleware(_APPS[name], pipeline=pipeline, clock=clock)
+        middleware = OptimizerMiddleware(APPS[name], pipeline=pipeline, clock=clock)
         await middleware(http_scope(), Wire().receive, slowly)
         took_ns = recorder.drain().latency().quantile_ns(0.5)
         took_s.append(round((took_ns or 0) / 10**9))

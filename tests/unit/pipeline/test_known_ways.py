@@ -156,7 +156,7 @@ class Way:
         """The exchange, if the request passes the gates at once; nothing is stored then."""
         self.entries.purge(Purge())
         taken = self.known.take(head, peer, self.intake)
-        assert not isinstance(taken, tuple)
+        assert taken is None or isinstance(taken, Exchange)
         return taken
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,10 +83,10 @@ class Breaking(MemoryEntryStore):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
 
-        def get(_key: object) -> None:
+        def get(_key: object) -> Any:
             raise OSError("broken")
 
-        self.get = get
+        self.get: Any = get
 
 
 class BrokenObserve(ObserveStage):
