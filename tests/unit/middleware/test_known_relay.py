@@ -9,6 +9,7 @@ import pytest
 from lukhas.middleware.asgi import OptimizerMiddleware
 from lukhas.middleware.marks import EXCHANGE_KEY
 from lukhas.pipeline.pipeline import Pipeline
+from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
@@ -17,6 +18,7 @@ from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.access.api_keys import Rejection
 from lukhas.policy.access.consumers import Consumer
+from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
@@ -25,7 +27,7 @@ from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
-from tests.unit.middleware.kit import HandClock, Wire, fail_on_containment, http_scope
+from tests.unit.middleware.kit import HandClock, Wire, http_scope
 from tests.unit.middleware.stages import body, start
 
 _FIELDS = ((b"content-length", b"2"), (b"content-type", b"text/plain"))
@@ -43,12 +45,30 @@ def _table(name: str = "cached") -> RouteTable:
     return RouteTable(rules, default=RouteRule(f"no {name}", "*", CachePolicy(mode=Mode.OFF)))
 
 
+class _Entries(MemoryEntryStore):
+    """A store that fails when it is told to."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.fails = False
+        found = self.get
+
+        def get(key: CacheKey) -> Any:
+            if self.fails:
+                raise OSError("no store")
+            return found(key)
+
+        self.get: Any = get
+
+
 class _Request:
     """One request that the app answers when it is told to."""
 
-    def __init__(self, service: "_Service", path: str) -> None:
+    def __init__(self, service: "_Service", path: str, **changes: Any) -> None:
         self._wire = Wire()
-        self._scope = http_scope(path, headers=[(b"host", b"test"), (b"x-api-key", b"lk_a")])
+        self._scope = http_scope(
+            path, **{"headers": [(b"host", b"test"), (b"x-api-key", b"lk_a")], **changes}
+        )
         self._service = service
         self._gate = asyncio.Event()
         self.head_gate = asyncio.Event()
@@ -78,21 +98,30 @@ class _Request:
 class _Service:
     """A middleware around an app that waits, with a key that may be given to somebody else."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, caches: bool = True) -> None:
         clock = HandClock()
+        self.contained: list[str] = []
+        self.entries = _Entries(1 << 20)
         self.recorder = Recorder()
         self.consumer: Consumer | Rejection = _SMALL
         self.route = RouteStage(_table())
         self.limit = LimitStage(MemoryCounters(), _rules(100), clock=clock)
-        stages = (
+        stages: tuple[Stage, ...] = (
             ObserveStage(self.recorder, clock),
             self.route,
             IdentifyStage(IdentitySettings(), self),
             self.limit,
-            CacheStage(MemoryEntryStore(1 << 20), clock),
         )
-        pipeline = Pipeline(stages, fail_on_containment)
+        self.cache = CacheStage(self.entries, clock)
+        if caches:
+            stages = (*stages, self.cache)
+        pipeline = Pipeline(stages, self._contain)
         self.middleware = OptimizerMiddleware(self._answer, pipeline=pipeline, clock=clock)
+
+    def _contain(self, stage: str, error: Exception) -> None:
+        if not self.entries.fails:
+            raise AssertionError(f"stage {stage} failed") from error
+        self.contained.append(stage)
 
     def consumer_for(self, _presented: bytes, _now_ns: int) -> Consumer | Rejection:
         return self.consumer
@@ -213,3 +242,57 @@ async def test_requests_of_one_head_may_be_in_flight_together() -> None:
     assert left == [b"94", b"95", b"96"]
     assert len({fields[b"x-request-id"] for fields in told}) == 3
     assert service.recorder.in_flight == 0
+
+
+@pytest.mark.parametrize("path", ["/plain", "/cached"])
+async def test_there_may_be_no_cache(path: str) -> None:
+    """Then there is nothing to look for."""
+    service = _Service(caches=False)
+    assert await service.asked(path, 5) == [False] * 3 + [True] * 2
+    assert service.samples() == {("basic", "small"): 5}
+
+
+async def test_nothing_is_learnt_from_a_cache_that_fails() -> None:
+    """It may find something the next time."""
+    service = _Service()
+    service.entries.fails = True
+    assert await service.asked("/cached", 5) == [False] * 5
+    # Where no cache is asked for, none is asked.
+    assert await service.asked("/plain", 5) == [False] * 3 + [True] * 2
+    service.entries.fails = False
+    assert await service.asked("/cached", 4) == [False] * 2 + [True] * 2
+    service.entries.fails = True
+    assert await service.asked("/cached", 2) == [False] * 2
+    assert service.contained == ["cache"] * 7
+    assert service.recorder.in_flight == 0
+
+
+async def test_what_is_for_one_client_is_not_for_the_next() -> None:
+    """Without a key each address has its own counters."""
+    service = _Service()
+    keyless = [(b"host", b"test")]
+    left: dict[str, list[bytes]] = {}
+    known: list[bool] = []
+    for peer in [*["192.0.2.1"] * 5, *["192.0.2.2"] * 3, *["192.0.2.1"] * 2]:
+        request = _Request(service, "/plain", headers=keyless, client=(peer, 1))
+        await request.begin()
+        known.append(request.is_known)
+        fields = await request.end()
+        left.setdefault(peer, []).append(fields[b"ratelimit"].split(b";")[1])
+    assert left == {
+        "192.0.2.1": [b"r=99", b"r=98", b"r=97", b"r=96", b"r=95", b"r=94", b"r=93"],
+        "192.0.2.2": [b"r=99", b"r=98", b"r=97"],
+    }
+    # Two of them with the same head, and no way is known for either.
+    assert known == [False] * 3 + [True] * 2 + [False] * 5
+
+
+async def test_what_is_in_quarantine_is_looked_at() -> None:
+    service = _Service()
+    assert await service.asked("/cached", 5) == [False] * 3 + [True] * 2
+    service.cache.guard.quarantined["cached", b""] = "it leaks"
+    request = await service.began("/cached")
+    assert not request.is_known
+    assert (await request.end())[b"cache-status"] == b"lukhas; fwd=bypass"
+    service.cache.guard.release(("cached", b""))
+    assert await service.asked("/cached", 3) == [True] * 3
