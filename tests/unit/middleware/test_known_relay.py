@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lukhas.middleware.asgi import OptimizerMiddleware
 from lukhas.middleware.marks import EXCHANGE_KEY
+from lukhas.pipeline.explaining import Explainer, ExplainRules
 from lukhas.pipeline.pipeline import Pipeline
 from lukhas.pipeline.stage import Stage
 from lukhas.pipeline.stages.cache import CacheStage
@@ -20,6 +22,7 @@ from lukhas.policy.access.api_keys import Rejection
 from lukhas.policy.access.consumers import Consumer
 from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
+from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.tiers import Tier
@@ -27,12 +30,14 @@ from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
 from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
+from lukhas.units import SECOND_NS
 from tests.unit.middleware.kit import HandClock, Wire, http_scope
 from tests.unit.middleware.stages import body, start
 
 _FIELDS = ((b"content-length", b"2"), (b"content-type", b"text/plain"))
 _SMALL = Consumer("key:small", Tier.BASIC, tenant="small")
 _LARGE = Consumer("key:large", Tier.PREMIUM, tenant="large")
+_ALIKE = Consumer("key:alike", Tier.BASIC, tenant="alike")
 
 
 def _rules(quota: int, *, standard: bool = True) -> LimitRules:
@@ -99,7 +104,9 @@ class _Service:
     """A middleware around an app that waits, with a key that may be given to somebody else."""
 
     def __init__(self, *, caches: bool = True) -> None:
-        clock = HandClock()
+        self.clock = clock = HandClock()
+        self.records: list[DecisionRecord] = []
+        explain = Explainer(ExplainRules(slow_ns=2 * SECOND_NS), self.records.append)
         self.contained: list[str] = []
         self.entries = _Entries(1 << 20)
         self.recorder = Recorder()
@@ -107,7 +114,7 @@ class _Service:
         self.route = RouteStage(_table())
         self.limit = LimitStage(MemoryCounters(), _rules(100), clock=clock)
         stages: tuple[Stage, ...] = (
-            ObserveStage(self.recorder, clock),
+            ObserveStage(self.recorder, clock, explain=explain),
             self.route,
             IdentifyStage(IdentitySettings(), self),
             self.limit,
@@ -160,6 +167,11 @@ def _given_to_another(service: _Service) -> None:
     service.consumer = _LARGE
 
 
+def _given_to_one_alike(service: _Service) -> None:
+    """Of the same tier, so that the same plan of limits applies."""
+    service.consumer = _ALIKE
+
+
 def _other_limits(service: _Service) -> None:
     service.limit.rules = _rules(50, standard=False)
 
@@ -168,7 +180,7 @@ def _other_routes(service: _Service) -> None:
     service.route.table = _table("else")
 
 
-_CHANGES = [_given_to_another, _other_limits, _other_routes]
+_CHANGES = [_given_to_another, _given_to_one_alike, _other_limits, _other_routes]
 _Change = Callable[[_Service], None]
 
 
@@ -201,11 +213,14 @@ async def test_what_ends_after_a_change_is_what_it_was_before(
     assert known[-5:] == [True] * 5
     assert not any(known[:2])
     assert service.recorder.in_flight == 0
-    small, large = (_SMALL.tier.value, "small"), (_LARGE.tier.value, "large")
+    samples = service.samples()
+    small = ("basic", "small")
     if change is _given_to_another:
-        assert service.samples() == {small: learnt + 2, large: 9}
+        assert samples == {small: learnt + 2, ("premium", "large"): 9}
+    elif change is _given_to_one_alike:
+        assert samples == {small: learnt + 2, ("basic", "alike"): 9}
     else:
-        assert service.samples() == {small: learnt + 2 + 9}
+        assert samples == {small: learnt + 2 + 9}
     after = await (await service.began(path)).end()
     assert after[b"content-type"] == b"text/plain"
     if change is _other_limits:
@@ -296,3 +311,23 @@ async def test_what_is_in_quarantine_is_looked_at() -> None:
     assert (await request.end())[b"cache-status"] == b"lukhas; fwd=bypass"
     service.cache.guard.release(("cached", b""))
     assert await service.asked("/cached", 3) == [True] * 3
+
+
+@pytest.mark.parametrize("path", ["/plain", "/cached"])
+async def test_a_slow_one_is_told_of_like_any_other(path: str) -> None:
+    """The record is the one that the first request would have left."""
+    service = _Service()
+    for known, took_s in zip([False, False, False, True, True], [3, 0, 1, 3, 1], strict=True):
+        request = await service.began(path)
+        assert request.is_known is known
+        service.clock.ns += took_s * SECOND_NS
+        await request.end()
+    first, fourth = service.records
+    assert fourth.took_ns == 3 * SECOND_NS
+    assert fourth.limit is not None
+    like = replace(fourth, request_id=first.request_id, time_ns=first.time_ns, limit=first.limit)
+    stages = [stage.stage for stage in first.stages]
+    assert [stage.stage for stage in fourth.stages] == stages
+    assert replace(like, stages=first.stages, cache=first.cache) == first
+    assert service.recorder.in_flight == 0
+    assert service.samples() == {("basic", "small"): 5}
