@@ -20,6 +20,7 @@ from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
+from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.explain.records import DecisionRecord
@@ -35,7 +36,9 @@ from tests.unit.middleware.apps import APPS, App
 from tests.unit.middleware.kit import Wire, http_scope
 from tests.unit.middleware.stages import Inner
 
-__all__ = ("CHANGES", "PEERS", "REQUESTS", "Side", "change")
+__all__ = ("CHANGES", "PEERS", "REQUESTS", "USUAL", "Fields", "Side", "change")
+
+Fields = tuple[tuple[bytes, bytes], ...]
 
 PEERS = ("192.0.2.1", "192.0.2.2")
 # More than most requests take, and less than some.
@@ -45,20 +48,23 @@ _QUOTAS = (9, 14, 30, 100, 300, 300)
 # Until then it is known of a path that its answers cannot be stored, and a little more.
 _FORGOTTEN_S = 31
 _REQUESTS_MADE = (re.compile(rb"[0-9a-f]{8}-[0-9a-f]+"), b"?")
+USUAL: tuple[Fields, ...] = (
+    (),
+    ((b"x-api-key", b"lk_one"),),
+    ((b"x-api-key", b"lk_two"), (b"user-agent", b"test")),
+    ((b"x-api-key", b"lk_one"), (b"x-request-id", b"mine-1")),
+)
+_UNUSUAL: tuple[Fields, ...] = (
+    ((b"x-api-key", b"lk_one"), (b"cookie", b"a=b"), (b"x-request-id", b"not valid")),
+    ((b"x-api-key", b"lk_three"),),
+    ((b"cache-control", b"no-cache"),),
+    ((b"content-length", b"0"),),
+)
 REQUESTS = tuple(
     (method, path, fields)
     for method in ("GET", "HEAD", "POST")
     for path in ("/plain", "/cached", "/dear", "/free")
-    for fields in (
-        (),
-        ((b"x-api-key", b"lk_one"),),
-        ((b"x-api-key", b"lk_two"), (b"user-agent", b"test")),
-        ((b"x-api-key", b"lk_one"), (b"x-request-id", b"mine-1")),
-        ((b"x-api-key", b"lk_one"), (b"cookie", b"a=b"), (b"x-request-id", b"not valid")),
-        ((b"x-api-key", b"lk_three"),),
-        ((b"cache-control", b"no-cache"),),
-        ((b"content-length", b"0"),),
-    )
+    for fields in USUAL + _UNUSUAL
 )
 
 
@@ -69,6 +75,22 @@ def _table(*, free: bool) -> RouteTable:
         RouteRule("free", "/free", CachePolicy(mode=Mode.OFF), exempt=free),
     ]
     return RouteTable(rules, default=RouteRule("default", "*", CachePolicy(mode=Mode.OFF)))
+
+
+class _Entries(MemoryEntryStore):
+    """A store that fails when it is told to."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.fails = False
+        found = self.get
+
+        def get(key: CacheKey) -> Any:
+            if self.fails:
+                raise OSError("no store")
+            return found(key)
+
+        self.get: Any = get
 
 
 class _Forgetful(RequestHeads):
@@ -104,7 +126,7 @@ class Side:
         self.recorder = Recorder()
         self.keys = Keys()
         self.counters = MemoryCounters()
-        self.entries = MemoryEntryStore(1 << 20)
+        self.entries = _Entries(1 << 20)
         self.route = RouteStage(_table(free=True))
         self.identify = IdentifyStage(IdentitySettings(), self.keys)
         self.limit = LimitStage(self.counters, rules_of(30), clock=self.clock)
@@ -137,9 +159,7 @@ class Side:
 
         await self.app(scope, receive, slowly)
 
-    async def ask(
-        self, method: str, path: str, fields: tuple[tuple[bytes, bytes], ...], *, peer: str
-    ) -> list[object]:
+    async def ask(self, method: str, path: str, fields: Fields, *, peer: str) -> list[object]:
         """Everything that the server gets to see of one request."""
         wire = Wire()
         headers = [(b"host", b"test"), *fields]
@@ -187,7 +207,7 @@ def _known(message: Mapping[str, Any]) -> dict[str, Any]:
 
 CHANGES = (
     *("advance", "purge", "revoke", "renew", "keys fail", "no keys", "limits", "routes"),
-    *("quarantine", "release", "pause"),
+    *("quarantine", "release", "pause", "store fails"),
 )
 
 
@@ -198,6 +218,8 @@ def change(side: Side, what: str, number: int) -> None:  # noqa: C901, PLR0912 -
             side.app = APPS[sorted(APPS)[number % len(APPS)]]
         case "usual app":
             side.app = APPS["names in lower case"]
+        case "storable app":
+            side.app = APPS["to be stored"]
         case "pause":
             side.pause_s = _PAUSES_S[number % len(_PAUSES_S)]
         case "advance":
@@ -213,6 +235,8 @@ def change(side: Side, what: str, number: int) -> None:  # noqa: C901, PLR0912 -
             side.keys.renew(number)
         case "keys fail":
             side.keys.fails = number % 2 == 0
+        case "store fails":
+            side.entries.fails = number % 2 == 0
         case "no keys":
             side.identify.check_with(None if number % 2 else side.keys)
         case "limits":

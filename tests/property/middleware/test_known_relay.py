@@ -6,32 +6,52 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.property.middleware.lane_kit import CHANGES, PEERS, REQUESTS, Side, change
+from tests.property.middleware.lane_kit import CHANGES, PEERS, REQUESTS, USUAL, Fields, Side, change
+from tests.unit.middleware.apps import APPS
 
-_Request = tuple[str, str, tuple[tuple[bytes, bytes], ...]]
+_Request = tuple[str, str, Fields]
 _Step = tuple[str, int, int]
 
-# Few different requests, each many times and mostly of one peer, or nothing would be known. An app
-# that does something else is there for a while, and then the usual one again.
-_usual = [each for each in REQUESTS if each[0] == "GET" and len(each[2]) < 2]
-_requests = st.one_of(st.sampled_from(_usual), st.sampled_from(REQUESTS))
-_asks = st.tuples(st.just("ask"), st.sampled_from((0, 0, 0, 0, 1)), st.integers(1, 8))
-_apps = st.tuples(st.sampled_from(("app", "app", "usual app")), st.integers(0, 99), st.just(1))
+# The usual app again, until what it does is known.
+_CALM: tuple[_Step, ...] = (("usual app", 0, 1), ("ask", 0, 4))
+
+# Few different requests, mostly to one path, each many times and mostly of one peer, or nothing
+# would be known.
+_usual = [
+    [each for each in REQUESTS if each[:2] == ("GET", path) and each[2] in USUAL]
+    for path in ("/cached", "/cached", "/plain", "/dear")
+]
+_requests = st.one_of(
+    *[st.lists(st.sampled_from(each), min_size=1, max_size=2, unique=True) for each in _usual],
+    st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=3, unique=True),
+)
+_asks = st.tuples(st.just("ask"), st.sampled_from((0, 0, 0, 0, 1)), st.integers(1, 3))
+_apps = st.tuples(
+    st.sampled_from(("app", "app", "app", "storable app")),
+    st.integers(0, len(APPS) - 1),
+    st.just(1),
+)
 _changes = st.tuples(st.sampled_from(CHANGES), st.integers(0, 23), st.just(1))
-_rounds = st.lists(st.tuples(st.one_of(_apps, _apps, _changes), _asks), min_size=3, max_size=20)
+_rounds = st.lists(
+    st.tuples(st.one_of(_apps, _changes), _asks, st.sampled_from(((), _CALM, _CALM))),
+    min_size=6,
+    max_size=16,
+)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
-    st.lists(_requests, min_size=1, max_size=3, unique=True),
+    _requests,
     st.integers(0, 5),
     _rounds,
 )
 def test_answers_and_counts_are_the_same_with_and_without(
-    requests: list[_Request], quota: int, rounds: list[tuple[_Step, _Step]]
+    requests: list[_Request], quota: int, rounds: list[tuple[_Step, _Step, tuple[_Step, ...]]]
 ) -> None:
-    steps = [step for changed_and_asked in rounds for step in changed_and_asked]
-    asyncio.run(_compare(requests, [("limits", quota, 1), ("ask", 0, 4), *steps]))
+    steps: list[_Step] = [("limits", quota, 1), *_CALM]
+    for changed, asked, calm in rounds:
+        steps += (changed, asked, *calm)
+    asyncio.run(_compare(requests, steps))
 
 
 async def _compare(requests: Sequence[_Request], steps: Sequence[_Step]) -> Side:

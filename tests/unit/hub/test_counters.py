@@ -124,3 +124,29 @@ async def test_the_size_of_a_store_that_fails_is_not_known(
 
     monkeypatch.setattr(GuardedCounters, "__len__", fail)
     assert len(on_node) == 0
+
+
+@pytest.mark.parametrize(
+    ("store", "workers", "expected"),
+    [("auto", 1, True), ("auto", 2, False), ("memory", 2, True), ("node", 1, False)],
+)
+async def test_states_are_held_only_where_memory_is_wanted(
+    tmp_path: Path, store: str, workers: int, *, expected: bool
+) -> None:
+    """Elsewhere memory stands in before the store is open and after, and must not be held on to."""
+    counters, one = HubCounters(settings(tmp_path, store=store), workers=workers), plan("9/20s")
+    counters.decide(one, ("key:a",), T0, 1)
+    held = [counters.held(one, ("key:a",)) is not None]
+    await counters.open()
+    counters.decide(one, ("key:a",), T0, 1)
+    held.append(counters.held(one, ("key:a",)) is not None)
+    await counters.close()
+    counters.decide(one, ("key:a",), T0, 1)
+    held.append(counters.held(one, ("key:a",)) is not None)
+    assert held == [expected] * 3
+
+
+async def test_states_are_not_held_where_counters_are_across_the_network(tmp_path: Path) -> None:
+    counters, one = HubCounters(settings(tmp_path, store="redis://x.test"), workers=1), plan()
+    counters.decide(one, ("key:a",), T0, 1)
+    assert counters.held(one, ("key:a",)) is None
