@@ -77,7 +77,8 @@ class MemoryCounters:
 
     def held(self, plan: LimitPlan, subjects: tuple[str, ...]) -> HeldRing | None:
         """See `CounterStore.held`: for strict limits, of a subject with a state of its own."""
-        if not plan.is_simple:
+        # What is settled changes more of a state than a charge does.
+        if not plan.is_simple or plan.settles:
             return None
         group = plan.groups[0]
         counting = group.counting

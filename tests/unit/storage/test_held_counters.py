@@ -3,18 +3,18 @@
 import pytest
 
 from lukhas.policy.modes import Mode
+from lukhas.policy.rate_limiting.costs import parse_cost
 from lukhas.policy.rate_limiting.dimensions import Dimension
+from lukhas.policy.rate_limiting.held_ring import HeldRing
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.plans import LimitPlan, plan_for
 from lukhas.policy.rate_limiting.policies import LimitPolicy
 from lukhas.policy.rate_limiting.tiers import Tier
-from lukhas.storage.counters import Held
 from lukhas.storage.memory_counters import MemoryCounters
-from lukhas.units import DAY_NS, SECOND_NS
 from tests.unit.storage.test_memory_counters import IDLE_NS, T0, in_one_shard, plan
 
 
-def _held(counters: MemoryCounters, one: LimitPlan, subject: str) -> Held:
+def _held(counters: MemoryCounters, one: LimitPlan, subject: str) -> HeldRing:
     held = counters.held(one, (subject,))
     assert held is not None
     return held
@@ -24,22 +24,22 @@ def test_holders_and_askers_count_together() -> None:
     """Whoever charges, the next one finds it counted."""
     counters, one = MemoryCounters(), plan("10/20s")
     counters.decide(one, ("key:a",), T0, 1)
-    charge, state = _held(counters, one, "key:a")
+    held = _held(counters, one, "key:a")
     left = []
     for cost in (1, 2, 1):
-        told = charge(state, T0, cost)
+        told = held.charge(T0, cost)
         assert told is not None
-        left.append((told[1][0], told[2]))
+        left.append((told[2][0], told[3]))
         left.append((counters.decide(one, ("key:a",), T0, 1).figures[0], False))
     assert left == [(8, False), (7, False), (5, False), (4, False), (3, False), (2, False)]
-    assert charge(state, T0, 3) is None
-    told = charge(state, T0, 1)
+    assert held.charge(T0, 3) is None
+    told = held.charge(T0, 1)
     # Less than a fifth is left.
     assert told is not None
-    assert told[1:] == ((1, 21), True)
+    assert told[2:] == ((1, 21), True)
     assert counters.decide(one, ("key:a",), T0, 1).allowed
     assert not counters.decide(one, ("key:a",), T0, 1).allowed
-    assert charge(state, T0, 1) is None
+    assert held.charge(T0, 1) is None
 
 
 def test_a_state_that_is_forgotten_is_charged_by_nobody() -> None:
@@ -47,13 +47,13 @@ def test_a_state_that_is_forgotten_is_charged_by_nobody() -> None:
     counters, one = MemoryCounters(), plan("9/20s")
     old, new = in_one_shard("one", 2)
     counters.decide(one, (old,), T0, 1)
-    charge, state = _held(counters, one, old)
+    held = _held(counters, one, old)
     counters.decide(one, (new,), IDLE_NS, 1)
-    assert not state
-    assert charge(state, IDLE_NS, 1) is None
+    assert not held._state
+    assert held.charge(IDLE_NS, 1) is None
     assert counters.held(one, (old,)) is None
     assert counters.decide(one, (old,), IDLE_NS, 1).figures[0] == 8
-    assert _held(counters, one, old)[1] is not state
+    assert _held(counters, one, old)._state is not held._state
 
 
 @pytest.mark.parametrize("text", ["20/20s", "9/60s", "9/20s; 90/60s"])
@@ -61,30 +61,30 @@ def test_a_state_that_other_limits_take_over_is_charged_by_nobody(text: str) -> 
     """What was counted is theirs from then on."""
     counters, before, after = MemoryCounters(), plan("9/20s"), plan(text)
     counters.decide(before, ("key:a",), T0, 1)
-    charge, state = _held(counters, before, "key:a")
+    held = _held(counters, before, "key:a")
     # Until the subject comes again, the other limits do not hold its state.
     assert counters.held(after, ("key:a",)) is None
     counters.decide(after, ("key:b",), T0, 1)
-    told = charge(state, T0, 1)
+    told = held.charge(T0, 1)
     assert told is not None
-    assert told[1][0] == 7
+    assert told[2][0] == 7
     counters.decide(after, ("key:a",), T0, 1)
-    assert not state
-    assert charge(state, T0, 1) is None
+    assert not held._state
+    assert held.charge(T0, 1) is None
     assert counters.held(before, ("key:a",)) is None
     quota = parse_limits(text, policy="free")[0].quota
-    charge, state = _held(counters, after, "key:a")
-    told = charge(state, T0, 1)
+    held = _held(counters, after, "key:a")
+    told = held.charge(T0, 1)
     assert told is not None
-    assert told[1][0] == quota - 4
+    assert told[2][0] == quota - 4
 
 
 def test_the_same_limits_made_anew_go_on_with_the_state() -> None:
     counters, before, after = MemoryCounters(), plan("9/20s"), plan("9/20s", route="s")
     counters.decide(before, ("key:a",), T0, 1)
-    _charge, state = _held(counters, before, "key:a")
+    held = _held(counters, before, "key:a")
     counters.decide(after, ("key:a",), T0, 1)
-    assert _held(counters, after, "key:a")[1] is state
+    assert _held(counters, after, "key:a")._state is held._state
 
 
 @pytest.mark.parametrize("text", ["9/20s exact", "9/20s burst 3", "9/calendar day", "9 concurrent"])
@@ -129,15 +129,10 @@ def test_what_was_never_counted_is_not_held() -> None:
     assert len(counters) == 1
 
 
-def test_a_held_state_is_settled_like_any_other() -> None:
-    """What a request turned out to cost is put right in the state that is held."""
-    counters, one = MemoryCounters(), plan("9/20s")
-    decision = counters.decide(one, ("key:a",), T0, 4)
-    charge, state = _held(counters, one, "key:a")
-    counters.settle(decision, ("key:a",), T0, (-3,))
-    told = charge(state, T0 + SECOND_NS, 1)
-    assert told is not None
-    assert told[1][0] == 7
-    told = charge(state, T0 + DAY_NS, 1)
-    assert told is not None
-    assert told[1][0] == 8
+def test_what_is_settled_is_asked_each_time() -> None:
+    """What is given back changes more of a state than a charge does."""
+    limits = parse_limits("9/20s", policy="p")
+    policy = LimitPolicy("p", limits, cost=parse_cost("response-kib"))
+    counters, one = MemoryCounters(), plan_for(Tier.FREE, (), (policy,), route="r")
+    counters.decide(one, ("key:a",), T0, 1)
+    assert counters.held(one, ("key:a",)) is None

@@ -23,7 +23,7 @@ _PENDING_ALONE = Struct("<I")
 
 
 class HeldRing:
-    """Charges one state, which others may charge too.
+    """Charges one state, which others may charge too, but in which nothing is settled.
 
     Args:
         ring: the limits.
