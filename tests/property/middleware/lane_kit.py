@@ -207,7 +207,7 @@ def _known(message: Mapping[str, Any]) -> dict[str, Any]:
 
 CHANGES = (
     *("advance", "purge", "revoke", "renew", "keys fail", "no keys", "limits", "routes"),
-    *("quarantine", "release", "pause", "store fails"),
+    *("quarantine", "quarantine", "release", "pause", "store fails"),
 )
 
 
@@ -234,11 +234,11 @@ def change(side: Side, what: str, number: int) -> None:  # noqa: C901, PLR0912 -
         case "renew":
             side.keys.renew(number)
         case "keys fail":
-            side.keys.fails = number % 2 == 0
+            side.keys.fails = number % 4 == 0
         case "store fails":
-            side.entries.fails = number % 2 == 0
+            side.entries.fails = number % 4 == 0
         case "no keys":
-            side.identify.check_with(None if number % 2 else side.keys)
+            side.identify.check_with(side.keys if number % 4 else None)
         case "limits":
             told = number // len(_QUOTAS) % 4
             quota = _QUOTAS[number % len(_QUOTAS)]

@@ -33,7 +33,7 @@ _apps = st.tuples(
 )
 _changes = st.tuples(st.sampled_from(CHANGES), st.integers(0, 23), st.just(1))
 _rounds = st.lists(
-    st.tuples(st.one_of(_apps, _changes), _asks, st.sampled_from(((), _CALM, _CALM))),
+    st.tuples(st.one_of(_apps, _changes, _changes), _asks, st.sampled_from(((), _CALM, _CALM))),
     min_size=6,
     max_size=16,
 )

@@ -42,7 +42,7 @@ def _file(kind: str, *, more: bool = False) -> dict[str, Any]:
 
 _HINT = {"type": "http.response.early_hint", "links": []}
 _TRAILERS = {"type": "http.response.trailers", "headers": []}
-_LOWER_START = start(200, _LOWER)
+_LOWER_START = start(200, _LOWER, (b"x", b"1"))
 APPS = {
     "one piece": App(start(200, _LENGTH, (b"X", b"1")), body(b"ab")),
     "names in lower case": App(start(200, _LOWER, (b"x", b"1")), body(b"ab")),
@@ -53,7 +53,7 @@ APPS = {
     "names in another order": App(start(200, (b"x", b"1"), _LOWER), body(b"ab")),
     "two pieces": App(start(200, _LENGTH), body(b"a", more=True), body(b"b")),
     "lower, two pieces": App(_LOWER_START, body(b"a", more=True), body(b"b")),
-    "lower, one name": App(_LOWER_START, body(b"ab")),
+    "lower, one name": App(start(200, _LOWER), body(b"ab")),
     "long fields": App(start(200, _LOWER, (b"x", b"1" * 3000)), body(b"ab")),
     "fields of one name": App(start(200, _LENGTH, (b"x", b"1"), (b"x", b"2")), body(b"ab")),
     "two lengths": App(start(200, _LENGTH, (b"content-length", b"7")), body(b"ab")),
@@ -66,6 +66,10 @@ APPS = {
     "hint and trailers": App(
         _HINT, {**start(200, _LENGTH), "trailers": True}, body(b"ab"), _TRAILERS
     ),
+    "lower, a file in two pieces": App(
+        _LOWER_START, _file("zerocopysend", more=True), _file("zerocopysend")
+    ),
+    "lower, hint": App(_HINT, _LOWER_START, body(b"ab")),
     "lower, trailers": App({**_LOWER_START, "trailers": True}, body(b"ab"), _TRAILERS),
     "trailers halfway": App(start(200, _LENGTH), body(b"a", more=True), _TRAILERS, body(b"b")),
     "two heads": App(_LOWER_START, start(201, _LOWER), body(b"ab")),

@@ -178,3 +178,24 @@ async def test_a_body_in_one_piece_ends_when_it_is_handed_to_the_server() -> Non
         took_ns = recorder.drain().latency().quantile_ns(0.5)
         took_s.append(round((took_ns or 0) / 10**9))
     assert took_s == [1, 3]
+
+
+@pytest.mark.parametrize(("name", "took_s"), [("another value", 1), ("lower, two pieces", 3)])
+async def test_a_known_request_ends_when_any_other_would(name: str, took_s: int) -> None:
+    """A slow client counts for it too, for a body in several pieces."""
+    clock = HandClock()
+    recorder = Recorder()
+    pipeline = make_pipeline(clock, extra=[ObserveStage(recorder, clock)])
+    app = _Noting(Changing(*[APPS["names in lower case"]] * 3, APPS[name]))
+    middleware = OptimizerMiddleware(app, pipeline=pipeline, clock=clock)
+    for _ in range(3):
+        await call(middleware)
+    recorder.drain()
+
+    async def slowly(_message: Any) -> None:
+        clock.ns += 10**9
+
+    await middleware(http_scope(), Wire().receive, slowly)
+    assert app.passed[3]
+    took_ns = recorder.drain().latency().quantile_ns(0.5)
+    assert round((took_ns or 0) / 10**9) == took_s
