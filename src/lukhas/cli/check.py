@@ -24,7 +24,7 @@ def check(
 
     Settings in the environment count, as they do for `serve`, and so does what the admin API has
     changed in the state directory of these settings. The OpenAPI description that `openapi.file`
-    names is read as well, and so are the files of TLS.
+    names is read as well.
     """
     from lukhas.config.faults import SettingsError
     from lukhas.config.named_upstreams import upstreams_text
@@ -35,7 +35,6 @@ def check(
         else:
             loaded = load_in_force(file, needs_upstream=True)
         _check_description(loaded)
-        _check_tls(loaded)
     except SettingsError as error:
         for fault in error.faults:
             sys.stderr.write(f"lukhas: {fault}\n")
@@ -67,26 +66,3 @@ def _check_description(loaded: "Loaded") -> None:
         place = loaded.origins.nearest(("openapi", "file")) or "openapi.file"
         fault = Fault(place, f"{error.where}: {error.what}", error.hint)
         raise SettingsError([fault]) from None
-
-
-def _check_tls(loaded: "Loaded") -> None:
-    """Reads certificates and keys as `serve` will.
-
-    Raises:
-        SettingsError: they cannot be used; it names the setting and the file.
-    """
-    from lukhas.config.faults import Fault, SettingsError
-    from lukhas.errors import ConfigError
-
-    tls = loaded.settings.tls
-    if tls.certificate is None:
-        return
-    from lukhas.gateway.tls import check_tls
-
-    try:
-        check_tls(tls)
-    except ConfigError as error:
-        section, _, name = error.where.partition(".")
-        path = (section, name.partition("[")[0])
-        place = loaded.origins.nearest(path) or error.where
-        raise SettingsError([Fault(place, error.what, error.hint)]) from None

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import trustme
 
 from lukhas.cli.main import run
 
@@ -106,21 +105,3 @@ def test_a_good_description_is_good(tmp_path: Path, capsys: pytest.CaptureFixtur
     file = _with_description(tmp_path, "type: integer")
     assert run(["check", str(file)]) == 0
     assert "good" in capsys.readouterr().out
-
-
-def test_tls_files_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A certificate that serve could not use is told at the line that names it; exit code 2."""
-    certificate, key = tmp_path / "a.crt", tmp_path / "a.key"
-    issued = trustme.CA().issue_cert("a.test")
-    issued.cert_chain_pems[0].write_to_path(str(certificate))
-    issued.private_key_pem.write_to_path(str(key))
-    file = tmp_path / "a.toml"
-    text = 'upstream = "http://a:1"\n[tls]\ncertificate = "{}"\nkey = "{}"\n'
-    file.write_text(text.format(certificate, key))
-    assert run(["check", str(file)]) == 0
-    assert "good" in capsys.readouterr().out
-    file.write_text(text.format(certificate, tmp_path / "none.pem"))
-    assert run(["check", str(file)]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith(f"lukhas: {file}:3: {tmp_path / 'none.pem'} does not exist: ")
-    assert err.count("\n") == 1
