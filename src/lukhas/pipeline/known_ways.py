@@ -201,21 +201,19 @@ class KnownWays:
 
         Args:
             head: its head.
-            peer: the address of the other end of the connection.
+            peer: the other end of the connection.
             intake: gives the time, and an id.
 
         Returns:
-            The answer, which was counted already; or the request on its way to the handler, where
-            the way in knows of that; or the exchange as it is behind the gates; or None where
-            anything is not as it was, or a limit refuses it: then nothing has happened, and the
-            request goes the usual way.
+            The answer, which was counted already; or the request on its way to the handler; or the
+            exchange behind the gates; or None where anything is not as it was, or a limit refuses
+            it: then nothing has happened, and it goes the usual way.
         """
-        now_ns = intake.now_ns()
         known: KnownWay | str | None = head.known_way
+        now_ns = intake.now_ns()
         if (
             type(known) is not KnownWay
-            # Others make exchanges that know more.
-            or type(intake) is not Intake
+            or type(intake) is not Intake  # others make exchanges that know more
             or (known.peer and known.peer != peer)
             or known.owner is not self
             or known.table is not self._route.table

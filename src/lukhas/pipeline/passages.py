@@ -16,6 +16,7 @@ from lukhas.pipeline.known_way import Charged, KnownWay, Passage, exchange_of
 from lukhas.pipeline.stages.cache import CacheStage
 from lukhas.pipeline.stages.cache_plain import UNSHARED, Onward
 from lukhas.pipeline.stages.observe import PASSED, ObserveStage, sample_of
+from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.modes import Mode
 
 __all__ = ("UNKNOWN", "NewPassed", "Passages", "Passed")
@@ -185,17 +186,10 @@ class Passages:
             or sum([len(name) + len(value) for name, value in fields]) > _MOST_BYTES
         ):
             return None
-        key, until_ns, ticket = None, _NEVER_NS, 0
-        cache = self._cache
-        if cache is not None:
-            looked_up = exchange.head.looked_up
-            if onward is UNSHARED and looked_up is not None and looked_up[2] is not None:
-                key = looked_up[2]
-                until_ns = cache.plain.uncacheable_until_ns(key)
-                ticket = exchange.ticket
-            elif exchange.route is None or exchange.route.rule.cache.mode is not Mode.OFF:
-                # It failed, and was contained.
-                return None
+        seen = self._seen(exchange, onward)
+        if seen is None:
+            return None
+        key, until_ns, ticket = seen
         # See `PlainCache.is_left`.
         noted = 1 if onward is UNSHARED else 0
         length_at = names.index(b"content-length")
@@ -220,3 +214,19 @@ class Passages:
             consumer,
             agent,
         )
+
+    def _seen(self, exchange: Exchange, onward: Onward) -> tuple[CacheKey | None, int, int] | None:
+        """What the cache found nothing for, until when that is known, and its ticket.
+
+        Returns:
+            None where the cache failed, and was contained.
+        """
+        cache, looked_up = self._cache, exchange.head.looked_up
+        if cache is None:
+            return None, _NEVER_NS, 0
+        if onward is UNSHARED and looked_up is not None and looked_up[2] is not None:
+            key = looked_up[2]
+            return key, cache.plain.uncacheable_until_ns(key), exchange.ticket
+        if exchange.route is None or exchange.route.rule.cache.mode is not Mode.OFF:
+            return None
+        return None, _NEVER_NS, 0
