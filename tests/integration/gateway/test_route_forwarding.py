@@ -59,7 +59,7 @@ async def test_an_upstream_has_a_time_limit_over_all_tries(tmp_path: Path) -> No
         upstream = {
             "url": one.url,
             "targets": [two.url],
-            "timeout_s": 0.1,
+            "timeout_s": 0.5,
             "balancing": {"retries": retries},
         }
         async with forwarding(tmp_path, upstream=upstream) as found:

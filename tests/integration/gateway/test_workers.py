@@ -202,7 +202,9 @@ def test_it_ends_with_its_terminal(tmp_path: Path) -> None:
     """A terminal that closes ends the gateway, and is no order to reload."""
     master, terminal = os.openpty()
     attach = (
-        "import fcntl, os, sys, termios; os.setsid();"
+        "import fcntl, os, signal, sys, termios; os.setsid();"
+        # Who runs the tests with nohup ignores it, and whoever is started inherits that.
+        " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         f" fcntl.ioctl({terminal}, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     )
     with (
