@@ -20,20 +20,18 @@ from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
-from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.caching.purges import Purge
 from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.modes import Mode
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
-from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
 from lukhas.testing.clock import ManualClock
 from lukhas.units import SECOND_NS
 from tests.property.pipeline.repeats import KEYS, Keys, rules_of
 from tests.unit.middleware.apps import APPS, App
-from tests.unit.middleware.kit import Wire, http_scope
+from tests.unit.middleware.kit import FailingEntries, Wire, http_scope
 from tests.unit.middleware.stages import Inner
 
 __all__ = ("CHANGES", "PEERS", "REQUESTS", "USUAL", "Fields", "Side", "change")
@@ -77,22 +75,6 @@ def _table(*, free: bool) -> RouteTable:
     return RouteTable(rules, default=RouteRule("default", "*", CachePolicy(mode=Mode.OFF)))
 
 
-class _Entries(MemoryEntryStore):
-    """A store that fails when it is told to."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
-        self.fails = False
-        found = self.get
-
-        def get(key: CacheKey) -> Any:
-            if self.fails:
-                raise OSError("no store")
-            return found(key)
-
-        self.get: Any = get
-
-
 class _Forgetful(RequestHeads):
     """Reads each head as if it came for the first time."""
 
@@ -126,7 +108,7 @@ class Side:
         self.recorder = Recorder()
         self.keys = Keys()
         self.counters = MemoryCounters()
-        self.entries = _Entries(1 << 20)
+        self.entries = FailingEntries(1 << 20)
         self.route = RouteStage(_table(free=True))
         self.identify = IdentifyStage(IdentitySettings(), self.keys)
         self.limit = LimitStage(self.counters, rules_of(30), clock=self.clock)

@@ -16,6 +16,7 @@ from lukhas.pipeline.stages.identify import IdentifyStage, IdentitySettings
 from lukhas.pipeline.stages.limit import LimitStage
 from lukhas.pipeline.stages.limit_rules import LimitFields, LimitRules
 from lukhas.pipeline.stages.route import RouteStage
+from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.modes import Mode
 from lukhas.policy.rate_limiting.limit_syntax import parse_limits
@@ -36,6 +37,22 @@ class HandClock:
 
     def now_ns(self) -> int:
         return self.ns
+
+
+class FailingEntries(MemoryEntryStore):
+    """A store that fails when it is told to."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.fails = False
+        found = self.get
+
+        def get(key: CacheKey) -> Any:
+            if self.fails:
+                raise OSError("no store")
+            return found(key)
+
+        self.get: Any = get
 
 
 def fail_on_containment(stage: str, error: Exception) -> None:

@@ -20,7 +20,6 @@ from lukhas.pipeline.stages.observe import ObserveStage
 from lukhas.pipeline.stages.route import RouteStage
 from lukhas.policy.access.api_keys import Rejection
 from lukhas.policy.access.consumers import Consumer
-from lukhas.policy.caching.keys import CacheKey
 from lukhas.policy.caching.policies import CachePolicy
 from lukhas.policy.explain.records import DecisionRecord
 from lukhas.policy.modes import Mode
@@ -28,10 +27,9 @@ from lukhas.policy.rate_limiting.limit_syntax import parse_limits
 from lukhas.policy.rate_limiting.tiers import Tier
 from lukhas.policy.routing.routes import RouteRule, RouteTable
 from lukhas.storage.memory_counters import MemoryCounters
-from lukhas.storage.memory_entries import MemoryEntryStore
 from lukhas.telemetry.recorder import Recorder
 from lukhas.units import SECOND_NS
-from tests.unit.middleware.kit import HandClock, Wire, http_scope
+from tests.unit.middleware.kit import FailingEntries, HandClock, Wire, http_scope
 from tests.unit.middleware.stages import body, start
 
 _FIELDS = ((b"content-length", b"2"), (b"content-type", b"text/plain"))
@@ -48,22 +46,6 @@ def _rules(quota: int, *, standard: bool = True) -> LimitRules:
 def _table(name: str = "cached") -> RouteTable:
     rules = [RouteRule(name, "/cached", CachePolicy())]
     return RouteTable(rules, default=RouteRule(f"no {name}", "*", CachePolicy(mode=Mode.OFF)))
-
-
-class _Entries(MemoryEntryStore):
-    """A store that fails when it is told to."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
-        self.fails = False
-        found = self.get
-
-        def get(key: CacheKey) -> Any:
-            if self.fails:
-                raise OSError("no store")
-            return found(key)
-
-        self.get: Any = get
 
 
 class _Request:
@@ -108,7 +90,7 @@ class _Service:
         self.records: list[DecisionRecord] = []
         explain = Explainer(ExplainRules(slow_ns=2 * SECOND_NS), self.records.append)
         self.contained: list[str] = []
-        self.entries = _Entries(1 << 20)
+        self.entries = FailingEntries(1 << 20)
         self.recorder = Recorder()
         self.consumer: Consumer | Rejection = _SMALL
         self.route = RouteStage(_table())
