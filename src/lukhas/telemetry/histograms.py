@@ -81,16 +81,14 @@ class DurationCounts:
         self._max_ns = max(self._max_ns, high)
         self._total_ns += sum(values_ns)
         self.count += len(values_ns)
-        halves = self._halves
-        at, left = 0, len(values_ns)
+        halves, rest = self._halves, values_ns
         for step in _STEPS:
             size = step.size
-            while left >= size:
-                singles = step.singles.pack(*values_ns[at : at + size])
-                halves.update(step.halves.unpack(singles))
-                at += size
-                left -= size
-        for value in values_ns[at:]:
+            while len(rest) >= size:
+                # A batch of just that size, which is the usual one, is not copied.
+                taken, rest = (rest, ()) if len(rest) == size else (rest[:size], rest[size:])
+                halves.update(step.halves.unpack(step.singles.pack(*taken)))
+        for value in rest:
             half = _leading_half(value)
             halves[half] = halves.get(half, 0) + 1
 
