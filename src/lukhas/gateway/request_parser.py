@@ -140,7 +140,8 @@ class RequestParser:
         if quiet and not self._began:
             # Only empty lines, which may stand before a request (RFC 9112 section 2.2).
             return HEAD_TOO_LARGE if self._fed > limit else None
-        if self._alone is not None and self._fed == len(data):
+        if quiet and self._alone is not None and self._fed == len(data):
+            # Quiet: the end of a body before it is no part of a request.
             self._state.known_heads.remember(data, self._alone)
         self._fed = self._foreign = 0
         if before is not None and before is self.incoming:

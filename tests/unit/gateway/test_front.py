@@ -359,3 +359,29 @@ async def test_a_head_read_before_is_answered_alike() -> None:
         assert transport.written[before:].startswith(b"HTTP/1.1 " + status)
         assert b"x-request-id: " in transport.written[before:]
     assert (len(state.known_heads), state.requests) == (1, 5)
+
+
+async def test_the_end_of_a_body_is_no_part_of_the_head_behind_it() -> None:
+    """What came in one piece with it is no request at the beginning of another connection."""
+
+    async def handler(exchange: Exchange) -> Response:
+        if exchange.body is not None:
+            async for _piece in exchange.body:
+                pass
+        return Response(200, Headers([]), b"ok")
+
+    connection, transport, state = connected(handler)
+    chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nh"
+    rest = b"ello\r\n0\r\n\r\n" + GET
+    for _ in range(3):
+        connection.data_received(chunked)
+        await at_rest(connection)
+        connection.data_received(rest)
+        await at_rest(connection)
+    assert state.requests == 6
+    assert state.known_heads.get(rest) is None
+    before = len(transport.written)
+    connection.data_received(rest)
+    await at_rest(connection)
+    assert transport.written[before:].startswith(b"HTTP/1.1 501 ")
+    assert state.requests == 6
